@@ -1,0 +1,92 @@
+"""The registries of mmvmr: where a name in a config becomes a part.
+
+The five that make up the vocabulary of the project are ``DATASETS``, ``PROPOSAL_GENERATORS``, ``RECONSTRUCTORS``,
+``LOSSES`` and ``EVALUATORS``. ``MODELS`` holds the retriever and its smaller parts (encoders, combiners, negatives,
+rankers); everything else hangs off MMEngine's registries. A registry imports the modules at its ``locations``, and the
+packages that announce the entry point ``mmvmr.plugins``, the first time it is asked for a name.
+"""
+import difflib
+import importlib
+import pkgutil
+from importlib.metadata import entry_points
+from typing import Iterable, Optional, Type
+
+from mmengine import registry as mmengine_registry
+
+PLUGIN_GROUP = 'mmvmr.plugins'
+_plugins_loaded = False
+
+
+def import_submodules(package: str, path: Iterable[str]) -> None:
+    """Import every module of ``package``, so that their parts are registered without a list kept by hand."""
+    for module in pkgutil.iter_modules(path, f'{package}.'):
+        importlib.import_module(module.name)
+
+
+def load_plugins() -> None:
+    """Import the modules that installed packages announce under the entry point ``mmvmr.plugins``, once.
+
+    Raises:
+        ImportError: If a plugin cannot be imported; the message names the package that brings it.
+    """
+    global _plugins_loaded
+    if _plugins_loaded:
+        return
+    _plugins_loaded = True
+    for point in entry_points(group=PLUGIN_GROUP):
+        try:
+            point.load()
+        except Exception as error:
+            owner = point.dist.name if point.dist else point.name
+            raise ImportError(
+                f'The plugin "{point.name}" ({point.value}) of the installed package "{owner}" failed to import: '
+                f'{type(error).__name__}: {error}. Repair or uninstall that package.') from error
+
+
+class Registry(mmengine_registry.Registry):
+    """MMEngine's registry, with plugins found by entry point and an error that names the closest entries."""
+
+    def import_from_location(self) -> None:
+        super().import_from_location()
+        load_plugins()
+
+    def get(self, key: str) -> Optional[Type]:
+        found = super().get(key)
+        if found is None:
+            names, registry = set(), self
+            while registry is not None:
+                names.update(registry.module_dict)
+                registry = registry.parent
+            close = difflib.get_close_matches(key.split('.')[-1], names, n=3, cutoff=0.5)
+            hint = f'Did you mean {" or ".join(close)}?' if close else f'Registered: {", ".join(sorted(names))}.'
+            raise KeyError(
+                f'"{key}" is not in the {self.scope}::{self.name} registry. {hint} A part of your own is found when '
+                'its module is listed in `custom_imports` of the config, or when its package has the entry point '
+                f'"{PLUGIN_GROUP}".')
+        return found
+
+
+def _child(name: str, parent: mmengine_registry.Registry, *locations: str) -> Registry:
+    return Registry(name, parent=parent, scope='mmvmr', locations=list(locations))
+
+
+def _root(name: str, location: str) -> Registry:
+    return Registry(name, scope='mmvmr', locations=[location])
+
+
+DATASETS = _child('dataset', mmengine_registry.DATASETS, 'mmvmr.datasets')
+PROPOSAL_GENERATORS = _root('proposal generator', 'mmvmr.models.proposal_generators')
+RECONSTRUCTORS = _root('reconstructor', 'mmvmr.models.reconstructors')
+LOSSES = _root('loss', 'mmvmr.models.losses')
+EVALUATORS = _child('evaluator', mmengine_registry.METRICS, 'mmvmr.evaluation')
+
+MODELS = _child('model', mmengine_registry.MODELS, 'mmvmr.models')
+MODEL_WRAPPERS = _child('model_wrapper', mmengine_registry.MODEL_WRAPPERS, 'mmvmr.engine')
+HOOKS = _child('hook', mmengine_registry.HOOKS, 'mmvmr.engine')
+LOOPS = _child('loop', mmengine_registry.LOOPS, 'mmvmr.engine')
+OPTIM_WRAPPERS = _child('optim_wrapper', mmengine_registry.OPTIM_WRAPPERS, 'mmvmr.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor', mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS, 'mmvmr.engine')
+PARAM_SCHEDULERS = _child('parameter scheduler', mmengine_registry.PARAM_SCHEDULERS, 'mmvmr.engine')
+FUNCTIONS = _child('function', mmengine_registry.FUNCTIONS, 'mmvmr.datasets')
+VISUALIZERS = _child('visualizer', mmengine_registry.VISUALIZERS, 'mmvmr.visualization')

@@ -1,0 +1,69 @@
+"""The records that travel between the parts, and the letters that name their sizes. Read this file first.
+
+======  ==========================================================
+letter  meaning
+======  ==========================================================
+B       video-query pairs in the batch
+T       clips per video (every video is resampled to T clips)
+T'      length of a mask, and so the resolution of a reconstruction
+L       words of the longest query in the batch
+K       proposals per pair
+M       masks given to a reconstructor
+D       hidden size (Dv and Dw before the encoder)
+V       words the reconstructor can name (class 0 ends a query)
+======  ==========================================================
+
+All four records are immutable; ``record._replace(field=...)`` gives a changed copy. None of them holds an annotated
+span: that is the weak supervision. Ground truth lives in :class:`MomentSample` alone, which no part receives.
+"""
+from typing import Dict, NamedTuple, Optional
+
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+
+class Query(NamedTuple):
+    """A batch of queries, padded at the end to L words.
+
+    An encoder projects ``features`` from Dw to D, puts a learned start token in front of the words (L becomes L+1 in
+    ``features`` alone) and fills in its two learned stand-ins ``blank`` and ``readout``.
+    """
+    features: Tensor  # (B, L, Dw) word vectors; (B, L+1, D) after the encoder
+    mask: Tensor  # (B, L) bool, True on words
+    word_ids: Tensor  # (B, L) int64, 1..V-1, 0 on padding
+    word_weights: Tensor  # (B, L) how likely a word is to be hidden, relative to the others; 0 on padding
+    hidden: Optional[Tensor] = None  # (B, L) bool, True on words that the reconstructors must not see
+    blank: Optional[Tensor] = None  # (D,) what a hidden word is replaced by
+    readout: Optional[Tensor] = None  # (B, 1, D) token after the last clip, from which proposals may be read
+
+
+class Batch(NamedTuple):
+    """What the data preprocessor hands to the model."""
+    video: Tensor  # (B, T, Dv) clip features
+    query: Query
+    matched: Optional[Tensor] = None  # (B,) bool: does the query belong to the video? None: all do
+
+
+class Proposals(NamedTuple):
+    """Candidate moments. A mask is the one currency: every reconstructor can use it, whoever made it."""
+    spans: Tensor  # (B, K, 2) start and end as fractions of the video, may reach beyond [0, 1]
+    masks: Tensor  # (B, K, T') in [0, 1]: how much of each clip belongs to the proposal
+    scores: Optional[Tensor] = None  # (B, K) the generator's own confidence, where it has one
+
+
+class Outputs(NamedTuple):
+    """Everything that the losses and the ranker may look at."""
+    video: Tensor  # (B, T, D)
+    query: Query
+    matched: Optional[Tensor]  # (B,)
+    components: Proposals  # what the generator proposed
+    proposals: Proposals  # the same, or what the combiner made of it
+    nll: Dict[str, Dict[str, Tensor]]  # nll[task][mask name] -> (B, K) or (B, 1), lower is better; see MomentRetriever
+
+
+class MomentSample(BaseDataElement):
+    """One video-query pair at the boundary of the toolbox; the only record with ground truth.
+
+    Metainfo: ``video_id``, ``query`` and ``duration`` (seconds), ``sample_idx``. Data: ``gt_spans`` (N, 2) in seconds
+    where annotated and, after prediction, ``pred_spans`` (K, 2) in seconds, best first, with ``pred_scores`` (K,).
+    """
