@@ -1,0 +1,83 @@
+"""Temporal masks: the one currency between proposal generators, negatives and reconstructors."""
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+
+def gaussian_mask(centers: Tensor, stds: Tensor, num_clips: int, peak_normalized: bool = False) -> Tensor:
+    """Gaussian masks exp(-(t - c)^2 / (2 s^2)) on ``num_clips`` points t, evenly spaced from 0 to 1.
+
+    Args:
+        centers: (..., K) in fractions of the video.
+        stds: (..., K) standard deviations in fractions of the video, positive.
+        num_clips: T', the length of a mask.
+        peak_normalized: Divide by the largest value on the grid, so that every mask reaches 1 (CPL).
+
+    Returns:
+        (..., K, T') in (0, 1].
+
+    Example:
+        >>> gaussian_mask(torch.tensor([0.5]), torch.tensor([0.5]), 3)
+        tensor([[0.6065, 1.0000, 0.6065]])
+    """
+    time = torch.linspace(0, 1, num_clips, device=centers.device, dtype=centers.dtype)
+    exponent = -(time - centers.unsqueeze(-1)).square() / (2 * stds.unsqueeze(-1).square())
+    if peak_normalized:
+        exponent = exponent - exponent.amax(dim=-1, keepdim=True)
+    return exponent.exp()
+
+
+def resample(video: Tensor, num_clips: int) -> Tensor:
+    """Pick ``num_clips`` of the T clips at the integer parts of evenly spaced positions.
+
+    Args:
+        video: (B, T, D).
+        num_clips: T'; equal to T leaves the video as it is.
+
+    Returns:
+        (B, T', D).
+
+    Example:
+        >>> resample(torch.arange(5.0).view(1, 5, 1), 3).flatten()
+        tensor([0., 2., 4.])
+    """
+    if video.size(1) == num_clips:
+        return video
+    positions = torch.linspace(0, video.size(1) - 1, num_clips, device=video.device).long()
+    return video.index_select(1, positions)
+
+
+def mask_spans(masks: Tensor, level: float, peaks: Optional[Tensor] = None) -> Tensor:
+    """Read a span from each mask: the run around its peak where the mask is at least ``level`` of the peak.
+
+    The ends are interpolated linearly between grid points.
+
+    Args:
+        masks: (..., T'), non-negative.
+        level: Fraction of the peak, in (0, 1].
+        peaks: (...) indices of the peaks; the first maximum by default.
+
+    Returns:
+        (..., 2) start and end as fractions of the video.
+
+    Example:
+        >>> mask_spans(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]), level=0.5)
+        tensor([0.3750, 0.6250])
+    """
+    last = masks.size(-1) - 1
+    peaks = (masks.argmax(dim=-1) if peaks is None else peaks).unsqueeze(-1)
+    heights = level * masks.gather(-1, peaks)
+    start = _run_start(masks, heights, peaks)
+    end = last - _run_start(masks.flip(-1), heights, last - peaks)
+    return torch.cat([start, end], dim=-1) / max(last, 1)
+
+
+def _run_start(masks: Tensor, heights: Tensor, peaks: Tensor) -> Tensor:
+    """Position (..., 1), in grid steps, where the run that holds ``peaks`` rises through ``heights``."""
+    index = torch.arange(masks.size(-1), device=masks.device).expand_as(masks)
+    below = torch.where(masks < heights, index, torch.full_like(index, -1)).cummax(dim=-1).values.gather(-1, peaks)
+    outside = masks.gather(-1, below.clamp(min=0))
+    inside = masks.gather(-1, below + 1)
+    rise = (heights - outside) / (inside - outside).clamp(min=1e-12)
+    return torch.where(below < 0, torch.zeros_like(rise), below + rise)

@@ -1,0 +1,90 @@
+"""Hiding words of a query, reading it backwards, and scoring how well it was filled in again."""
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmvmr.structures import Query
+
+_GOLDEN = 0.6180339887498949  # multiples of the golden ratio spread evenly over [0, 1)
+
+
+def hide_words(weights: Tensor, mask: Tensor, one_in: int = 3, random: bool = True) -> Tensor:
+    """Choose max(n // ``one_in``, 1) of the n words of each query, without replacement.
+
+    A word is drawn with a probability proportional to exp(weight) (CNM section "Mask Conditioned Reconstruction").
+    Drawing k without replacement equals keeping the k largest of weight + Gumbel noise, which needs no loop. With
+    ``random=False`` the noise is a fixed sequence over the positions: the choice then depends on the query alone, not
+    on the state of a random generator or on the rest of the batch.
+
+    Args:
+        weights: (B, L).
+        mask: (B, L) bool, True on words.
+
+    Returns:
+        (B, L) bool, True on the words to hide.
+
+    Example:
+        >>> hide_words(torch.tensor([[1.0, 9.0, 1.0, 0.0]]), torch.tensor([[True, True, True, False]]), random=False)
+        tensor([[False,  True, False, False]])
+    """
+    if random:
+        uniform = torch.rand_like(weights)
+    else:
+        uniform = (torch.arange(1, weights.size(1) + 1, device=weights.device, dtype=weights.dtype) * _GOLDEN).frac()
+    noise = -(-uniform.clamp(1e-7, 1 - 1e-7).log()).log()
+    keys = (weights + noise).masked_fill(~mask, -torch.inf)
+    ranks = keys.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    counts = (mask.sum(dim=1, keepdim=True) // one_in).clamp(min=1)
+    return (ranks < counts) & mask
+
+
+def reverse_words(query: Query) -> Query:
+    """Read each query from its last word to its first (MCMT's inverse task); padding stays at the end.
+
+    A start token in front of ``features`` stays in front, and hidden words stay hidden.
+    """
+    length = query.mask.size(1)
+    index = torch.arange(length, device=query.mask.device)
+    count = query.mask.sum(dim=1, keepdim=True)
+    order = torch.where(index < count, count - 1 - index, index)  # (B, L)
+    num_start = query.features.size(1) - length  # 1 after an encoder that adds a start token, else 0
+    rows = torch.cat([index[:num_start].expand(len(order), -1), order + num_start], dim=1)
+    return query._replace(
+        features=query.features.gather(1, rows.unsqueeze(-1).expand(-1, -1, query.features.size(-1))),
+        word_ids=query.word_ids.gather(1, order),
+        word_weights=query.word_weights.gather(1, order),
+        hidden=None if query.hidden is None else query.hidden.gather(1, order))
+
+
+def query_nll(logits: Tensor, word_ids: Tensor, valid: Tensor, label_smoothing: float = 0.0,
+              average: bool = True) -> Tensor:
+    """Negative log-likelihood of each query, averaged over its words (``average=False``: one value per word).
+
+    l_i = -(1 - eps) log p(w_i) - eps / V sum_v log p(v) with label smoothing eps (CNM section "Training").
+
+    Args:
+        logits: (B, M, N, V), one reconstruction per mask.
+        word_ids: (B, N) int64, the words to be found.
+        valid: (B, N) bool, the positions that count.
+
+    Returns:
+        (B, M), or (B, M, N) with zeros where not valid.
+
+    Example:
+        >>> query_nll(torch.zeros(1, 1, 2, 4), torch.tensor([[3, 0]]), torch.tensor([[True, False]]))
+        tensor([[1.3863]])
+    """
+    targets = word_ids.unsqueeze(1).expand(logits.shape[:-1])
+    words = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction='none',
+                            label_smoothing=label_smoothing).view(targets.shape)
+    words = words.masked_fill(~valid.unsqueeze(1), 0)
+    return words.sum(dim=-1) / valid.sum(dim=-1).unsqueeze(1) if average else words
+
+
+def mean_words(query: Query, keep: Optional[Tensor] = None) -> Tensor:
+    """Average of the encoded words of each query: (B, D). ``keep`` (B, L) narrows the words that count."""
+    keep = (query.mask if keep is None else keep).unsqueeze(-1)
+    words = query.features[:, -query.mask.size(1):]
+    return (words * keep).sum(dim=1) / keep.sum(dim=1).clamp(min=1)

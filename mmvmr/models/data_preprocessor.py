@@ -1,0 +1,29 @@
+"""From a batch on the CPU to what the model sees."""
+from typing import Dict, Optional
+
+from mmengine.model import BaseDataPreprocessor
+
+from mmvmr.functional.words import hide_words
+from mmvmr.registry import MODELS
+
+
+@MODELS.register_module()
+class MomentDataPreprocessor(BaseDataPreprocessor):
+    """Moves a :class:`~mmvmr.structures.Batch` to the device and hides words of the queries.
+
+    In training the hidden words are drawn anew at every call; otherwise the choice depends on the query alone, so that
+    scores can be repeated. Data samples, which hold the ground truth, stay where they are.
+
+    Args:
+        hide_one_in: Of n words, max(n // hide_one_in, 1) are hidden.
+    """
+
+    def __init__(self, hide_one_in: int = 3, non_blocking: Optional[bool] = False) -> None:
+        super().__init__(non_blocking)
+        self.hide_one_in = hide_one_in
+
+    def forward(self, data: Dict, training: bool = False) -> Dict:
+        batch = self.cast_data(data['inputs'])
+        query = batch.query
+        hidden = hide_words(query.word_weights, query.mask, self.hide_one_in, random=training)
+        return dict(data, inputs=batch._replace(video=batch.video.float(), query=query._replace(hidden=hidden)))

@@ -1,0 +1,45 @@
+"""Linear projections of clips and words (the Gaussian family: CNM, CPL, MCMT)."""
+from typing import Tuple
+
+import torch
+from torch import Tensor, nn
+
+from mmvmr.registry import MODELS
+from mmvmr.structures import Query
+
+
+@MODELS.register_module()
+class LinearEncoder(nn.Module):
+    """Projects clip features and word vectors to the hidden size, after dropout (CNM section "Feature Extraction").
+
+    The learned start token, the stand-in for a hidden word and the token that proposals are read from are vectors of
+    the input spaces, which pass through the same projections as words and clips.
+
+    Args:
+        video_dim: Dv.
+        word_dim: Dw.
+        dim: D.
+        readout: Also provide a token after the last clip for the proposal generator to read (CPL).
+    """
+    reads_query = False  # the encoded video does not depend on the query, so a reconstructor may see it
+
+    def __init__(self, video_dim: int, word_dim: int = 300, dim: int = 256, dropout: float = 0.1,
+                 readout: bool = False) -> None:
+        super().__init__()
+        self.video_projection = nn.Linear(video_dim, dim)
+        self.word_projection = nn.Linear(word_dim, dim)
+        self.start = nn.Parameter(torch.zeros(word_dim))
+        self.blank = nn.Parameter(torch.zeros(word_dim))
+        self.readout = nn.Parameter(torch.zeros(video_dim)) if readout else None
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, video: Tensor, query: Query) -> Tuple[Tensor, Query]:
+        """video (B, T, Dv), query with features (B, L, Dw) -> video (B, T, D), query with features (B, L+1, D)."""
+        batch = video.size(0)
+        words = torch.cat([self.start.expand(batch, 1, -1), query.features], dim=1)
+        readout = None
+        if self.readout is not None:
+            readout = self.video_projection(self.dropout(self.readout.expand(batch, 1, -1)))
+        query = query._replace(features=self.word_projection(self.dropout(words)),
+                               blank=self.word_projection(self.blank), readout=readout)
+        return self.video_projection(self.dropout(video)), query

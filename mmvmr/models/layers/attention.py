@@ -1,0 +1,75 @@
+"""Multi-head attention whose keys can be weighted by temporal masks."""
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def mask_bias(masks: Tensor) -> Tensor:
+    """What to add to the logits so that attention is weighted by ``masks`` and renormalised.
+
+    softmax(a) * (m + 1e-10), divided by its sum, equals softmax(a + log(m + 1e-10)) (CNM section "Mask Conditioned
+    Attention"; the 1e-10 is theirs and keeps a mask of zeros defined).
+
+    Args:
+        masks: (B, M, T') in [0, 1].
+
+    Returns:
+        (B, M, 1, 1, T'), broadcast over heads and queries.
+    """
+    return (masks + 1e-10).log()[:, :, None, None]
+
+
+class Attention(nn.Module):
+    """Multi-head attention over inputs with a mask axis M, which may be 1 where the masks make no difference yet.
+
+    Queries, keys and values are projected before they are repeated M times, so what does not depend on a mask is
+    computed once.
+    """
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f'Attention needs a dim that its heads divide, got dim={dim} and num_heads={num_heads}.')
+        self.num_heads = num_heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * dim, dim))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * dim))
+        self.out_proj = nn.Linear(dim, dim)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.xavier_uniform_(self.out_proj.weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, x: Tensor, keys: Optional[Tensor] = None, bias: Optional[Tensor] = None,
+                causal: bool = False) -> Tensor:
+        """
+        Args:
+            x: (B, M or 1, Nq, D).
+            keys: (B, M or 1, Nk, D); x itself by default.
+            bias: (B, M or 1, 1, 1, Nk) added to the logits, or the same in bool with False on keys to leave out.
+            causal: Query i looks at the keys up to i only.
+
+        Returns:
+            (B, M, Nq, D).
+        """
+        dim = x.size(-1)
+        if keys is None:
+            q, k, v = F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
+        else:
+            q = F.linear(x, self.in_proj_weight[:dim], self.in_proj_bias[:dim])
+            k, v = F.linear(keys, self.in_proj_weight[dim:], self.in_proj_bias[dim:]).chunk(2, dim=-1)
+        batch, num_masks = x.size(0), max(q.size(1), k.size(1), 1 if bias is None else bias.size(1))
+        q, k, v = (self._split(tensor, num_masks) for tensor in (q, k, v))
+        if bias is not None:
+            bias = bias.expand(-1, num_masks, -1, -1, -1).flatten(0, 1)
+            bias = bias if bias.dtype == torch.bool else bias.to(q.dtype)
+            if causal:
+                future = torch.ones(q.size(2), k.size(2), dtype=torch.bool, device=q.device).triu(1)
+                bias = bias.masked_fill(future, False if bias.dtype == torch.bool else -torch.inf)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal and bias is None)
+        return self.out_proj(out.transpose(1, 2).reshape(batch, num_masks, -1, dim))
+
+    def _split(self, tensor: Tensor, num_masks: int) -> Tensor:
+        """(B, M or 1, N, D) -> (B*M, heads, N, D/heads): the only place where M folds into the batch."""
+        tensor = tensor.unflatten(-1, (self.num_heads, -1)).expand(-1, num_masks, -1, -1, -1)
+        return tensor.flatten(0, 1).transpose(1, 2)

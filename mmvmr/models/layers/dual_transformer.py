@@ -1,0 +1,103 @@
+"""Two transformer stacks, over clips and over words, each of which can look at the other."""
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmvmr.models.layers.attention import Attention, mask_bias
+from mmvmr.registry import MODELS
+
+
+class TransformerLayer(nn.Module):
+    """Post-norm layer: self-attention, attention to a memory where there is one, feed-forward network.
+
+    All inputs have a mask axis M, see :class:`~mmvmr.models.layers.attention.Attention`.
+    """
+
+    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.self_attention = Attention(dim, num_heads)
+        self.self_norm = nn.LayerNorm(dim)
+        self.memory_attention = Attention(dim, num_heads)
+        self.memory_norm = nn.LayerNorm(dim)
+        self.expand = nn.Linear(dim, 2 * dim)
+        self.contract = nn.Linear(2 * dim, dim)
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, keys: Optional[Tensor] = None, bias: Optional[Tensor] = None, causal: bool = True,
+                memory: Optional[Tensor] = None, memory_bias: Optional[Tensor] = None) -> Tensor:
+        """
+        Args:
+            x: (B, M, N, D).
+            keys: (B, M, Nk, D) what x attends to in self-attention; x itself by default.
+            bias: (B, M, 1, 1, Nk), see :func:`~mmvmr.models.layers.attention.mask_bias`.
+            causal: Position i attends to the keys up to i.
+            memory: (B, M, Nm, D); skipped where absent.
+            memory_bias: (B, M, 1, 1, Nm).
+        """
+        x = self.self_norm(x + self.dropout(self.self_attention(x, keys, bias, causal)))
+        if memory is not None:
+            x = self.memory_norm(x + self.dropout(self.memory_attention(x, memory, memory_bias)))
+        return self.norm(x + self.dropout(self.contract(F.relu(self.expand(x)))))
+
+
+@MODELS.register_module()
+class DualTransformer(nn.Module):
+    """The backbone of CNM and CPL: :meth:`locate` reads the video for a query, :meth:`reconstruct` the other way.
+
+    Self-attention is causal in both stacks; for the video this is the only source of temporal order.
+
+    Args:
+        dim: D.
+        num_layers: Layers per stack.
+    """
+
+    def __init__(self, dim: int = 256, num_heads: int = 4, num_layers: int = 3, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.video_layers = nn.ModuleList(TransformerLayer(dim, num_heads, dropout) for _ in range(num_layers))
+        self.word_layers = nn.ModuleList(TransformerLayer(dim, num_heads, dropout) for _ in range(num_layers))
+
+    def locate(self, video: Tensor, words: Tensor, word_mask: Tensor, readout: Optional[Tensor] = None) -> Tensor:
+        """State, after the last layer, of the position that has seen the whole video and the whole query.
+
+        Only that one position is computed in the last layer.
+
+        Args:
+            video: (B, T, D).
+            words: (B, N, D), with position code.
+            word_mask: (B, N) bool, True on words.
+            readout: (B, 1, D) token read after the last clip (CPL); without it the last clip itself is read (CNM).
+
+        Returns:
+            (B, D).
+        """
+        words = words.unsqueeze(1)  # (B, 1, N, D)
+        for layer in self.word_layers:
+            words = layer(words)
+        query = dict(memory=words, memory_bias=word_mask[:, None, None, None])
+        num_clips = video.size(1)
+        clips = (video if readout is None else torch.cat([video, readout], dim=1)).unsqueeze(1)  # (B, 1, T or T+1, D)
+        for layer in self.video_layers[:-1]:
+            clips = layer(clips, keys=clips[:, :, :num_clips], **query)  # the readout token is never a key
+        return self.video_layers[-1](clips[:, :, -1:], keys=clips[:, :, :num_clips], causal=False, **query)[:, 0, 0]
+
+    def reconstruct(self, video: Tensor, words: Tensor, masks: Tensor) -> Tensor:
+        """States of the words after they have looked at the video through each mask.
+
+        Args:
+            video: (B, T', D).
+            words: (B, N, D), some of them hidden, with position code.
+            masks: (B, M, T') in [0, 1].
+
+        Returns:
+            (B, M, N, D).
+        """
+        bias = mask_bias(masks)
+        clips, words = video.unsqueeze(1), words.unsqueeze(1)
+        for layer in self.video_layers:
+            clips = layer(clips, bias=bias)  # (B, M, T', D) from the first layer on
+        for layer in self.word_layers:
+            words = layer(words, memory=clips, memory_bias=bias)
+        return words

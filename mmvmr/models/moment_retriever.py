@@ -1,0 +1,173 @@
+"""The only model class: it runs the six verbs of the interface in order."""
+from typing import Dict, List, Optional, Sequence, Union
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmvmr.engine.alternating import train_step
+from mmvmr.functional.masks import mask_spans
+from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS
+from mmvmr.structures import Batch, MomentSample, Outputs, Proposals
+
+
+def _build_all(registry, configs: Optional[Dict[str, dict]]) -> nn.ModuleDict:
+    return nn.ModuleDict({name: registry.build(config) for name, config in (configs or {}).items()})
+
+
+@MODELS.register_module()
+class MomentRetriever(BaseModel):
+    """Encode, propose, combine, oppose, explain, judge.
+
+    ===========  ========================================================================================
+    encode       ``encoder(video, query) -> video (B, T, D), query``
+    propose      ``proposal_generator(video, query) -> Proposals``, the components
+    combine      ``combiner(components, video, query, explain) -> Proposals``, where there is one
+    oppose       ``negative(proposals, video, query) -> masks (B, K, T') or (B, 1, T')``
+    explain      ``reconstructor(video, query, masks (B, M, T')) -> nll (B, M)``, lower is better
+    judge        ``loss(outputs) -> scalar`` in training, ``ranker(outputs) -> scores (B, C)`` in prediction
+    ===========  ========================================================================================
+
+    Args:
+        encoder, proposal_generator, combiner, ranker: Configs of the parts.
+        reconstructors: Configs by task, e.g. ``dict(query=..., inverse=...)``.
+        negatives: Configs by name. A loss names the negatives that it needs; no others are reconstructed.
+        losses: Configs by name; the log shows them as ``loss_<name>``.
+        tie_transformers: Let the generator and all reconstructors share one transformer.
+        span_level: Read the span of a candidate where its mask has fallen to this fraction of its peak, instead of
+            taking the span that its part gives.
+    """
+
+    def __init__(self, encoder: dict, proposal_generator: dict, reconstructors: Optional[Dict[str, dict]] = None,
+                 combiner: Optional[dict] = None, negatives: Optional[Dict[str, dict]] = None,
+                 losses: Optional[Dict[str, dict]] = None, ranker: Optional[dict] = None,
+                 tie_transformers: bool = False, span_level: Optional[float] = None,
+                 data_preprocessor: Optional[dict] = None, init_cfg: Optional[dict] = None) -> None:
+        super().__init__(MODELS.build(data_preprocessor or dict(type='MomentDataPreprocessor')), init_cfg)
+        self.encoder = MODELS.build(encoder)
+        self.proposal_generator = PROPOSAL_GENERATORS.build(proposal_generator)
+        self.reconstructors = _build_all(RECONSTRUCTORS, reconstructors)
+        self.combiner = MODELS.build(combiner) if combiner else None
+        self.negatives = _build_all(MODELS, negatives)
+        self.losses = _build_all(LOSSES, losses)
+        self.ranker = MODELS.build(ranker) if ranker else None
+        self.span_level = span_level
+        self._check()
+        if tie_transformers:
+            for reconstructor in self.reconstructors.values():
+                reconstructor.transformer = self.proposal_generator.transformer
+
+    def forward(self, inputs: Batch, data_samples: Optional[List[MomentSample]] = None, mode: str = 'tensor',
+                losses: Optional[Sequence[str]] = None) -> Union[Outputs, Dict[str, Tensor], List[MomentSample]]:
+        """
+        Args:
+            mode: 'loss' for a dict of losses, 'predict' for data samples with ranked moments, 'tensor' for Outputs.
+            losses: In mode 'loss', the names of the losses to compute; all by default.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, losses)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.retrieve(inputs, self._needed_negatives(self.losses))
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}.")
+
+    def retrieve(self, batch: Batch, negatives: Sequence[str] = (), explain: bool = True,
+                 explain_components: bool = False) -> Outputs:
+        """Everything up to the judgement.
+
+        Per task, ``nll`` holds 'positive' (B, K), each named negative of the proposal with the lowest nll (B, 1), and
+        with ``explain_components`` what the combiner started from, 'components' (B, K').
+        """
+        video, query = self.encoder(batch.video, batch.query)
+        components = self.proposal_generator(video, query)
+        proposals = components
+        if self.combiner is not None:
+            reconstructor = next(iter(self.reconstructors.values()))
+            proposals = self.combiner(components, video, query,
+                                      lambda masks: reconstructor.explain(video, query, masks))
+        nll = {}
+        for task, reconstructor in self.reconstructors.items() if explain else ():
+            masks = dict(positive=proposals.masks)
+            if explain_components and self.combiner is not None:
+                masks['components'] = components.masks
+            nll[task] = self._explain(reconstructor, video, query, masks)
+            if negatives:
+                opposed = {name: self.negatives[name](proposals, video, query) for name in negatives}
+                best = nll[task]['positive'].argmin(dim=1)
+                nll[task].update(self._explain(reconstructor, video, query, select_masks(opposed, best)))
+        return Outputs(video, query, batch.matched, components, proposals, nll)
+
+    @staticmethod
+    def _explain(reconstructor: nn.Module, video: Tensor, query, masks: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """Reconstruct from all masks in one call and hand the results out by name."""
+        nll = reconstructor(video, query, torch.cat(list(masks.values()), dim=1))
+        return dict(zip(masks, nll.split([mask.size(1) for mask in masks.values()], dim=1)))
+
+    def loss(self, batch: Batch, names: Optional[Sequence[str]] = None) -> Dict[str, Tensor]:
+        """The losses called ``names``; only the negatives that they need are reconstructed."""
+        chosen = {name: self.losses[name] for name in names or self.losses}
+        outputs = self.retrieve(batch, self._needed_negatives(chosen))
+        return {f'loss_{name}': loss(outputs) for name, loss in chosen.items()}
+
+    def predict(self, inputs: Batch, data_samples: List[MomentSample], margin: bool = False) -> List[MomentSample]:
+        """Add ranked moments to the data samples: ``pred_spans`` (C, 2) in seconds and ``pred_scores`` (C,).
+
+        Args:
+            margin: Also add ``margin``, the reconstruction margin of the moment ranked first.
+        """
+        outputs = self.retrieve(inputs, explain=self.ranker is not None, explain_components=True)
+        candidates = outputs.proposals
+        if self.combiner is not None:
+            candidates = Proposals(*(torch.cat(pair, dim=1) for pair in zip(outputs.proposals[:2], outputs.components)))
+        spans = candidates.spans if self.span_level is None else mask_spans(candidates.masks, self.span_level)
+        scores = self.ranker(outputs) if self.ranker is not None else torch.zeros_like(spans[..., 0])
+        order = scores.argsort(dim=1, descending=True, stable=True)
+        spans = spans.clamp(0, 1).gather(1, order.unsqueeze(-1).expand_as(spans)).cpu()
+        scores = scores.gather(1, order).cpu()
+        for sample, fractions, pred_scores in zip(data_samples, spans, scores):
+            sample.pred_spans, sample.pred_scores = fractions * sample.duration, pred_scores
+        if margin:
+            for sample, value in zip(data_samples, self._margin(outputs, candidates.masks, order[:, :1]).tolist()):
+                sample.set_field(value, 'margin')
+        return data_samples
+
+    def _margin(self, outputs: Outputs, masks: Tensor, chosen: Tensor) -> Tensor:
+        """How much better the chosen mask explains the query than both the rest of the video and the whole: (B,)."""
+        mask = masks.gather(1, chosen.unsqueeze(-1).expand(-1, -1, masks.size(-1)))  # (B, 1, T')
+        three = torch.cat([mask, 1 - mask, torch.ones_like(mask)], dim=1)
+        nll = sum(part(outputs.video, outputs.query, three) for part in self.reconstructors.values())
+        return (nll[:, 1:].amin(dim=1) - nll[:, 0]) / max(len(self.reconstructors), 1)
+
+    def train_step(self, data: dict, optim_wrapper) -> Dict[str, Tensor]:
+        """One step of one optimizer, or one step of each of several in turn."""
+        return train_step(self, self, data, optim_wrapper)
+
+    def val_step(self, data: dict) -> List[MomentSample]:
+        """Predict, and report the reconstruction margin, by which a checkpoint is chosen without annotations."""
+        data = self.data_preprocessor(data, False)
+        return self.predict(**data, margin=bool(self.reconstructors))
+
+    def _needed_negatives(self, losses) -> List[str]:
+        return list(dict.fromkeys(name for loss in losses.values() for name in loss.negatives))
+
+    def _check(self) -> None:
+        for name, loss in self.losses.items():
+            for kind, wanted, present in (('negatives', loss.negatives, self.negatives),
+                                          ('reconstructors', getattr(loss, 'tasks', ()), self.reconstructors)):
+                missing = [item for item in wanted if item not in present]
+                if missing:
+                    raise ValueError(f'Loss "{name}" needs the {kind} {missing}, but the model has {list(present)}. '
+                                     f'Add them under `{kind}` in the config, or name others in the loss.')
+        if self.reconstructors and self.encoder.reads_query:
+            raise ValueError(f'{type(self.encoder).__name__} reads the query, so the video that it encodes would tell '
+                             'the reconstructors the hidden words. Use an encoder that does not, e.g. LinearEncoder.')
+        if (self.combiner or self.ranker) and not self.reconstructors:
+            raise ValueError('A combiner or a ranker needs at least one of `reconstructors`, but there is none.')
+
+
+def select_masks(masks: Dict[str, Tensor], chosen: Tensor) -> Dict[str, Tensor]:
+    """Masks (B, K or 1, T') by name -> those of the chosen proposal (B,): (B, 1, T') each."""
+    index = chosen[:, None, None]
+    return {name: mask if mask.size(1) == 1 else mask.gather(1, index.expand(-1, 1, mask.size(2)))
+            for name, mask in masks.items()}

@@ -1,0 +1,67 @@
+"""Fill in the hidden words of a query from what a mask lets through of the video."""
+import torch
+from torch import Tensor, nn
+
+from mmvmr.functional.masks import resample
+from mmvmr.functional.words import query_nll, reverse_words
+from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
+from mmvmr.registry import MODELS, RECONSTRUCTORS
+from mmvmr.structures import Query
+
+
+@RECONSTRUCTORS.register_module()
+class MaskedQueryReconstructor(nn.Module):
+    """Masked query reconstruction (CNM section "Mask Conditioned Reconstruction").
+
+    Position i sees the words before it, the hidden ones replaced by a stand-in, and the clips, weighted by a mask; it
+    predicts word i. All words are scored, not only the hidden ones, and so is the end of the query (class 0).
+
+    Args:
+        dim: D.
+        vocab_size: V, one more than the words of the vocabulary.
+        transformer: Config of the :class:`DualTransformer`.
+        inverse: Reconstruct the query from its last word to its first (MCMT).
+        label_smoothing: Mass of the target spread over all words.
+        end_token: 'always' scores the end of every query. 'if_padded' leaves it out for the longest queries of a
+            batch, as the released code of CNM and CPL does; the result then depends on the batch.
+    """
+
+    def __init__(self, dim: int, vocab_size: int, transformer: dict, inverse: bool = False,
+                 label_smoothing: float = 0.1, end_token: str = 'always') -> None:
+        super().__init__()
+        if end_token not in ('always', 'if_padded'):
+            raise ValueError(f"end_token must be 'always' or 'if_padded', got {end_token!r}.")
+        self.transformer = MODELS.build(transformer)
+        self.positions = SinusoidalEncoding(dim)
+        self.classifier = nn.Linear(dim, vocab_size)
+        self.inverse = inverse
+        self.label_smoothing = label_smoothing
+        self.end_token = end_token
+
+    def forward(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+        """video (B, T, D), query with hidden words, masks (B, M, T') -> nll (B, M), lower is better."""
+        return self.explain(video, query, masks)[0]
+
+    def explain(self, video: Tensor, query: Query, masks: Tensor):
+        """Like :meth:`forward`, and the average state of the words under each mask: (B, M), (B, M, D)."""
+        states, targets, valid = self._reconstruct(video, query, masks)
+        nll = query_nll(self.classifier(states), targets, valid, self.label_smoothing)
+        pooled = (states * valid[:, None, :, None]).sum(dim=2) / valid.sum(dim=1)[:, None, None]
+        return nll, pooled
+
+    def word_log_probs(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+        """Log-probabilities of all words at every position: (B, M, N, V), N = L + 1 with the end of the query."""
+        return self.classifier(self._reconstruct(video, query, masks)[0]).log_softmax(dim=-1)
+
+    def _reconstruct(self, video: Tensor, query: Query, masks: Tensor):
+        """States (B, M, N, D) of the positions, the words they should predict (B, N), and which count (B, N) bool."""
+        if self.inverse:
+            query = reverse_words(query)
+        hidden = torch.cat([torch.zeros_like(query.hidden[:, :1]), query.hidden], dim=1)  # never the start token
+        words = torch.where(hidden.unsqueeze(-1), query.blank.to(query.features.dtype), query.features)
+        targets = torch.cat([query.word_ids, torch.zeros_like(query.word_ids[:, :1])], dim=1)
+        valid = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)
+        if self.end_token == 'if_padded':
+            words, targets, valid = words[:, :-1], targets[:, :-1], valid[:, :-1]
+        video = resample(video, masks.size(-1))
+        return self.transformer.reconstruct(video, self.positions(words), masks), targets, valid
