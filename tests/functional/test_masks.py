@@ -1,0 +1,61 @@
+import math
+
+import pytest
+import torch
+
+from mmvmr.functional.masks import gaussian_mask, mask_spans, resample
+
+
+def test_gaussian_mask_is_one_at_its_center_and_falls_by_the_formula():
+    mask = gaussian_mask(torch.tensor([[0.5]]), torch.tensor([[0.25]]), 5)  # points 0, .25, .5, .75, 1
+    one, two = math.exp(-0.5), math.exp(-2)  # one and two standard deviations away
+    torch.testing.assert_close(mask, torch.tensor([[[two, one, 1, one, two]]]))
+
+
+def test_peak_normalised_mask_reaches_one_between_grid_points():
+    centers, stds = torch.tensor([0.125]), torch.tensor([0.25])
+    plain, peaked = (gaussian_mask(centers, stds, 5, normalized) for normalized in (False, True))
+    assert plain.max() == pytest.approx(math.exp(-0.125))
+    torch.testing.assert_close(peaked, plain / plain.max())
+    assert peaked.max() == 1
+
+
+def test_cnm_mask_is_the_gaussian_with_sigma_sqrt_two_alpha():
+    alpha, center, width = 5.5, 0.3, 0.4
+    time = torch.linspace(0, 1, 50)
+    expected = torch.exp(-alpha * (time - center)**2 / width**2)
+    mask = gaussian_mask(torch.tensor([center]), torch.tensor([width / math.sqrt(2 * alpha)]), 50)[0]
+    torch.testing.assert_close(mask, expected)
+
+
+def test_a_tiny_std_far_from_the_grid_still_gives_a_finite_peaked_mask():
+    mask = gaussian_mask(torch.tensor([0.51]), torch.tensor([1e-3]), 3, peak_normalized=True)
+    assert mask.tolist() == [[0, 1, 0]]
+
+
+def test_resample_takes_the_integer_part_of_even_positions():
+    video = torch.arange(200.0).view(1, 200, 1)
+    picked = resample(video, 50).flatten()
+    assert picked[:4].tolist() == [0, 4, 8, 12]  # 199/49 = 4.06
+    assert picked[-1] == 199 and len(picked) == 50
+    assert resample(video, 200) is video
+
+
+def test_span_is_read_where_the_mask_crosses_the_level():
+    mask = torch.tensor([0.0, 0.5, 1.0, 0.5, 0.0])
+    assert mask_spans(mask, 0.5).tolist() == [0.25, 0.75]
+    assert mask_spans(mask, 0.75).tolist() == [0.375, 0.625]
+
+
+def test_span_keeps_to_the_run_around_the_peak_and_to_the_video():
+    masks = torch.tensor([[0.8, 0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.9, 0.9], [1.0, 1.0, 1.0, 1.0, 1.0]])
+    assert mask_spans(masks, 0.5).tolist() == [[0.375, 1.0], [0.0, 0.375], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize('width', [0.12, 0.3])
+def test_level_exp_minus_alpha_over_four_gives_back_the_cnm_span(width):
+    alpha = 5.5
+    mask = gaussian_mask(torch.tensor([0.45]), torch.tensor([width / math.sqrt(2 * alpha)]), 50)
+    start, end = mask_spans(mask, math.exp(-alpha / 4))[0].tolist()
+    assert start == pytest.approx(0.45 - width / 2, abs=0.005)
+    assert end == pytest.approx(0.45 + width / 2, abs=0.005)

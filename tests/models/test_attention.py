@@ -1,0 +1,98 @@
+import pytest
+import torch
+
+from mmvmr.models.layers.attention import Attention, mask_bias
+from mmvmr.models.layers.dual_transformer import DualTransformer
+
+
+def _weighted_by_hand(attention, x, weights, causal):
+    """softmax, times the mask, renormalised, head by head: CNM's definition."""
+    dim, heads = x.size(-1), attention.num_heads
+    q, k, v = torch.nn.functional.linear(x, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=-1)
+    out = []
+    for h in range(heads):
+        part = slice(h * dim // heads, (h + 1) * dim // heads)
+        logits = q[:, part] @ k[:, part].T / (dim // heads)**0.5
+        if causal:
+            logits = logits.masked_fill(torch.ones_like(logits).triu(1).bool(), -torch.inf)
+        share = logits.softmax(-1) * (weights + 1e-10)
+        out.append(share / share.sum(-1, keepdim=True) @ v[:, part])
+    return attention.out_proj(torch.cat(out, dim=-1))
+
+
+@pytest.mark.parametrize('causal', [True, False])
+def test_bias_equals_multiplying_by_the_mask_and_renormalising(causal):
+    torch.manual_seed(0)
+    attention, x, masks = Attention(8, 2), torch.randn(2, 5, 8), torch.rand(2, 3, 5)
+    masks[0, 1, 2] = 0
+    out = attention(x.unsqueeze(1), bias=mask_bias(masks), causal=causal)
+    assert out.shape == (2, 3, 5, 8)
+    for b in range(2):
+        for m in range(3):
+            torch.testing.assert_close(out[b, m], _weighted_by_hand(attention, x[b], masks[b, m], causal))
+
+
+def test_whole_video_mask_changes_nothing():
+    attention, x = Attention(8, 2), torch.randn(2, 1, 5, 8)
+    torch.testing.assert_close(attention(x, bias=mask_bias(torch.ones(2, 1, 5)), causal=True), attention(x, causal=True))
+
+
+def test_heads_must_divide_the_dim():
+    with pytest.raises(ValueError, match='num_heads=3'):
+        Attention(8, 3)
+
+
+def test_earlier_clips_do_not_depend_on_later_ones():
+    torch.manual_seed(0)
+    model = DualTransformer(16, 2, 2).eval()
+    words, masks = torch.randn(1, 4, 16), torch.ones(1, 1, 6)
+    video = torch.randn(1, 6, 16)
+    changed = video.clone()
+    changed[:, -1] += 1
+    masks[..., -1] = 0  # the words cannot see the last clip
+    torch.testing.assert_close(model.reconstruct(video, words, masks), model.reconstruct(changed, words, masks))
+
+
+def test_words_beyond_the_query_do_not_matter():
+    torch.manual_seed(0)
+    model = DualTransformer(16, 2, 2).eval()
+    video, words = torch.randn(1, 6, 16), torch.randn(1, 5, 16)
+    mask = torch.tensor([[True, True, True, False, False]])
+    changed = words.clone()
+    changed[:, 3:] += 1
+    torch.testing.assert_close(model.locate(video, words, mask), model.locate(video, changed, mask))
+
+
+def test_reading_the_last_position_equals_running_the_whole_stack():
+    torch.manual_seed(0)
+    model = DualTransformer(16, 2, 3).eval()
+    video, words, mask = torch.randn(2, 6, 16), torch.randn(2, 3, 16), torch.ones(2, 3, dtype=torch.bool)
+    memory, clips = words.unsqueeze(1), video.unsqueeze(1)
+    for layer in model.word_layers:
+        memory = layer(memory)
+    for layer in model.video_layers:
+        clips = layer(clips, memory=memory)
+    torch.testing.assert_close(model.locate(video, words, mask), clips[:, 0, -1])
+
+
+def test_readout_token_sees_all_clips_but_not_itself_and_is_seen_by_none():
+    torch.manual_seed(0)
+    model = DualTransformer(16, 2, 2).eval()
+    video, words, mask = torch.randn(1, 4, 16), torch.randn(1, 3, 16), torch.ones(1, 3, dtype=torch.bool)
+    readout = torch.randn(1, 1, 16)
+    memory, clips = words.unsqueeze(1), torch.cat([video, readout], dim=1).unsqueeze(1)
+    for layer in model.word_layers:
+        memory = layer(memory)
+    keep = torch.tensor([True] * 4 + [False]).view(1, 1, 1, 1, 5)
+    for layer in model.video_layers:
+        clips = layer(clips, bias=keep, memory=memory)
+    torch.testing.assert_close(model.locate(video, words, mask, readout), clips[:, 0, -1])
+
+
+def test_masks_can_be_permuted():
+    torch.manual_seed(0)
+    model = DualTransformer(16, 2, 2).eval()
+    video, words, masks = torch.randn(2, 6, 16), torch.randn(2, 4, 16), torch.rand(2, 3, 6)
+    order = [2, 0, 1]
+    torch.testing.assert_close(model.reconstruct(video, words, masks)[:, order],
+                               model.reconstruct(video, words, masks[:, order]))

@@ -1,0 +1,178 @@
+import copy
+
+import pytest
+import torch
+from parts import METHODS, config, make_batch
+
+from mmvmr.registry import MODELS
+from mmvmr.structures import MomentSample
+
+
+def _build(method, **changes):
+    torch.manual_seed(0)
+    return MODELS.build(dict(config(method), **changes))
+
+
+def _samples(count, duration=20.0):
+    return [MomentSample(metainfo=dict(video_id=f'v{i}', query='q', duration=duration)) for i in range(count)]
+
+
+def _predict(model, batch, **kwargs):
+    data = model.data_preprocessor(dict(inputs=batch, data_samples=_samples(len(batch.video))), False)
+    with torch.no_grad():
+        return model.eval().predict(**data, **kwargs)
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_gradients_reach_every_parameter(method):
+    model = _build(method)
+    losses = model(**model.data_preprocessor(dict(inputs=make_batch()), True), mode='loss')
+    sum(losses.values()).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_moments_come_best_first_and_inside_the_video(method):
+    samples = _predict(_build(method), make_batch())
+    candidates = dict(cnm=1, cpl=4, mcmt=1 + 3)[method]
+    for sample in samples:
+        assert sample.pred_spans.shape == (candidates, 2)
+        assert (sample.pred_spans[:, 0] <= sample.pred_spans[:, 1]).all()
+        assert sample.pred_spans.min() >= 0 and sample.pred_spans.max() <= 20
+        assert sample.pred_scores.tolist() == sorted(sample.pred_scores.tolist(), reverse=True)
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_prediction_does_not_depend_on_the_random_state_or_on_the_rest_of_the_batch(method):
+    model, batch = _build(method), make_batch()
+    first = _predict(model, batch, margin=True)
+    torch.manual_seed(99)
+    query = batch.query
+    shortest = batch._replace(video=batch.video[1:2], query=type(query)(
+        query.features[1:2, :3], query.mask[1:2, :3], query.word_ids[1:2, :3], query.word_weights[1:2, :3]))
+    alone = _predict(model, shortest, margin=True)[0]
+    torch.testing.assert_close(alone.pred_spans, first[1].pred_spans)
+    torch.testing.assert_close(alone.pred_scores, first[1].pred_scores)
+    assert alone.margin == pytest.approx(first[1].margin, abs=1e-5)
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_encoded_video_does_not_depend_on_the_query(method):
+    model, batch = _build(method).eval(), make_batch()
+    other = make_batch(seed=1).query
+    video = model.encoder(batch.video, batch.query)[0]
+    torch.testing.assert_close(video, model.encoder(batch.video, other)[0])
+
+
+def test_hidden_words_leave_no_trace_in_the_reconstruction():
+    model, batch = _build('cnm').eval(), make_batch()
+    inputs = model.data_preprocessor(dict(inputs=batch), False)['inputs']
+    features = torch.where(inputs.query.hidden.unsqueeze(-1), torch.randn_like(inputs.query.features),
+                           inputs.query.features)
+    changed = inputs._replace(query=inputs.query._replace(features=features))
+    masks = torch.rand(3, 2, 10)
+    nll = [model.reconstructors['query'](*model.encoder(x.video, x.query), masks) for x in (inputs, changed)]
+    torch.testing.assert_close(*nll)
+
+
+def test_losses_never_see_a_ground_truth_span():
+    model, batch = _build('cpl').eval(), make_batch()
+    data = model.data_preprocessor(dict(inputs=batch, data_samples=_samples(3)), False)
+    plain = model(**data, mode='loss')
+    for sample in data['data_samples']:
+        sample.gt_spans = torch.full((1, 2), float('nan'))
+    for name, value in model(**data, mode='loss').items():
+        assert value.item() == plain[name].item()
+
+
+def test_only_the_negatives_that_a_loss_needs_are_reconstructed():
+    model = _build('cnm').eval()
+    inputs = model.data_preprocessor(dict(inputs=make_batch()), False)['inputs']
+    counts = []
+    model.reconstructors['query'].register_forward_hook(lambda m, args, out: counts.append(args[2].size(1)))
+    model(inputs, mode='loss', losses=['reconstruction'])
+    assert sum(counts) == 2  # the proposal and the whole video
+    counts.clear()
+    model(inputs, mode='loss')
+    assert sum(counts) == 3
+    counts.clear()
+    model.predict(inputs, _samples(3))
+    assert counts == []  # one proposal: nothing to rank
+
+
+def test_negatives_are_those_of_the_best_proposal():
+    model = _build('cpl').eval()
+    inputs = model.data_preprocessor(dict(inputs=make_batch()), False)['inputs']
+    outputs = model(inputs, mode='tensor')
+    best = outputs.nll['query']['positive'].argmin(dim=1)
+    left = model.negatives['left'](outputs.proposals, None, None)[torch.arange(3), best].unsqueeze(1)
+    nll = model.reconstructors['query'](outputs.video, outputs.query, left)
+    torch.testing.assert_close(nll, outputs.nll['query']['left'])
+
+
+def test_mcmt_with_one_component_and_the_forward_task_is_cnm():
+    single = config('mcmt')
+    single['proposal_generator'].update(num_proposals=1, bidirectional=False, spread_centers=False)
+    single['combiner']['peak_normalized'] = False
+    single.update(reconstructors=config('cnm')['reconstructors'], losses=config('cnm')['losses'])
+    torch.manual_seed(0)
+    mcmt, cnm = MODELS.build(single).eval(), _build('cnm').eval()
+    cnm.load_state_dict(mcmt.state_dict())
+    inputs = cnm.data_preprocessor(dict(inputs=make_batch()), False)['inputs']
+    for name, value in cnm(inputs, mode='loss').items():
+        assert mcmt(inputs, mode='loss')[name].item() == pytest.approx(value.item(), rel=1e-6)
+
+
+def test_margin_is_by_how_much_the_mask_beats_the_rest_and_the_whole():
+    model, batch = _build('cnm').eval(), make_batch()
+    sample = _predict(model, batch, margin=True)[0]
+    inputs = model.data_preprocessor(dict(inputs=batch), False)['inputs']
+    nll = {name: value[0, 0].item() for name, value in model(inputs, mode='tensor').nll['query'].items()}
+    assert sample.margin == pytest.approx(min(nll['easy'], nll['hard']) - nll['positive'], abs=1e-5)
+
+
+def test_span_level_reads_the_span_from_the_mask():
+    model = _build('cnm', span_level=0.5).eval()
+    sample = _predict(model, make_batch())[0]
+    outputs = model(model.data_preprocessor(dict(inputs=make_batch()), False)['inputs'])
+    mask = outputs.proposals.masks[0, 0]
+    start, end = (sample.pred_spans[0] / 20 * 9).tolist()  # in grid steps
+    for position in (start, end):
+        if 0 < position < 9:
+            low = int(position)
+            height = mask[low] + (mask[low + 1] - mask[low]) * (position - low)
+            assert height.item() == pytest.approx(0.5 * mask.max().item(), abs=1e-4)
+
+
+def test_transformers_are_tied_only_on_request():
+    tied, untied = _build('cnm'), _build('cnm', tie_transformers=False)
+    assert tied.reconstructors['query'].transformer is tied.proposal_generator.transformer
+    assert untied.reconstructors['query'].transformer is not untied.proposal_generator.transformer
+
+
+def test_unknown_negative_in_a_loss_is_named():
+    broken = config('cnm')
+    broken['losses']['ranking']['margins'] = dict(esay=0.1)
+    with pytest.raises(ValueError, match=r"\"ranking\" needs the negatives \['esay'\].*'easy', 'hard'"):
+        MODELS.build(broken)
+
+
+def test_encoder_that_reads_the_query_may_not_feed_a_reconstructor(monkeypatch):
+    from mmvmr.models.encoders.linear import LinearEncoder
+    monkeypatch.setattr(LinearEncoder, 'reads_query', True)
+    with pytest.raises(ValueError, match='tell the reconstructors the hidden words'):
+        _build('cnm')
+
+
+def test_typo_in_a_type_names_the_closest_part():
+    broken = config('cnm')
+    broken['proposal_generator']['type'] = 'GausianProposalGenerator'
+    with pytest.raises(KeyError, match='Did you mean GaussianProposalGenerator'):
+        MODELS.build(broken)
+
+
+def test_configs_are_left_as_they_were():
+    before = copy.deepcopy(config('mcmt'))
+    given = config('mcmt')
+    MODELS.build(given)
+    assert given == before
