@@ -1,0 +1,68 @@
+"""Charades-STA (Gao et al., ICCV 2017)."""
+import csv
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+from mmvmr.datasets.moment_dataset import MomentDataset
+from mmvmr.registry import DATASETS
+
+
+@DATASETS.register_module()
+class CharadesSTA(MomentDataset):
+    """Charades-STA from ``charades_sta_*.txt`` (``id start end##sentence``) or from the JSON lists of CNM and CPL.
+
+    Two test sets circulate, and their numbers must not be compared:
+
+    - protocol 'official': 12,408 training and 3,720 test pairs. Ends beyond the video are clamped, as in 2D-TAN.
+    - protocol 'filtered': 10,602 and 3,158 pairs, those with start < end <= duration; what CNM, CPL, PPS and others use.
+
+    Args:
+        ann_file: The text file, or a JSON list.
+        durations: ``Charades_v1_*.csv``, whose column ``length`` holds the durations; needed for the text file.
+    """
+    METAINFO = dict(dataset='Charades-STA')
+    PROTOCOLS = dict(official=dict(train=12408, test=3720), filtered=dict(train=10602, test=3158))
+    HINT = ('Annotations: charades_sta_{train,test}.txt of Charades-STA with Charades_v1_{train,test}.csv of Charades, or '
+            'the {train,test}.json in the repository of CPL (github.com/minghangz/cpl). Features: the I3D features that '
+            'LGI (github.com/JonghwanMun/LGI4temporalgrounding) published, packed with tools/misc/pack_features.py. '
+            'Vocabulary: tools/dataset_converters/build_vocabulary.py from the glove.pkl of CPL or from GloVe. '
+            'docs/data.md has the commands.')
+
+    def __init__(self, ann_file: str, durations: Optional[str] = None, **kwargs) -> None:
+        self.durations = durations
+        super().__init__(ann_file, **kwargs)
+
+    def _annotation_files(self, ann_file: str) -> Sequence[str]:
+        return [ann_file] if self.durations is None else [ann_file, self.durations]
+
+    def parse_annotations(self) -> List[dict]:
+        pairs = self._parse_text() if Path(self.ann_file).suffix == '.txt' else super().parse_annotations()
+        if self.protocol == 'filtered':
+            return [pair for pair in pairs if pair['spans'][0][0] < pair['spans'][0][1] <= pair['duration']]
+        for pair in pairs:  # some spans of the official files lie beyond the video, one is the wrong way round
+            pair['spans'] = [sorted(min(time, pair['duration']) for time in span) for span in pair['spans']]
+        return pairs
+
+    def _parse_text(self) -> List[dict]:
+        if self.durations is None:
+            raise ValueError(f'"{self.ann_file}" gives no durations: set `durations` to Charades_v1_train.csv or '
+                             'Charades_v1_test.csv.')
+        durations, pairs = self._read_durations(), []
+        for number, line in enumerate(Path(self.ann_file).read_text(encoding='utf-8').splitlines(), start=1):
+            head, separator, query = line.partition('##')
+            fields = head.split()
+            if not separator or len(fields) != 3:
+                raise ValueError(f'"{self.ann_file}", line {number}: expected "id start end##sentence", got {line[:80]!r}.')
+            if fields[0] not in durations:
+                raise ValueError(f'"{self.durations}" has no length of video "{fields[0]}" (line {number} of '
+                                 f'"{self.ann_file}"). Is it the csv of the same split?')
+            pairs.append(dict(video_id=fields[0], duration=durations[fields[0]],
+                              spans=[[float(fields[1]), float(fields[2])]], query=query))
+        return pairs
+
+    def _read_durations(self) -> Dict[str, float]:
+        with open(self.durations, encoding='utf-8', newline='') as file:
+            rows = csv.DictReader(file)
+            if not {'id', 'length'} <= set(rows.fieldnames or ()):
+                raise ValueError(f'"{self.durations}" should have the columns id and length, got {rows.fieldnames}.')
+            return {row['id']: float(row['length']) for row in rows}

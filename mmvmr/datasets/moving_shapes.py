@@ -1,0 +1,119 @@
+"""Moving Shapes, the embedded benchmark: what happens in its videos, and the sentences about it.
+
+A video shows several events, one after the other: a coloured shape does something, then the scene is idle for a while.
+Each event differs from another one of its video in a single attribute, so a query can be answered only by reading all of
+it. Lengths and positions vary, so no constant window does well.
+"""
+from typing import Dict, List, NamedTuple, Tuple
+
+import numpy as np
+
+from mmvmr.datasets.moment_dataset import MomentDataset
+from mmvmr.registry import DATASETS
+
+COLORS = {'red': 0, 'orange': 15, 'yellow': 30, 'green': 60, 'blue': 115, 'purple': 145}  # hues of OpenCV, 0..179
+SHAPES = ('circle', 'square', 'triangle', 'star', 'cross')
+ACTIONS = {  # name: ways to say it, third person and -ing
+    'left': [('slides to the left', 'sliding to the left'), ('moves left', 'moving left')],
+    'right': [('slides to the right', 'sliding to the right'), ('moves right', 'moving right')],
+    'up': [('rises', 'rising'), ('moves up', 'moving up')],
+    'down': [('falls', 'falling'), ('moves down', 'moving down')],
+    'bounce': [('bounces', 'bouncing'), ('jumps in place', 'jumping in place')],
+    'spin': [('spins', 'spinning'), ('rotates', 'rotating')],
+    'grow': [('grows', 'growing'), ('gets bigger', 'getting bigger')],
+    'shrink': [('shrinks', 'shrinking'), ('gets smaller', 'getting smaller')],
+    'blink': [('blinks', 'blinking'), ('flashes', 'flashing')],
+}
+SYNONYMS = {'circle': ['circle', 'disc'], 'square': ['square', 'box'], 'purple': ['purple', 'violet']}
+TEMPLATES = ['a {color} {shape} {does}', 'the {color} {shape} {does}', 'the {shape} that is {color} {does}',
+             'a {color} {shape} is {doing}', 'a {shape} of {color} color is {doing}', 'we see a {color} {shape} {doing}']
+DIFFICULTIES = {  # events per video, distractors, pixel noise, share of two-event queries
+    'easy': dict(events=(3, 4), distractors=0, noise=4.0, compound=0.0),
+    'medium': dict(events=(4, 6), distractors=2, noise=8.0, compound=0.1),
+    'hard': dict(events=(5, 8), distractors=5, noise=14.0, compound=0.2),
+}
+SPLITS = {'train': 400, 'val': 60, 'test': 120}  # videos
+
+
+class Event(NamedTuple):
+    """A shape of a colour does something from ``start`` to ``end`` (seconds)."""
+    color: str
+    shape: str
+    action: str
+    start: float
+    end: float
+
+
+class Script(NamedTuple):
+    """What happens in one video."""
+    video_id: str
+    duration: float
+    events: List[Event]
+
+
+def write_script(split: str, index: int, seed: int = 0, difficulty: str = 'medium') -> Script:
+    """Make up one video; the same arguments always give the same one."""
+    rng = _generator(seed, split, index, 0)
+    duration = float(rng.integers(24, 57))
+    low, high = DIFFICULTIES[difficulty]['events']
+    looks = _one_attribute_apart(rng, int(rng.integers(low, high + 1)))
+    lengths = np.exp(rng.uniform(np.log(0.05), np.log(0.3), len(looks))) * duration
+    lengths *= min(1, 0.8 * duration / lengths.sum())
+    gaps = rng.dirichlet(np.ones(len(looks) + 1)) * (duration - lengths.sum())
+    starts = np.cumsum(gaps[:-1] + np.append(0, lengths[:-1]))
+    events = [Event(*look, round(float(start), 2), round(float(start + length), 2))
+              for look, start, length in zip(looks, starts, lengths)]
+    return Script(f'{split}_{index:04d}', duration, events)
+
+
+def describe(script: Script, seed: int = 0, difficulty: str = 'medium') -> List[list]:
+    """The sentences about a video: ``[video_id, duration, [start, end], sentence]`` each."""
+    split, index = script.video_id.rsplit('_', 1)
+    rng = _generator(seed, split, int(index), 1)
+    pairs = [(event.start, event.end, _sentence(rng, event)) for event in script.events]
+    for first, second in zip(script.events, script.events[1:]):
+        if rng.random() < DIFFICULTIES[difficulty]['compound']:
+            pairs.append((first.start, second.end, f'{_sentence(rng, first)}, then {_sentence(rng, second)}'))
+    return [[script.video_id, script.duration, [start, end], f'{text[0].upper()}{text[1:]}.'] for start, end, text in pairs]
+
+
+def _generator(seed: int, split: str, index: int, purpose: int) -> np.random.Generator:
+    return np.random.default_rng([seed, list(SPLITS).index(split), index, purpose])
+
+
+def _one_attribute_apart(rng: np.random.Generator, count: int) -> List[Tuple[str, str, str]]:
+    """Distinct looks (colour, shape, action), each but the first one attribute away from an earlier one."""
+    options: Tuple[Tuple[str, ...], ...] = (tuple(COLORS), SHAPES, tuple(ACTIONS))
+    looks: List[Tuple[str, str, str]] = []
+    while len(looks) < count:
+        look = list(looks[rng.integers(len(looks))]) if looks else [str(rng.choice(option)) for option in options]
+        attribute = int(rng.integers(3))
+        look[attribute] = str(rng.choice(options[attribute]))
+        visible = (look[1], look[2]) != ('circle', 'spin')  # one cannot see a circle spin
+        if visible and tuple(look) not in looks:
+            looks.append(tuple(look))
+    return [looks[i] for i in rng.permutation(count)]
+
+
+def _sentence(rng: np.random.Generator, event: Event) -> str:
+    does, doing = ACTIONS[event.action][rng.integers(len(ACTIONS[event.action]))]
+    color, shape = (str(rng.choice(SYNONYMS.get(word, [word]))) for word in (event.color, event.shape))
+    text = str(rng.choice(TEMPLATES)).format(color=color, shape=shape, does=does, doing=doing)
+    return text.replace('a orange', 'an orange')
+
+
+def word_vectors(words: List[str], dim: int = 300) -> Dict[str, np.ndarray]:
+    """A random vector per word, a function of the word alone; there are no pre-trained ones to be had offline."""
+    vectors = {}
+    for word in words:
+        rng = np.random.default_rng(list(word.encode()))
+        vectors[word] = rng.normal(0, 0.35, dim).astype(np.float32)  # about the norm of GloVe vectors
+    return vectors
+
+
+@DATASETS.register_module()
+class MovingShapes(MomentDataset):
+    """The embedded benchmark as an ordinary dataset (JSON list, packed features, vocabulary)."""
+    METAINFO = dict(dataset='Moving Shapes')
+    PROTOCOLS: Dict[str, Dict[str, int]] = {difficulty: {} for difficulty in DIFFICULTIES}
+    HINT = 'Render them with: python tools/dataset_converters/moving_shapes.py'

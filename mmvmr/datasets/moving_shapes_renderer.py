@@ -1,0 +1,97 @@
+"""Draws the videos of Moving Shapes and writes them to files."""
+from pathlib import Path
+from typing import Iterator, Union
+
+import cv2
+import numpy as np
+
+from mmvmr.datasets.moving_shapes import COLORS, DIFFICULTIES, SHAPES, Event, Script
+
+SIZE = 96  # pixels
+FPS = 8
+_SHIFT = 4  # bits of sub-pixel precision
+
+
+def outline(shape: str) -> np.ndarray:
+    """Corners of a shape of radius 1 around the origin: (N, 2)."""
+    if shape == 'cross':
+        arm = 0.32
+        return np.array([(-arm, -1), (arm, -1), (arm, -arm), (1, -arm), (1, arm), (arm, arm), (arm, 1), (-arm, 1),
+                         (-arm, arm), (-1, arm), (-1, -arm), (-arm, -arm)])
+    count = dict(circle=32, square=4, triangle=3, star=10)[shape]
+    angles = np.arange(count) / count * 2 * np.pi - np.pi / 2 + (np.pi / 4 if shape == 'square' else 0)
+    radius = np.where(np.arange(count) % 2, 0.45, 1.0) if shape == 'star' else np.ones(count)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius[:, None]
+
+
+def pose(event: Event, time: float, place: np.ndarray):
+    """Centre (2,), radius, angle and visibility of an event's shape; positions and radius in fractions of the frame."""
+    passed, radius, angle, visible = time - event.start, 0.15, 0.0, True
+    center = place.copy()
+    cycle = passed / 3.0 % 1  # long events repeat
+    if event.action in ('left', 'right', 'up', 'down'):
+        axis, sign = (0 if event.action in ('left', 'right') else 1), (-1 if event.action in ('left', 'up') else 1)
+        center[axis] = 0.5 + sign * (cycle - 0.5) * 1.3
+    elif event.action == 'bounce':
+        center[1] -= 0.22 * abs(np.sin(passed * np.pi / 0.9))
+    elif event.action == 'spin':
+        angle = passed * np.pi
+    elif event.action == 'grow':
+        radius = 0.08 + 0.2 * cycle
+    elif event.action == 'shrink':
+        radius = 0.28 - 0.2 * cycle
+    elif event.action == 'blink':
+        visible = passed * 2 % 1 < 0.5
+    return center, radius, angle, visible
+
+
+def _draw(frame: np.ndarray, shape: str, center: np.ndarray, radius: float, angle: float, color) -> None:
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    corners = (outline(shape) @ turn.T * radius + center) * SIZE
+    cv2.fillPoly(frame, [np.round(corners * 2**_SHIFT).astype(np.int32)], color, cv2.LINE_AA, _SHIFT)
+
+
+def _bgr(hue: float, saturation: float, value: float):
+    color = cv2.cvtColor(np.uint8([[[hue % 180, saturation, value]]]), cv2.COLOR_HSV2BGR)[0, 0]
+    return tuple(int(channel) for channel in color)
+
+
+def render(script: Script, seed: int = 0, difficulty: str = 'medium') -> Iterator[np.ndarray]:
+    """The frames of a video: (96, 96, 3) uint8, BGR."""
+    settings = DIFFICULTIES[difficulty]
+    rng = np.random.default_rng([seed, *script.video_id.encode()])
+    wall = np.linspace(rng.integers(90, 150), rng.integers(90, 150), SIZE)[:, None, None] + rng.normal(0, 6, (SIZE, SIZE, 1))
+    wall = np.clip(wall + rng.normal(0, 8, 3), 0, 255)
+    drifters = [dict(shape=str(rng.choice(SHAPES)), place=rng.random(2), speed=rng.normal(0, 0.03, 2),
+                     color=(int(rng.integers(60, 200)),) * 3) for _ in range(settings['distractors'])]
+    looks = [(rng.uniform(0.3, 0.7, 2), _bgr(COLORS[event.color] + rng.normal(0, 2), rng.integers(190, 256),
+                                             rng.integers(170, 256))) for event in script.events]
+    shake, light = np.zeros(2), 1.0
+    for number in range(int(script.duration * FPS)):
+        time = number / FPS
+        shake = 0.8 * shake + rng.normal(0, 0.004, 2)
+        light = 1 + 0.95 * (light - 1) + rng.normal(0, 0.01)
+        frame = np.ascontiguousarray(wall, dtype=np.uint8)
+        for drifter in drifters:
+            place = (drifter['place'] + time * drifter['speed'] + shake) % 1.2 - 0.1
+            _draw(frame, drifter['shape'], place, 0.1, 0.0, drifter['color'])
+        for event, (place, color) in zip(script.events, looks):
+            if event.start <= time < event.end:
+                center, radius, angle, visible = pose(event, time, place)
+                if visible:
+                    _draw(frame, event.shape, center + shake, radius, angle, color)
+        yield np.clip(frame * light + rng.normal(0, settings['noise'], frame.shape), 0, 255).astype(np.uint8)
+
+
+def write_video(path: Union[str, Path], script: Script, seed: int = 0, difficulty: str = 'medium') -> None:
+    """Render a video into an ``.mp4`` file.
+
+    Raises:
+        OSError: If OpenCV cannot write the file.
+    """
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), FPS, (SIZE, SIZE))
+    if not writer.isOpened():
+        raise OSError(f'OpenCV cannot write the video "{path}". Is the folder writable, and does this OpenCV have FFmpeg?')
+    for frame in render(script, seed, difficulty):
+        writer.write(frame)
+    writer.release()

@@ -1,0 +1,27 @@
+"""From any number of feature rows to T clips."""
+import numpy as np
+
+
+def resample_clips(rows: np.ndarray, num_clips: int) -> np.ndarray:
+    """Average the rows of a video into T clips of equal length; repeat rows where the video has fewer.
+
+    With borders r_j = round(j / T * N), halves to even, clipped to N - 1, clip j is the mean of the rows
+    [r_j, r_{j+1}), or row r_j where that range is empty (CNM, CPL and PPS share this rule).
+
+    Args:
+        rows: (N, Dv).
+        num_clips: T.
+
+    Returns:
+        (T, Dv) float32.
+
+    Example:
+        >>> resample_clips(np.array([[0.0], [2.0], [4.0], [6.0], [8.0]]), 2)
+        array([[1.],
+               [5.]], dtype=float32)
+    """
+    rows = np.asarray(rows, dtype=np.float32)
+    borders = np.round(np.arange(num_clips + 1) / num_clips * len(rows)).astype(np.int64).clip(max=len(rows) - 1)
+    # reduceat sums [r_j, r_{j+1}) and takes row r_j alone where the range is empty: exactly the rule above
+    sums = np.add.reduceat(rows, borders, axis=0)[:-1]
+    return sums / np.maximum(np.diff(borders), 1)[:, None].astype(np.float32)
