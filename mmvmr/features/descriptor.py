@@ -1,6 +1,6 @@
 """A visual descriptor that needs no weights: colours, places, outlines and movements of what stands out."""
 from pathlib import Path
-from typing import Iterable, Optional, Union
+from typing import Iterable, Iterator, Optional, Union
 
 import cv2
 import numpy as np
@@ -116,4 +116,11 @@ def extract_video(path: Union[str, Path], extractor: DescriptorExtractor) -> np.
     reader = mmcv.VideoReader(str(path), cache_capacity=1)
     if not reader.opened or not reader.fps:
         raise ValueError(f'"{path}" cannot be decoded as a video. Is the file complete?')
-    return extractor((frame for frame in iter(reader.read, None)), reader.fps)
+    return extractor(_frames(reader), reader.fps)
+
+
+def _frames(reader) -> Iterator[np.ndarray]:
+    frame = reader.read()
+    while frame is not None:
+        yield frame
+        frame = reader.read()
