@@ -3,6 +3,7 @@ import csv
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
+from mmvmr.datasets.annotations import clamp_span
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
 
@@ -13,7 +14,8 @@ class CharadesSTA(MomentDataset):
 
     Two test sets circulate, and their numbers must not be compared:
 
-    - protocol 'official': 12,408 training and 3,720 test pairs. Ends beyond the video are clamped, as in 2D-TAN.
+    - protocol 'official': 12,408 training and 3,720 test pairs. Spans are cut at the end of the video, as
+      in 2D-TAN.
     - protocol 'filtered': 10,602 and 3,158 pairs, those with start < end <= duration; what CNM, CPL, PPS and others use.
 
     Args:
@@ -28,22 +30,24 @@ class CharadesSTA(MomentDataset):
             'Vocabulary: tools/dataset_converters/build_vocabulary.py from the glove.pkl of CPL or from GloVe. '
             'docs/data.md has the commands.')
 
-    def __init__(self, ann_file: str, durations: Optional[str] = None, **kwargs) -> None:
-        self.durations = durations
-        super().__init__(ann_file, **kwargs)
+    def __init__(self, ann_file: str, durations: Optional[str] = None, data_root: str = '', **kwargs) -> None:
+        self.durations = None if durations is None else str(Path(data_root, durations))
+        super().__init__(ann_file, data_root=data_root, **kwargs)
 
-    def _annotation_files(self, ann_file: str) -> Sequence[str]:
+    def annotation_files(self, ann_file: str) -> Sequence[str]:
         return [ann_file] if self.durations is None else [ann_file, self.durations]
 
-    def parse_annotations(self) -> List[dict]:
-        pairs = self._parse_text() if Path(self.ann_file).suffix == '.txt' else super().parse_annotations()
+    def parse_annotations(self) -> List[Dict]:
+        if Path(self.ann_file).suffix != '.txt':
+            return super().parse_annotations()
+        pairs = self._parse_text()
         if self.protocol == 'filtered':
             return [pair for pair in pairs if pair['spans'][0][0] < pair['spans'][0][1] <= pair['duration']]
-        for pair in pairs:  # some spans of the official files lie beyond the video, one is the wrong way round
-            pair['spans'] = [sorted(min(time, pair['duration']) for time in span) for span in pair['spans']]
+        for pair in pairs:  # 2,367 spans end after the video, four training spans are the wrong way round
+            pair['spans'] = [clamp_span(span, pair['duration']) for span in pair['spans']]
         return pairs
 
-    def _parse_text(self) -> List[dict]:
+    def _parse_text(self) -> List[Dict]:
         if self.durations is None:
             raise ValueError(f'"{self.ann_file}" gives no durations: set `durations` to Charades_v1_train.csv or '
                              'Charades_v1_test.csv.')

@@ -6,8 +6,8 @@ from typing import Dict, Iterable, List, Optional, Union
 import h5py
 import numpy as np
 
-from .packed_store import DATA, INDEX, MANIFEST, PackedStore, check_rows, write_packed_store
-from .resampling import resample_clips
+from mmvmr.datasets.packed_store import DATA, INDEX, MANIFEST, PackedStore, check_rows, write_packed_store
+from mmvmr.datasets.resampling import resample_clips
 
 __all__ = ['Hdf5Store', 'NpyFolder', 'PackedStore', 'open_feature_store', 'write_packed_store']
 

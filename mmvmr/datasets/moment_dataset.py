@@ -1,25 +1,20 @@
 """The base of all data sets: annotations, features and words -> batches."""
-import hashlib
-import json
+import copy
+import logging
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Union
 
-import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from mmvmr.registry import DATASETS
+from mmvmr.structures import Batch, MomentSample
+
+from mmvmr.datasets.annotations import check_pair, clamp_span, in_holdout, read_json_list
+from mmvmr.datasets.encoded_queries import encode_queries
 from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.datasets.vocabulary import Vocabulary
-from mmvmr.registry import DATASETS, FUNCTIONS
-from mmvmr.structures import Batch, MomentSample, Query
-
-ROUNDING = 1.0  # seconds by which an annotated end may pass the video's: annotators and durations are rounded
-
-
-def in_holdout(video_id: str, fraction: float) -> bool:
-    """Whether a training video belongs to the held-out part: by a hash of its id, so it never changes sides."""
-    return int(hashlib.md5(video_id.encode()).hexdigest()[:8], 16) < fraction * 2**32
 
 
 @DATASETS.register_module()
@@ -27,7 +22,7 @@ class MomentDataset(BaseDataset):
     """Video-query pairs from a JSON list ``[[video_id, duration, [start, end], sentence], ...]``, times in seconds.
 
     This is the format of CNM and CPL, and the one for data of your own; the span may be ``null`` where it is not known.
-    The subclasses read the formats of the benchmarks and check the sizes of their protocols.
+    A span that reaches beyond its video is cut there. Subclasses read the formats of the benchmarks.
 
     A batch is made as a whole: ``dataset.__getitems__(indices)``, which PyTorch's loader calls, gives
     ``dict(inputs=Batch, data_samples=[MomentSample, ...])``; ``dataset[i]`` is a batch of one. In training
@@ -35,234 +30,209 @@ class MomentDataset(BaseDataset):
 
     Args:
         ann_file: The annotations.
-        features: Path of a feature store, see :func:`~mmvmr.datasets.feature_store.open_feature_store`; None gives
-            annotations only.
-        vocabulary: Path of a :class:`~mmvmr.datasets.vocabulary.Vocabulary`; needed with features.
-        split: 'train', 'val' or 'test'. 'train' and 'val' share a file where ``val_fraction`` is set: the held-out part
-            of its videos is 'val'.
+        features: A feature store, see :func:`~mmvmr.datasets.feature_store.open_feature_store`; None gives annotations
+            only.
+        vocabulary: A file of :class:`~mmvmr.datasets.vocabulary.Vocabulary`; needed with features, else not read.
+        data_root: Folder that relative paths start from.
+        split: 'train', 'val' or 'test'.
         protocol: Name of a protocol of the data set, whose sizes are checked; None checks nothing.
-        num_clips: T.
+        val_fraction: Share of the *training videos* that is held out: with it, the splits 'train' and 'val' are the two
+            parts of one file. Which part a video belongs to depends on its id alone.
+        num_clips: T, clips per video.
+        feature_dim: Dv that the features must have; None takes any.
         max_words: Longer queries are cut.
-        val_fraction: Share of the training videos that is held out for model selection.
         missing: What to do about pairs without features: 'error'; 'drop' them, in training; 'score_as_wrong', in
-            testing, which keeps them with an all-zero video and marks them as absent.
+            testing, which keeps them with an all-zero video and marks their samples as ``absent``.
+        test_mode: Whether samples with ground truth come with the batches.
+
+    Attributes:
+        feature_ids: The video whose features each pair gets.
+        queries: :class:`~mmvmr.datasets.encoded_queries.EncodedQueries` of all pairs.
+
+    Raises:
+        FileNotFoundError: If files are absent; the message says which, and where they come from.
+        ValueError: If annotations, features or sizes are not what they should be.
     """
-    METAINFO = dict(dataset='custom')
-    PROTOCOLS: Dict[str, Dict[str, int]] = {}
-    HINT = 'Give the path of a JSON list of [video_id, duration, [start, end], sentence].'
+    METAINFO: Dict = dict(dataset='custom')
+    PROTOCOLS: Dict[str, Dict[str, int]] = {}  # name -> number of pairs of each split
+    HINT = 'Give the path of a JSON list of [video_id, duration, [start, end], sentence]; docs/data.md describes all files.'
 
     def __init__(self, ann_file: str, features: Optional[str] = None, vocabulary: Optional[str] = None,
-                 split: str = 'train', protocol: Optional[str] = None, num_clips: int = 200, max_words: int = 20,
-                 val_fraction: float = 0.0, missing: str = 'error', test_mode: bool = False, **kwargs) -> None:
-        if missing not in ('error', 'drop', 'score_as_wrong'):
-            raise ValueError(f"missing must be 'error', 'drop' or 'score_as_wrong', got {missing!r}.")
-        if protocol is not None and protocol not in self.PROTOCOLS:
-            raise ValueError(f'{type(self).__name__} has the protocols {list(self.PROTOCOLS)}, not {protocol!r}.')
+                 data_root: str = '', split: str = 'train', protocol: Optional[str] = None, val_fraction: float = 0.0,
+                 num_clips: int = 200, feature_dim: Optional[int] = None, max_words: int = 20, missing: str = 'error',
+                 test_mode: bool = False, **kwargs) -> None:
+        _check_choice('split', split, ('train', 'val', 'test'))
+        _check_choice('missing', missing, ('error', 'score_as_wrong' if test_mode else 'drop'))
+        _check_choice('protocol', protocol, (None, *self.PROTOCOLS))
         if features is not None and vocabulary is None:
-            raise ValueError('A dataset with features needs a vocabulary as well.')
-        self.split = split
-        self.protocol = protocol
-        self.num_clips = num_clips
-        self.max_words = max_words
-        self.val_fraction = val_fraction
-        self.missing = missing
-        self._require(ann_file, features, vocabulary)
-        self.store = None if features is None else open_feature_store(features)
-        self.vocabulary = None if vocabulary is None else Vocabulary.load(vocabulary)
+            raise ValueError('Features need a vocabulary: give both, or features=None for annotations only.')
+        self.split, self.protocol, self.val_fraction = split, protocol, val_fraction
+        self.num_clips, self.max_words, self.missing = num_clips, max_words, missing
+        ann_file, *paths = (str(Path(data_root, path)) for path in
+                            ([ann_file] if features is None else [ann_file, features, vocabulary]))
+        self._require([*self.annotation_files(ann_file), *paths])
+        self.store, self.vocabulary = None, None
+        if paths:
+            self.store, self.vocabulary = open_feature_store(paths[0]), Vocabulary.load(paths[1])
+            self._check_store(feature_dim)
         super().__init__(ann_file=ann_file, data_prefix=dict(), test_mode=test_mode, serialize_data=False, **kwargs)
 
-    # ------------------------------------------------------------------------------------------------- annotations
-    def parse_annotations(self) -> List[dict]:
-        """Read the annotation file: one dict of video_id, duration, query and spans per pair."""
-        pairs = []
-        for number, entry in enumerate(self.read_json(self.ann_file)):
-            if not (isinstance(entry, (list, tuple)) and len(entry) == 4):
-                raise ValueError(f'"{self.ann_file}", entry {number}: expected [video_id, duration, [start, end], '
-                                 f'sentence], got {str(entry)[:100]}.')
-            video_id, duration, span, query = entry
-            pairs.append(dict(video_id=video_id, duration=duration, spans=[] if span is None else [span], query=query))
-        return pairs
+    def parse_annotations(self) -> List[Dict]:
+        """Read the annotation file: ``video_id``, ``duration``, ``query`` and ``spans`` of each pair."""
+        return read_json_list(self.ann_file)
 
-    @staticmethod
-    def read_json(path: Union[str, Path]):
-        """Read a JSON file, or say that it is none."""
-        try:
-            return json.loads(Path(path).read_text(encoding='utf-8'))
-        except ValueError as error:
-            raise ValueError(f'"{path}" is not a JSON file ({error}). Is it cut off, or in another format?') from error
-
-    def load_data_list(self) -> List[dict]:
-        pairs = self.parse_annotations()
-        for number, pair in enumerate(pairs):
-            self._check_pair(pair, number)
-        if self.protocol is not None:
-            self._check_sizes(pairs)
-        if self.val_fraction and self.split in ('train', 'val'):
-            wanted = self.split == 'val'
-            pairs = [pair for pair in pairs if in_holdout(pair['video_id'], self.val_fraction) == wanted]
-        if not pairs:
-            raise ValueError(f'"{self.ann_file}" gives no pairs for split "{self.split}" (val_fraction '
-                             f'{self.val_fraction}).')
-        name = self.METAINFO['dataset']
-        protocol = f'{self.slug()}/{self.protocol}' if self.protocol else f'custom ({Path(self.ann_file).stem})'
-        self._metainfo.update(dataset=name, protocol=protocol, split=self.split, num_pairs=len(pairs))
-        return pairs
-
-    @classmethod
-    def slug(cls) -> str:
-        """Name of the data set as protocols spell it, e.g. ``charades_sta``."""
-        return cls.METAINFO['dataset'].lower().replace('-', '_').replace(' ', '_')
-
-    def _check_pair(self, pair: dict, number: int) -> None:
-        where = f'"{self.ann_file}", entry {number} (video {pair["video_id"]!r})'
-        if not isinstance(pair['video_id'], str) or Path(pair['video_id']).name != pair['video_id']:
-            raise ValueError(f'{where}: a video id must be text without a path.')
-        if not isinstance(pair['query'], str) or not pair['query'].strip():
-            raise ValueError(f'{where}: the sentence is empty. Write one or take the entry out.')
-        try:
-            pair['duration'] = float(pair['duration'])
-            pair['spans'] = [[float(start), float(end)] for start, end in pair['spans']]
-        except (TypeError, ValueError):
-            raise ValueError(f'{where}: duration and span must be numbers of seconds, got {pair["duration"]!r} and '
-                             f'{pair["spans"]!r}.') from None
-        if not 0 < pair['duration'] < float('inf'):
-            raise ValueError(f'{where}: the duration must be positive, got {pair["duration"]}.')
-        for span in pair['spans']:
-            start, end = span
-            if not 0 <= start <= end <= pair['duration'] + ROUNDING:
-                raise ValueError(f'{where}: the span [{start}, {end}] does not lie in a video of {pair["duration"]} s. '
-                                 'Correct it, or use null where the moment is not known.')
-            span[1] = min(end, pair['duration'])
-
-    def _check_sizes(self, pairs: List[dict]) -> None:
-        expected = self.PROTOCOLS[self.protocol].get(self.split)
-        if expected is not None and len(pairs) != expected:
-            raise ValueError(f'Protocol "{self.protocol}" of {self.METAINFO["dataset"]} has {expected} pairs in split '
-                             f'"{self.split}", but "{self.ann_file}" gives {len(pairs)}. Use the complete file, or '
-                             '`protocol=None` for data of your own; its numbers may not be compared with published ones.')
-
-    def _require(self, ann_file: str, features: Optional[str], vocabulary: Optional[str]) -> None:
-        absent = [str(path) for path in (*self._annotation_files(ann_file), features, vocabulary)
-                  if path is not None and not Path(path).exists()]
-        if absent:
-            files = '\n  '.join(absent)
-            raise FileNotFoundError(
-                f'{self.METAINFO["dataset"]} needs these files, which are not there (from {Path.cwd()}):\n  {files}\n'
-                f'{self.HINT}\nWithout any download, `bash tools/quickstart.sh` renders data and trains '
-                'configs/mcmt_moving_shapes.py.')
-
-    def _annotation_files(self, ann_file: str) -> Sequence[str]:
+    def annotation_files(self, ann_file: str) -> Sequence[str]:
+        """All files that :meth:`parse_annotations` reads."""
         return [ann_file]
 
-    # -------------------------------------------------------------------------------------------- words and features
+    def load_data_list(self) -> List[Dict]:
+        """Read, check and, where a part is held out, divide the annotations."""
+        pairs = [check_pair(pair, f'"{self.ann_file}", entry {number}')
+                 for number, pair in enumerate(self.parse_annotations())]
+        self._check_sizes(pairs)
+        outside = sum(end > pair['duration'] for pair in pairs for _, end in pair['spans'])
+        if outside:
+            print_log(f'{outside} spans of "{self.ann_file}" end after their video and are cut there. If there are many, '
+                      'check the durations.', 'current', logging.WARNING)
+        for pair in pairs:
+            pair['spans'] = [clamp_span(span, pair['duration']) for span in pair['spans']]
+        if self.val_fraction and self.split != 'test':
+            pairs = [pair for pair in pairs
+                     if in_holdout(pair['video_id'], self.val_fraction) == (self.split == 'val')]
+        if not pairs:
+            raise ValueError(f'"{self.ann_file}" gives no pairs for split "{self.split}" with val_fraction='
+                             f'{self.val_fraction}. Use a larger file or another fraction.')
+        return pairs
+
     def full_init(self) -> None:
-        """Read the annotations, match them with the features, and encode all queries once."""
+        """Read the annotations, match them with the features, and encode all queries, once."""
         if self._fully_initialized:
             return
-        self.data_list = self.load_data_list()
+        pairs = self.load_data_list()
         if self.store is not None:
-            self._match_features()
-        if self.vocabulary is not None:
-            self._encode_queries()
-        self._metainfo['num_pairs'] = len(self.data_list)
+            pairs = self._match_features(pairs)
+            pairs = self._encode(pairs)
         self._fully_initialized = True
+        self.data_list = pairs
+        slug = self.METAINFO['dataset'].lower().replace('-', '_').replace(' ', '_')
+        self._metainfo.setdefault('protocol', f'{slug}/{self.protocol}' if self.protocol else
+                                  f'custom ({Path(self.ann_file).stem})')
+        self._metainfo.update(split=self.split, num_pairs=len(pairs))
+        if self._indices is not None:
+            self.get_subset_(self._indices)
 
-    def _match_features(self) -> None:
-        absent = [pair for pair in self.data_list if pair['video_id'] not in self.store]
-        if not absent:
-            return
-        videos = sorted({pair['video_id'] for pair in absent})
-        found = (f'{len(videos)} videos of "{self.ann_file}" ({len(absent)} of {len(self.data_list)} pairs) have no '
-                 f'features in "{self.store.path}": {", ".join(videos[:5])}{", ..." if len(videos) > 5 else ""}.')
-        if self.missing == 'error' or (self.missing == 'drop') == self.test_mode:
-            remedy = ("`missing='score_as_wrong'` counts them as wrong" if self.test_mode else
-                      "`missing='drop'` trains without them")
-            raise ValueError(f'{found} Extract them; or, in the config, {remedy}.')
-        print_log(f'{found} They are {"counted as wrong" if self.test_mode else "left out"}.', 'current', level=30)
-        if self.missing == 'drop':
-            self.data_list = [pair for pair in self.data_list if pair['video_id'] in self.store]
-        for pair in absent:
-            pair['absent'] = True
+    def get_subset_(self, indices: Union[int, Sequence[int]]) -> None:
+        """Keep these pairs only: the first n, the last -n, or a list of them."""
+        rows = list(range(len(self)))
+        rows = [rows[i] for i in indices] if not isinstance(indices, int) else (
+            rows[:indices] if indices >= 0 else rows[indices:])
+        self.data_list = [self.data_list[row] for row in rows]
+        self._metainfo['num_pairs'] = len(rows)
+        if self.store is not None:
+            self.feature_ids = [self.feature_ids[row] for row in rows]
+            self.queries = self.queries.take(rows)
 
-    def _encode_queries(self) -> None:
-        encoded = {query: self.vocabulary.encode(query) for query in {pair['query'] for pair in self.data_list}}
-        lost = sum(not encoded[pair['query']][0] for pair in self.data_list)
-        unknown = {word for _, _, words in encoded.values() for word in words if any(map(str.isalnum, word))}
-        if unknown:
-            print_log(f'{len(unknown)} distinct words of "{self.ann_file}" are not in the vocabulary and are left out, e.g. '
-                      f'{", ".join(sorted(unknown)[:5])}.', 'current')
-        if lost:
-            print_log(f'{lost} queries of "{self.ann_file}" have no known word. They are '
-                      f'{"kept, with an empty word" if self.test_mode else "left out of training"}.', 'current', level=30)
-            if not self.test_mode:
-                self.data_list = [pair for pair in self.data_list if encoded[pair['query']][0]]
-        if not self.data_list:
-            raise ValueError(f'No query of "{self.ann_file}" has a word of the vocabulary. Is it for another data set?')
-        lengths = np.array([max(min(len(encoded[p['query']][0]), self.max_words), 1) for p in self.data_list])
-        self._word_ids = np.zeros((len(lengths), lengths.max()), np.int64)
-        self._word_weights = np.zeros(self._word_ids.shape, np.float32)
-        for row, pair in enumerate(self.data_list):
-            ids, weights, _ = encoded[pair['query']]
-            self._word_ids[row, :len(ids[:self.max_words])] = ids[:self.max_words]
-            self._word_weights[row, :len(ids[:self.max_words])] = weights[:self.max_words]
-        self._lengths = lengths
-
-    def queries(self, indices: Sequence[int]) -> Query:
-        """The encoded queries of these pairs."""
-        indices = np.asarray(indices)
-        lengths = self._lengths[indices]
-        longest = lengths.max()
-        ids = self._word_ids[indices, :longest]
-        return Query(features=torch.from_numpy(self.vocabulary.vectors[ids]),
-                     mask=torch.from_numpy(np.arange(longest) < lengths[:, None]), word_ids=torch.from_numpy(ids),
-                     word_weights=torch.from_numpy(self._word_weights[indices, :longest]))
+    def get_subset(self, indices: Union[int, Sequence[int]]) -> 'MomentDataset':
+        """A dataset of these pairs; see :meth:`get_subset_`."""
+        subset = copy.copy(self)
+        subset._metainfo = dict(self._metainfo)
+        subset.get_subset_(indices)
+        return subset
 
     def videos(self, indices: Sequence[int]) -> torch.Tensor:
-        """The clip features of these pairs, (B, T, Dv); zeros where the video is absent."""
-        ids = [self.data_list[index]['video_id'] for index in indices]
+        """(B, T, Dv) clip features of these pairs; zeros where a video is absent."""
+        ids = [self.feature_ids[index] for index in indices]
         present = [video_id in self.store for video_id in ids]
         if all(present):
             return torch.from_numpy(self.store.read_clips(ids, self.num_clips))
         video = torch.zeros(len(ids), self.num_clips, self.store.dim)
-        if any(present):
-            kept = [video_id for video_id, here in zip(ids, present) if here]
-            video[torch.tensor(present)] = torch.from_numpy(self.store.read_clips(kept, self.num_clips)).float()
+        found = [video_id for video_id in ids if video_id in self.store]
+        if found:
+            video[torch.tensor(present)] = torch.from_numpy(self.store.read_clips(found, self.num_clips)).float()
         return video
 
     def sample(self, index: int) -> MomentSample:
-        """Who a prediction is for, and its ground truth."""
+        """Whom a prediction is for, and its ground truth."""
         pair = self.data_list[index]
-        sample = MomentSample(metainfo=dict(video_id=pair['video_id'], query=pair['query'], duration=pair['duration'],
-                                            sample_idx=int(index), absent=pair.get('absent', False)))
+        sample = MomentSample(metainfo=dict(
+            video_id=pair['video_id'], query=pair['query'], duration=pair['duration'], sample_idx=int(index),
+            absent=self.feature_ids[index] not in self.store))
         sample.gt_spans = torch.tensor(pair['spans'], dtype=torch.float32).reshape(-1, 2)
         return sample
 
     def __getitems__(self, indices: Sequence[int]) -> Dict:
+        """The batch of these pairs."""
         self.full_init()
-        batch = dict(inputs=Batch(video=self.videos(indices), query=self.queries(indices)))
+        if self.store is None:
+            raise RuntimeError('This dataset holds annotations only: give it features and a vocabulary to get batches.')
+        batch = dict(inputs=Batch(video=self.videos(indices), query=self.queries.batch(indices)))
         if self.test_mode:
             batch['data_samples'] = [self.sample(index) for index in indices]
         return batch
 
     def __getitem__(self, index: int) -> Dict:
-        return self.__getitems__([index])
+        """A batch of one."""
+        return self.__getitems__([range(len(self))[index]])
+
+    def _require(self, paths: Sequence[str]) -> None:
+        absent = [path for path in paths if not Path(path).exists()]
+        if absent:
+            raise FileNotFoundError(
+                '\n  '.join([f'{self.METAINFO["dataset"]} needs files that are not there (seen from {Path.cwd()}):',
+                             *absent]) + f'\n{self.HINT}\nWithout any download, configs/mcmt_moving_shapes.py trains on '
+                'data that `bash tools/quickstart.sh` renders.')
+
+    def _check_store(self, feature_dim: Optional[int]) -> None:
+        if feature_dim not in (None, self.store.dim):
+            raise ValueError(f'The features in "{self.store.path}" have {self.store.dim} dimensions, the config expects '
+                             f'feature_dim={feature_dim}. Choose the right file; for other features, set feature_dim and '
+                             "the model's video_dim.")
+        packed = getattr(self.store, 'num_clips', None)
+        if packed not in (None, self.num_clips):
+            raise ValueError(f'"{self.store.path}" was packed with {packed} clips per video, the config asks for '
+                             f'num_clips={self.num_clips}. Set num_clips={packed}, or pack again with --num-clips '
+                             f'{self.num_clips}.')
+
+    def _check_sizes(self, pairs: List[Dict]) -> None:
+        name = 'train' if self.val_fraction and self.split == 'val' else self.split
+        expected = self.PROTOCOLS[self.protocol].get(name) if self.protocol else None
+        if expected not in (None, len(pairs)):
+            raise ValueError(f'Protocol "{self.protocol}" of {self.METAINFO["dataset"]} has {expected} pairs in its {name} '
+                             f'file, but "{self.ann_file}" gives {len(pairs)}. Use the complete file, or protocol=None, '
+                             'whose numbers may not stand beside published ones.')
+
+    def _match_features(self, pairs: List[Dict]) -> List[Dict]:
+        absent = [pair for pair in pairs if pair['video_id'] not in self.store]
+        if not absent:
+            return pairs
+        videos = sorted({pair['video_id'] for pair in absent})
+        found = (f'{len(videos)} videos of "{self.ann_file}" ({len(absent)} of {len(pairs)} pairs) have no features in '
+                 f'"{self.store.path}": {", ".join(videos[:5])}{", ..." if len(videos) > 5 else ""}.')
+        if self.missing == 'error' or len(absent) == len(pairs):
+            remedy = ("missing='score_as_wrong' to count their queries as wrong" if self.test_mode else
+                      "missing='drop' to train without them")
+            raise ValueError(f'{found} Extract them, or set {remedy}.')
+        print_log(f'{found} Their queries {"count as wrong" if self.test_mode else "are left out"}.', 'current',
+                  logging.WARNING)
+        return pairs if self.test_mode else [pair for pair in pairs if pair['video_id'] in self.store]
+
+    def _encode(self, pairs: List[Dict]) -> List[Dict]:
+        queries = encode_queries([pair['query'] for pair in pairs], self.vocabulary, self.max_words, f'"{self.ann_file}"')
+        known = queries.lengths.nonzero()[0]
+        if not len(known):
+            raise ValueError(f'No query of "{self.ann_file}" has a word of the vocabulary. Build one for this data set '
+                             'with tools/dataset_converters/build_vocabulary.py.')
+        if len(known) < len(pairs):
+            print_log(f'{len(pairs) - len(known)} queries of "{self.ann_file}" have no word of the vocabulary and are '
+                      f'{"kept as an empty word" if self.test_mode else "left out of training"}.', 'current',
+                      logging.WARNING)
+            if not self.test_mode:
+                pairs, queries = [pairs[row] for row in known], queries.take(known)
+        self.queries = queries
+        self.feature_ids = [pair['video_id'] for pair in pairs]
+        return pairs
 
 
-@FUNCTIONS.register_module()
-def collate_moments(batch: Union[Dict, List[Dict]]) -> Dict:
-    """Pass on a batch that a :class:`MomentDataset` made as a whole, or join batches of one from a dataset wrapper."""
-    if isinstance(batch, dict):
-        return batch
-    inputs = [item['inputs'] for item in batch]
-    longest = max(item.query.mask.size(1) for item in inputs)
-
-    def pad(tensor: torch.Tensor) -> torch.Tensor:
-        missing = longest - tensor.size(1)
-        return torch.nn.functional.pad(tensor, (0, 0) * (tensor.dim() - 2) + (0, missing))
-
-    query = Query(*(torch.cat([pad(getattr(item.query, field)) for item in inputs])
-                    for field in ('features', 'mask', 'word_ids', 'word_weights')))
-    joined = dict(inputs=Batch(video=torch.cat([item.video for item in inputs]), query=query))
-    if 'data_samples' in batch[0]:
-        joined['data_samples'] = [sample for item in batch for sample in item['data_samples']]
-    return joined
+def _check_choice(name: str, value: Optional[str], choices: Sequence[Optional[str]]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {", ".join(map(repr, choices))}, got {value!r}.')

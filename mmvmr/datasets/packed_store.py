@@ -9,7 +9,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
-from .resampling import resample_clips
+from mmvmr.datasets.resampling import resample_clips
 
 FORMAT = 'mmvmr-packed-1'
 MANIFEST, INDEX, DATA = 'manifest.json', 'index.json', 'features.bin'

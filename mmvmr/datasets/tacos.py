@@ -1,6 +1,7 @@
 """TACoS (Regneri et al., TACL 2013)."""
-from typing import List
+from typing import Dict, List
 
+from mmvmr.datasets.annotations import clamp_span, read_json_videos
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
 
@@ -14,15 +15,7 @@ class TACoS(MomentDataset):
             'tools/misc/pack_features.py. Vocabulary: tools/dataset_converters/build_vocabulary.py. docs/data.md has the '
             'commands.')
 
-    def parse_annotations(self) -> List[dict]:
-        pairs = []
-        for video_id, video in self.read_json(self.ann_file).items():
-            try:
-                fps, duration = float(video['fps']), video['num_frames'] / float(video['fps'])
-                for (start, end), query in zip(video['timestamps'], video['sentences']):
-                    pairs.append(dict(video_id=video_id, duration=duration, query=query,
-                                      spans=[[start / fps, min(end / fps, duration)]]))
-            except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-                raise ValueError(f'"{self.ann_file}", video "{video_id}": expected timestamps, sentences, fps and num_frames '
-                                 f'({type(error).__name__}: {error}).') from error
-        return pairs
+    def parse_annotations(self) -> List[Dict]:
+        return [dict(video_id=video_id, duration=num_frames / fps, query=query,
+                     spans=[clamp_span([frame / fps for frame in span], num_frames / fps)])
+                for video_id, span, query, fps, num_frames in read_json_videos(self.ann_file, 'fps', 'num_frames')]

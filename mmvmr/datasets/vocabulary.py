@@ -41,11 +41,17 @@ class Vocabulary:
         """V, the number of classes: one more than the words."""
         return len(self.words) + 1
 
-    def encode(self, query: str) -> Tuple[List[int], List[float], List[str]]:
-        """Ids and hiding weights of the known words of a sentence, and the words that are not known."""
-        tokens = tokenize(query)
+    def __contains__(self, word: str) -> bool:
+        return word in self._ids
+
+    def encode(self, query: str) -> Tuple[List[int], List[float]]:
+        """Class ids and hiding weights of the known words of a sentence; unknown words are left out."""
+        return self.encode_tokens(tokenize(query))
+
+    def encode_tokens(self, tokens: Sequence[str]) -> Tuple[List[int], List[float]]:
+        """The same for a sentence that is already cut into tokens."""
         known = [(self._ids[word], weight) for word, weight in zip(tokens, content_weights(tokens)) if word in self._ids]
-        return [i for i, _ in known], [w for _, w in known], [word for word in tokens if word not in self._ids]
+        return [index for index, _ in known], [weight for _, weight in known]
 
     def save(self, path: Union[str, Path]) -> None:
         """Write a ``.npz`` that holds no pickled objects; an existing file is replaced as a whole."""
