@@ -27,8 +27,8 @@ class TinyDataset(NamedTuple):
 def make_tiny_dataset(root: Path, num_clips: int = 16, seed: int = 0, **counts: int) -> TinyDataset:
     """Write annotations (JSON list), HDF5 features and a vocabulary below ``root``.
 
-    Each video lasts 20 s and holds two moments, one per half: a ball of a colour moves or spins. Its features are noise,
-    plus 3 on the channels of colour and action while the moment lasts, so that a model can learn where it is.
+    Each video lasts 20 s and holds two moments, one per half: a ball of a colour moves or spins. Its features are
+    noise, plus 3 on the channels of colour and action while the moment lasts, so that a model can learn where it is.
 
     Args:
         num_clips: T of the configs.

@@ -58,10 +58,10 @@ def read_json_videos(path: Union[str, Path], *fields: str) -> Iterator[Tuple]:
             numbers = [float(video[field]) for field in fields]
             timestamps = [(float(start), float(end)) for start, end in video['timestamps']]
             if min(numbers) <= 0 or len(timestamps) != len(video['sentences']):
-                raise ValueError(f'{fields} are {numbers}, {len(timestamps)} timestamps, {len(video["sentences"])} sentences')
+                raise ValueError(f'got {numbers}, {len(timestamps)} timestamps, {len(video["sentences"])} sentences')
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f'"{path}", video "{video_id}": expected positive {", ".join(fields)}, timestamps and as many '
-                             f'sentences ({type(error).__name__}: {error}).') from error
+            raise ValueError(f'"{path}", video "{video_id}": expected positive {", ".join(fields)}, timestamps and as '
+                             f'many sentences ({type(error).__name__}: {error}).') from error
         yield from ((video_id, *moment, *numbers) for moment in zip(timestamps, video['sentences']))
 
 
@@ -91,8 +91,8 @@ def check_pair(pair: Dict, where: str) -> Dict:
         raise ValueError(f'{where}: the duration must be positive, got {duration}.')
     for start, end in spans:
         if not (0 <= start <= end < float('inf') and start <= duration):
-            raise ValueError(f'{where}: the span [{start}, {end}] does not lie in a video of {duration} s. Correct it, or '
-                             'use null where the moment is not known (for training only).')
+            raise ValueError(f'{where}: the span [{start}, {end}] does not lie in a video of {duration} s. Correct it, '
+                             'or use null where the moment is not known (for training only).')
     return dict(video_id=video_id, duration=duration, query=query.strip(), spans=spans)
 
 

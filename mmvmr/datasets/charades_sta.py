@@ -16,7 +16,7 @@ class CharadesSTA(MomentDataset):
 
     - protocol 'official': 12,408 training and 3,720 test pairs. Spans are cut at the end of the video, as
       in 2D-TAN.
-    - protocol 'filtered': 10,602 and 3,158 pairs, those with start < end <= duration; what CNM, CPL, PPS and others use.
+    - protocol 'filtered': 10,602 and 3,158 pairs, those with start < end <= duration, as in CNM, CPL and PPS.
 
     Args:
         ann_file: The text file, or a JSON list.
@@ -24,11 +24,11 @@ class CharadesSTA(MomentDataset):
     """
     METAINFO = dict(dataset='Charades-STA')
     PROTOCOLS = dict(official=dict(train=12408, test=3720), filtered=dict(train=10602, test=3158))
-    HINT = ('Annotations: charades_sta_{train,test}.txt of Charades-STA with Charades_v1_{train,test}.csv of Charades, or '
-            'the {train,test}.json in the repository of CPL (github.com/minghangz/cpl). Features: the I3D features that '
-            'LGI (github.com/JonghwanMun/LGI4temporalgrounding) published, packed with tools/misc/pack_features.py. '
-            'Vocabulary: tools/dataset_converters/build_vocabulary.py from the glove.pkl of CPL or from GloVe. '
-            'docs/data.md has the commands.')
+    HINT = ('Annotations: charades_sta_{train,test}.txt of Charades-STA with Charades_v1_{train,test}.csv of Charades, '
+            'or the {train,test}.json in the repository of CPL (github.com/minghangz/cpl). Features: the I3D features '
+            'that LGI (github.com/JonghwanMun/LGI4temporalgrounding) published, packed with '
+            'tools/misc/pack_features.py. Vocabulary: tools/dataset_converters/build_vocabulary.py from the '
+            'glove.pkl of CPL or from GloVe. docs/data.md has the commands.')
 
     def __init__(self, ann_file: str, durations: Optional[str] = None, data_root: str = '', **kwargs) -> None:
         self.durations = None if durations is None else str(Path(data_root, durations))
@@ -56,7 +56,8 @@ class CharadesSTA(MomentDataset):
             head, separator, query = line.partition('##')
             fields = head.split()
             if not separator or len(fields) != 3:
-                raise ValueError(f'"{self.ann_file}", line {number}: expected "id start end##sentence", got {line[:80]!r}.')
+                raise ValueError(f'"{self.ann_file}", line {number}: expected "id start end##sentence", '
+                                 f'got {line[:80]!r}.')
             if fields[0] not in durations:
                 raise ValueError(f'"{self.durations}" has no length of video "{fields[0]}" (line {number} of '
                                  f'"{self.ann_file}"). Is it the csv of the same split?')

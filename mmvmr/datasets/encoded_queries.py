@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 
-from mmvmr.structures import Query
-
 from mmvmr.datasets.text import tokenize
 from mmvmr.datasets.vocabulary import Vocabulary
+from mmvmr.structures import Query
 
 
 class EncodedQueries(NamedTuple):

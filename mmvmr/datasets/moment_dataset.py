@@ -8,13 +8,12 @@ import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmvmr.registry import DATASETS
-from mmvmr.structures import Batch, MomentSample
-
 from mmvmr.datasets.annotations import check_pair, clamp_span, in_holdout, read_json_list
 from mmvmr.datasets.encoded_queries import encode_queries
 from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.datasets.vocabulary import Vocabulary
+from mmvmr.registry import DATASETS
+from mmvmr.structures import Batch, MomentSample
 
 
 @DATASETS.register_module()
@@ -55,7 +54,7 @@ class MomentDataset(BaseDataset):
     """
     METAINFO: Dict = dict(dataset='custom')
     PROTOCOLS: Dict[str, Dict[str, int]] = {}  # name -> number of pairs of each split
-    HINT = 'Give the path of a JSON list of [video_id, duration, [start, end], sentence]; docs/data.md describes all files.'
+    HINT = 'Give the path of a JSON list of [video_id, duration, [start, end], sentence].'
 
     def __init__(self, ann_file: str, features: Optional[str] = None, vocabulary: Optional[str] = None,
                  data_root: str = '', split: str = 'train', protocol: Optional[str] = None, val_fraction: float = 0.0,
@@ -92,8 +91,8 @@ class MomentDataset(BaseDataset):
         self._check_sizes(pairs)
         outside = sum(end > pair['duration'] for pair in pairs for _, end in pair['spans'])
         if outside:
-            print_log(f'{outside} spans of "{self.ann_file}" end after their video and are cut there. If there are many, '
-                      'check the durations.', 'current', logging.WARNING)
+            print_log(f'{outside} spans of "{self.ann_file}" end after their video and are cut there. If there are '
+                      'many, check the durations.', 'current', logging.WARNING)
         for pair in pairs:
             pair['spans'] = [clamp_span(span, pair['duration']) for span in pair['spans']]
         if self.val_fraction and self.split != 'test':
@@ -179,14 +178,14 @@ class MomentDataset(BaseDataset):
         if absent:
             raise FileNotFoundError(
                 '\n  '.join([f'{self.METAINFO["dataset"]} needs files that are not there (seen from {Path.cwd()}):',
-                             *absent]) + f'\n{self.HINT}\nWithout any download, configs/mcmt_moving_shapes.py trains on '
-                'data that `bash tools/quickstart.sh` renders.')
+                             *absent]) + f'\n{self.HINT}\nWithout any download, configs/mcmt_moving_shapes.py trains '
+                'on data that `bash tools/quickstart.sh` renders.')
 
     def _check_store(self, feature_dim: Optional[int]) -> None:
         if feature_dim not in (None, self.store.dim):
-            raise ValueError(f'The features in "{self.store.path}" have {self.store.dim} dimensions, the config expects '
-                             f'feature_dim={feature_dim}. Choose the right file; for other features, set feature_dim and '
-                             "the model's video_dim.")
+            raise ValueError(f'The features in "{self.store.path}" have {self.store.dim} dimensions, the config '
+                             f'expects feature_dim={feature_dim}. Choose the right file; for other features, set '
+                             "feature_dim and the model's video_dim.")
         packed = getattr(self.store, 'num_clips', None)
         if packed not in (None, self.num_clips):
             raise ValueError(f'"{self.store.path}" was packed with {packed} clips per video, the config asks for '
@@ -197,9 +196,9 @@ class MomentDataset(BaseDataset):
         name = 'train' if self.val_fraction and self.split == 'val' else self.split
         expected = self.PROTOCOLS[self.protocol].get(name) if self.protocol else None
         if expected not in (None, len(pairs)):
-            raise ValueError(f'Protocol "{self.protocol}" of {self.METAINFO["dataset"]} has {expected} pairs in its {name} '
-                             f'file, but "{self.ann_file}" gives {len(pairs)}. Use the complete file, or protocol=None, '
-                             'whose numbers may not stand beside published ones.')
+            raise ValueError(f'Protocol "{self.protocol}" of {self.METAINFO["dataset"]} has {expected} pairs in its '
+                             f'{name} file, but "{self.ann_file}" gives {len(pairs)}. Use the complete file, or '
+                             'protocol=None, whose numbers may not stand beside published ones.')
 
     def _match_features(self, pairs: List[Dict]) -> List[Dict]:
         absent = [pair for pair in pairs if pair['video_id'] not in self.store]
@@ -217,7 +216,8 @@ class MomentDataset(BaseDataset):
         return pairs if self.test_mode else [pair for pair in pairs if pair['video_id'] in self.store]
 
     def _encode(self, pairs: List[Dict]) -> List[Dict]:
-        queries = encode_queries([pair['query'] for pair in pairs], self.vocabulary, self.max_words, f'"{self.ann_file}"')
+        queries = encode_queries([pair['query'] for pair in pairs], self.vocabulary, self.max_words,
+                                 source=f'"{self.ann_file}"')
         known = queries.lengths.nonzero()[0]
         if not len(known):
             raise ValueError(f'No query of "{self.ann_file}" has a word of the vocabulary. Build one for this data set '

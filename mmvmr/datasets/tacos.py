@@ -12,8 +12,8 @@ class TACoS(MomentDataset):
     METAINFO = dict(dataset='TACoS')
     PROTOCOLS = {'2d_tan': dict(train=9790, val=4436, test=4001)}
     HINT = ('Annotations: {train,val,test}.json of TACoS in the repository of 2D-TAN. Features: C3D, packed with '
-            'tools/misc/pack_features.py. Vocabulary: tools/dataset_converters/build_vocabulary.py. docs/data.md has the '
-            'commands.')
+            'tools/misc/pack_features.py. Vocabulary: tools/dataset_converters/build_vocabulary.py. docs/data.md has '
+            'the commands.')
 
     def parse_annotations(self) -> List[Dict]:
         return [dict(video_id=video_id, duration=num_frames / fps, query=query,

@@ -1,7 +1,6 @@
 """The words that a model knows, and their vectors."""
 import json
 import os
-import pickle
 from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
@@ -50,7 +49,8 @@ class Vocabulary:
 
     def encode_tokens(self, tokens: Sequence[str]) -> Tuple[List[int], List[float]]:
         """The same for a sentence that is already cut into tokens."""
-        known = [(self._ids[word], weight) for word, weight in zip(tokens, content_weights(tokens)) if word in self._ids]
+        weighted = zip(tokens, content_weights(tokens))
+        known = [(self._ids[word], weight) for word, weight in weighted if word in self._ids]
         return [index for index, _ in known], [weight for _, weight in known]
 
     def save(self, path: Union[str, Path]) -> None:
@@ -77,7 +77,8 @@ class Vocabulary:
         except Exception as error:
             raise ValueError(
                 f'"{path}" is not a vocabulary of mmvmr ({type(error).__name__}: {error}). Make one with '
-                'tools/dataset_converters/build_vocabulary.py, which also reads the glove.pkl of CNM and CPL.') from error
+                'tools/dataset_converters/build_vocabulary.py, which reads GloVe and the glove.pkl of CNM and CPL.'
+            ) from error
 
     @classmethod
     def from_vectors(cls, counts: Counter, vectors: Dict[str, np.ndarray], size: Optional[int] = None,
@@ -86,62 +87,10 @@ class Vocabulary:
         words = [word for word, _ in counts.most_common() if word in vectors][:size]
         if not words:
             raise ValueError('None of the counted words has a vector; are these vectors for another language?')
-        dim = len(vectors[words[0]])
-        return cls(words, np.stack([np.zeros(dim)] + [vectors[word] for word in words]), provenance)
-
-    @classmethod
-    def from_glove_pickle(cls, path: Union[str, Path], size: Optional[int] = None) -> 'Vocabulary':
-        """The ``glove.pkl`` of CNM, CPL and PPS: ``w2id``, ``id2vec`` and ``counter``; only plain data is admitted."""
-        data = load_plain_pickle(path)
-        if not isinstance(data, dict) or not {'w2id', 'id2vec', 'counter'} <= set(data):
-            raise ValueError(f'"{path}" should hold a dict with w2id, id2vec and counter, as the files of CNM and CPL do.')
-        vectors = {word: np.asarray(data['id2vec'][index]) for word, index in data['w2id'].items()}
-        return cls.from_vectors(Counter(data['counter']), vectors, size, dict(source=f'{Path(path).name}'))
-
-    @classmethod
-    def from_glove_text(cls, path: Union[str, Path], counts: Counter, size: Optional[int] = None) -> 'Vocabulary':
-        """A GloVe text file, a word and its numbers on each line; only the counted words are kept."""
-        vectors = {}
-        with open(path, encoding='utf-8') as file:
-            for number, line in enumerate(file, start=1):
-                word, *values = line.rstrip('\n').split(' ')
-                if word in counts:
-                    try:
-                        vectors[word] = np.array(values, dtype=np.float32)
-                    except ValueError:
-                        raise ValueError(f'"{path}", line {number}: expected a word and numbers, got {line[:60]!r}.')
-        return cls.from_vectors(counts, vectors, size, dict(source=Path(path).name))
+        zeros = np.zeros_like(vectors[words[0]])
+        return cls(words, np.stack([zeros, *(vectors[word] for word in words)]), provenance)
 
 
 def count_words(sentences: Iterable[str]) -> Counter:
     """How often each token occurs."""
     return Counter(word for sentence in sentences for word in tokenize(sentence))
-
-
-_PLAIN = {('collections', 'Counter'), ('collections', 'OrderedDict'), ('_codecs', 'encode'),
-          ('numpy', 'ndarray'), ('numpy', 'dtype')}
-_PLAIN |= {(f'numpy.{core}.{module}', name) for core in ('core', '_core')
-           for module, name in (('multiarray', '_reconstruct'), ('multiarray', 'scalar'), ('numeric', '_frombuffer'))}
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Admits numbers, text, containers and numpy arrays; everything else is refused before it is built."""
-
-    def find_class(self, module: str, name: str):
-        if (module, name) not in _PLAIN:
-            raise pickle.UnpicklingError(f'it asks for {module}.{name}, which is not plain data')
-        return super().find_class(module, name)
-
-
-def load_plain_pickle(path: Union[str, Path]):
-    """Unpickle plain data only.
-
-    Raises:
-        ValueError: If the file is damaged or would run code; nothing of it has been run then.
-    """
-    with open(path, 'rb') as file:
-        try:
-            return _PlainUnpickler(file).load()
-        except Exception as error:
-            raise ValueError(f'"{path}" was refused: {type(error).__name__}: {error}. Expected a pickle of dicts, lists '
-                             'and numpy arrays; fetch the file again from its authors.') from error

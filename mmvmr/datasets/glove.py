@@ -1,0 +1,72 @@
+"""Word vectors in the formats they come in: GloVe text files and the pickle of CNM, CPL and PPS."""
+import pickle
+from collections import Counter
+from pathlib import Path
+from typing import Any, Container, Dict, Iterable, Tuple, Union
+
+import numpy as np
+
+_PLAIN = {('collections', 'Counter'), ('collections', 'OrderedDict'), ('_codecs', 'encode'),
+          ('numpy', 'ndarray'), ('numpy', 'dtype')}
+_PLAIN |= {(f'numpy.{core}.{module}', name) for core in ('core', '_core')  # before and since numpy 2
+           for module, name in (('multiarray', '_reconstruct'), ('multiarray', 'scalar'), ('numeric', '_frombuffer'))}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Admits numbers, text, containers and numpy arrays; everything else is refused before it is built."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _PLAIN:
+            raise pickle.UnpicklingError(f'it asks for {module}.{name}, which is not plain data')
+        return super().find_class(module, name)
+
+
+def read_glove_pickle(path: Union[str, Path]) -> Tuple[Counter, Dict[str, np.ndarray]]:
+    """Read ``glove.pkl`` of CNM, CPL and PPS: a dict of ``w2id``, ``id2vec`` and ``counter``.
+
+    Returns:
+        How often each word occurs, and the vector of each word.
+
+    Raises:
+        ValueError: If the file is damaged, of another form, or would run code; nothing of it has been run then.
+    """
+    with open(path, 'rb') as file:
+        try:
+            data = _PlainUnpickler(file).load()
+        except Exception as error:  # a damaged pickle can raise anything
+            raise ValueError(f'"{path}" was refused: {type(error).__name__}: {error}. Expected a pickle of dicts, '
+                             'lists and numpy arrays; fetch the file again from its authors.') from error
+    if not isinstance(data, dict) or not {'w2id', 'id2vec', 'counter'} <= set(data):
+        raise ValueError(f'"{path}" should hold a dict with w2id, id2vec and counter, as the files of CNM and CPL do.')
+    return Counter(data['counter']), {word: np.asarray(data['id2vec'][row]) for word, row in data['w2id'].items()}
+
+
+def read_glove_text(lines: Iterable[str], words: Container[str], source: str = 'GloVe') -> Dict[str, np.ndarray]:
+    """Read the vectors of ``words`` from GloVe text: a word and its numbers on each line.
+
+    A first line that gives only the size of the table, as in word2vec's text format, is skipped.
+
+    Args:
+        source: Name of the file, for messages.
+
+    Raises:
+        ValueError: If a line has another form.
+
+    Example:
+        >>> read_glove_text(['a 1 2\\n', 'ball 3 4\\n'], {'ball'})
+        {'ball': array([3., 4.], dtype=float32)}
+    """
+    vectors, dim = {}, None
+    for number, line in enumerate(lines, start=1):
+        fields = line.rstrip().split(' ')
+        if dim is None and len(fields) == 2:
+            continue
+        dim = dim or len(fields) - 1
+        word = ' '.join(fields[:-dim])  # some words of GloVe 840B hold blanks
+        if word in words and word not in vectors:
+            try:
+                vectors[word] = np.array(fields[-dim:], dtype=np.float32)
+            except ValueError:
+                raise ValueError(f'"{source}", line {number}: expected a word and {dim} numbers, got '
+                                 f'{line[:60]!r}.') from None
+    return vectors
