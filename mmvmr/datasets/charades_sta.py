@@ -35,7 +35,7 @@ class CharadesSTA(MomentDataset):
         super().__init__(ann_file, data_root=data_root, **kwargs)
 
     def annotation_files(self, ann_file: str) -> Sequence[str]:
-        return [ann_file] if self.durations is None else [ann_file, self.durations]
+        return [ann_file, self.durations] if self.durations and ann_file.endswith('.txt') else [ann_file]
 
     def parse_annotations(self) -> List[Dict]:
         if Path(self.ann_file).suffix != '.txt':
