@@ -1,0 +1,21 @@
+"""What all runs share: hooks, logging, processes, seed."""
+default_scope = 'mmvmr'
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=20),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    # the margin needs no timestamps; 'mIoU' would spend those of the validation videos
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='reconstruction_margin', rule='greater'),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    reseed=dict(type='ReseedHook'),
+    plain_checkpoint=dict(type='PlainCheckpointHook'))
+
+env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
+model_wrapper_cfg = dict(type='MomentDistributedDataParallel')
+log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+randomness = dict(seed=0)
+log_level = 'INFO'
+load_from = None
+resume = False

@@ -1,0 +1,22 @@
+"""How well a model is doing, without a single annotated moment."""
+from typing import Dict, List, Sequence
+
+from mmengine.evaluator import BaseMetric
+
+from mmvmr.registry import EVALUATORS
+
+
+@EVALUATORS.register_module()
+class ReconstructionMargin(BaseMetric):
+    """Mean margin by which the chosen moment explains the query better than the rest of the video and the whole of it.
+
+    Reconstruction needs no timestamps, so a checkpoint may be chosen by this number without leaving weak supervision.
+    """
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        self.results += [dict(sample_idx=sample['sample_idx'], margin=sample['margin']) for sample in data_samples
+                         if 'margin' in sample]
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        margins = {result['sample_idx']: result['margin'] for result in results}
+        return dict(reconstruction_margin=sum(margins.values()) / len(margins)) if margins else {}
