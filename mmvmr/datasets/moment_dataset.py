@@ -13,7 +13,7 @@ from mmvmr.datasets.encoded_queries import encode_queries
 from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.datasets.vocabulary import Vocabulary
 from mmvmr.registry import DATASETS
-from mmvmr.structures import Batch, MomentSample
+from mmvmr.structures import Batch, MomentSample, Query
 
 
 @DATASETS.register_module()
@@ -45,8 +45,9 @@ class MomentDataset(BaseDataset):
         test_mode: Whether samples with ground truth come with the batches.
 
     Attributes:
-        feature_ids: The video whose features each pair gets.
-        queries: :class:`~mmvmr.datasets.encoded_queries.EncodedQueries` of all pairs.
+        data_list: One dict per pair: ``video_id``, ``duration``, ``query`` and ``spans``, times in seconds.
+        store: The open feature store, or None.
+        encoded: :class:`~mmvmr.datasets.encoded_queries.EncodedQueries` of all pairs.
 
     Raises:
         FileNotFoundError: If files are absent; the message says which, and where they come from.
@@ -128,8 +129,7 @@ class MomentDataset(BaseDataset):
         self.data_list = [self.data_list[row] for row in rows]
         self._metainfo['num_pairs'] = len(rows)
         if self.store is not None:
-            self.feature_ids = [self.feature_ids[row] for row in rows]
-            self.queries = self.queries.take(rows)
+            self.encoded = self.encoded.take(rows)
 
     def get_subset(self, indices: Union[int, Sequence[int]]) -> 'MomentDataset':
         """A dataset of these pairs; see :meth:`get_subset_`."""
@@ -138,9 +138,13 @@ class MomentDataset(BaseDataset):
         subset.get_subset_(indices)
         return subset
 
+    def queries(self, indices: Sequence[int]) -> Query:
+        """The encoded queries of these pairs."""
+        return self.encoded.batch(indices)
+
     def videos(self, indices: Sequence[int]) -> torch.Tensor:
         """(B, T, Dv) clip features of these pairs; zeros where a video is absent."""
-        ids = [self.feature_ids[index] for index in indices]
+        ids = [self.data_list[index]['video_id'] for index in indices]
         present = [video_id in self.store for video_id in ids]
         if all(present):
             return torch.from_numpy(self.store.read_clips(ids, self.num_clips))
@@ -155,7 +159,7 @@ class MomentDataset(BaseDataset):
         pair = self.data_list[index]
         sample = MomentSample(metainfo=dict(
             video_id=pair['video_id'], query=pair['query'], duration=pair['duration'], sample_idx=int(index),
-            absent=self.feature_ids[index] not in self.store))
+            absent=pair['video_id'] not in self.store))
         sample.gt_spans = torch.tensor(pair['spans'], dtype=torch.float32).reshape(-1, 2)
         return sample
 
@@ -164,7 +168,7 @@ class MomentDataset(BaseDataset):
         self.full_init()
         if self.store is None:
             raise RuntimeError('This dataset holds annotations only: give it features and a vocabulary to get batches.')
-        batch = dict(inputs=Batch(video=self.videos(indices), query=self.queries.batch(indices)))
+        batch = dict(inputs=Batch(video=self.videos(indices), query=self.queries(indices)))
         if self.test_mode:
             batch['data_samples'] = [self.sample(index) for index in indices]
         return batch
@@ -228,8 +232,7 @@ class MomentDataset(BaseDataset):
                       logging.WARNING)
             if not self.test_mode:
                 pairs, queries = [pairs[row] for row in known], queries.take(known)
-        self.queries = queries
-        self.feature_ids = [pair['video_id'] for pair in pairs]
+        self.encoded = queries
         return pairs
 
 

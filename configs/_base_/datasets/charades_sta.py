@@ -31,4 +31,4 @@ test_dataloader = dict(
 
 train_set = dict(dataset, **training_files, features=None)  # timestamps for the blind panel's diagnostic row
 val_evaluator = [dict(type='ReconstructionMargin'), dict(type='MomentRecall')]
-test_evaluator = dict(type='MomentRecall', train_set=train_set)
+test_evaluator = dict(type='MomentRecall', report=True, train_set=train_set)

@@ -27,4 +27,4 @@ test_dataloader = dict(
     dataset=dict(**dataset, ann_file='test.json', split='test', test_mode=True))
 
 val_evaluator = dict(type='ReconstructionMargin')  # spans may be unknown in training files
-test_evaluator = dict(type='MomentRecall')
+test_evaluator = dict(type='MomentRecall', report=True)
