@@ -16,9 +16,13 @@ class ActivityNetCaptions(MomentDataset):
     """
     METAINFO = dict(dataset='ActivityNet Captions')
     PROTOCOLS = dict(val_1=dict(train=37421, test=17505), val_2=dict(train=37421, val=17505, test=17031))
-    HINT = ('Annotations: {train,val_1,val_2}.json of ActivityNet Captions. Features: C3D of the ActivityNet challenge '
-            '(one group with c3d_features per video in an HDF5 file), packed with tools/misc/pack_features.py. '
-            'Vocabulary: tools/dataset_converters/build_vocabulary.py. docs/data.md has the commands.')
+    HINT = (
+        'Annotations: {train,val_1,val_2}.json of ActivityNet Captions.\n'
+        'Features: C3D of 500 dimensions from activity-net.org (one group with c3d_features per video), then\n'
+        '  python tools/misc/pack_features.py sub_activitynet_v1-3.c3d.hdf5 data/activitynet_captions/features\n'
+        'Words: glove.pkl of github.com/minghangz/cpl, or GloVe text with --sentences (see --help), then\n'
+        '  python tools/dataset_converters/build_vocabulary.py data/activitynet_captions/vocabulary.npz \\\n'
+        '    --vectors glove.pkl --size 8000')
 
     def parse_annotations(self) -> List[Dict]:
         if isinstance(read_json(self.ann_file), list):

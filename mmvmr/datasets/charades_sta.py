@@ -24,11 +24,14 @@ class CharadesSTA(MomentDataset):
     """
     METAINFO = dict(dataset='Charades-STA')
     PROTOCOLS = dict(official=dict(train=12408, test=3720), filtered=dict(train=10602, test=3158))
-    HINT = ('Annotations: charades_sta_{train,test}.txt of Charades-STA with Charades_v1_{train,test}.csv of Charades, '
-            'or the {train,test}.json in the repository of CPL (github.com/minghangz/cpl). Features: the I3D features '
-            'that LGI (github.com/JonghwanMun/LGI4temporalgrounding) published, packed with '
-            'tools/misc/pack_features.py. Vocabulary: tools/dataset_converters/build_vocabulary.py from the '
-            'glove.pkl of CPL or from GloVe. docs/data.md has the commands.')
+    HINT = (
+        'Annotations: charades_sta_{train,test}.txt of Charades-STA (also in github.com/microsoft/2D-TAN) and the tables\n'
+        '  Charades_v1_{train,test}.csv of Charades. The JSON lists of CNM and CPL are read as well.\n'
+        'Features: I3D of 1024 dimensions, as published with github.com/JonghwanMun/LGI4temporalgrounding, then\n'
+        '  python tools/misc/pack_features.py SOURCE data/charades_sta/features\n'
+        'Words: glove.pkl of github.com/minghangz/cpl, or GloVe text with --sentences (see --help), then\n'
+        '  python tools/dataset_converters/build_vocabulary.py data/charades_sta/vocabulary.npz --vectors glove.pkl \\\n'
+        '    --size 1111')
 
     def __init__(self, ann_file: str, durations: Optional[str] = None, data_root: str = '', **kwargs) -> None:
         self.durations = None if durations is None else str(Path(data_root, durations))

@@ -11,9 +11,13 @@ class TACoS(MomentDataset):
     """TACoS from ``{id: {timestamps, sentences, fps, num_frames}}``, timestamps in frames (2D-TAN)."""
     METAINFO = dict(dataset='TACoS')
     PROTOCOLS = {'2d_tan': dict(train=9790, val=4436, test=4001)}
-    HINT = ('Annotations: {train,val,test}.json of TACoS in the repository of 2D-TAN. Features: C3D, packed with '
-            'tools/misc/pack_features.py. Vocabulary: tools/dataset_converters/build_vocabulary.py. docs/data.md has '
-            'the commands.')
+    HINT = (
+        'Annotations: {train,val,test}.json of TACoS in github.com/microsoft/2D-TAN.\n'
+        'Features: C3D of 4096 dimensions, as published there, then\n'
+        '  python tools/misc/pack_features.py tall_c3d_features.hdf5 data/tacos/features\n'
+        'Words: GloVe text, then\n'
+        '  python tools/dataset_converters/build_vocabulary.py data/tacos/vocabulary.npz --vectors glove.840B.300d.txt \\\n'
+        '    --sentences configs/_base_/datasets/tacos.py')
 
     def parse_annotations(self) -> List[Dict]:
         return [dict(video_id=video_id, duration=num_frames / fps, query=query,

@@ -1,0 +1,52 @@
+"""Resample the features of all videos once and pack them into one memory-mapped store.
+
+Examples:
+  python tools/misc/pack_features.py i3d.hdf5 data/charades_sta/features --num-clips 200 --extractor "I3D (LGI)"
+  python tools/misc/pack_features.py sub_activitynet_v1-3.c3d.hdf5 data/activitynet_captions/features --dtype float16
+  python tools/misc/pack_features.py folder_of_npy data/custom/features --num-clips 64
+"""
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('source', type=Path, help='HDF5 file (one dataset per video, or id/c3d_features), folder of '
+                                                  '<id>.npy, or a packed store that kept all rows')
+    parser.add_argument('target', type=Path, help='folder to write')
+    parser.add_argument('--num-clips', type=int, default=200,
+                        help='T, clips per video (default 200); 0 keeps all rows and resamples when they are read')
+    parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
+                        help='float16 halves size and reading time')
+    parser.add_argument('--extractor', help='what made the features, for the manifest')
+    parser.add_argument('--weights-sha256', help="sha256 of the extractor's weights, for the manifest")
+    parser.add_argument('--fps', type=float, help='frames per second that the extractor saw, for the manifest')
+    parser.add_argument('--stride', type=float, help='frames between two rows of the source, for the manifest')
+    parser.add_argument('--force', action='store_true', help='replace a store that is there')
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    source = open_feature_store(args.source)
+    if getattr(source, 'num_clips', None):
+        raise ValueError(f'{args.source} is already resampled to {source.num_clips} clips: pack the original features.')
+    manifest = dict(source=args.source.name, extractor=args.extractor, weights_sha256=args.weights_sha256,
+                    fps=args.fps, stride=args.stride)
+    videos = tqdm(source.video_ids, desc='Packing videos', unit='video')
+    store = write_packed_store(args.target, ((video_id, source.read(video_id)) for video_id in videos),
+                               args.num_clips or None, args.dtype, manifest, overwrite=args.force)
+    print(f'{args.target}: {len(store.video_ids)} videos, {store.dim} dimensions, '
+          f'{store.array.nbytes / 2**30:.2f} GiB.')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
