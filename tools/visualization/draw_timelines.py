@@ -1,0 +1,41 @@
+"""Draw timelines of some queries from the predictions of a test.
+
+    python tools/visualization/draw_timelines.py work_dirs/mcmt_moving_shapes/predictions.jsonl \\
+        --videos data/moving_shapes/videos --out work_dirs/mcmt_moving_shapes/timelines
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from mmvmr.engine.launch import friendly_errors
+from mmvmr.evaluation.scoring import read_predictions
+from mmvmr.visualization.timeline import draw_timeline, sample_frames
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('predictions', type=Path, help='predictions.jsonl of tools/test.py')
+    parser.add_argument('--videos', type=Path, help='folder with <video id>.* files, to show frames')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the pictures')
+    parser.add_argument('--num', type=int, default=8, help='queries, spread evenly over the file')
+    parser.add_argument('--format', choices=['png', 'svg', 'pdf'], default='png')
+    return parser.parse_args()
+
+
+@friendly_errors
+def main() -> None:
+    args = parse_args()
+    table = read_predictions(args.predictions)
+    args.out.mkdir(parents=True, exist_ok=True)
+    chosen = np.unique(np.linspace(0, len(table) - 1, args.num).round().astype(int))
+    for row in tqdm(table.iloc[chosen].itertuples(), total=len(chosen), desc='Drawing timelines'):
+        files = sorted(args.videos.glob(f'{row.video_id}.*')) if args.videos else []
+        figure = draw_timeline(row.query, row.duration, row.pred_spans, row.gt_spans,
+                               sample_frames(files[0]) if files else None, title=row.video_id)
+        figure.savefig(args.out / f'{row.sample_idx:05d}_{row.video_id}.{args.format}', dpi=120)
+
+
+if __name__ == '__main__':
+    main()
