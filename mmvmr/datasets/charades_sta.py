@@ -25,13 +25,13 @@ class CharadesSTA(MomentDataset):
     METAINFO = dict(dataset='Charades-STA')
     PROTOCOLS = dict(official=dict(train=12408, test=3720), filtered=dict(train=10602, test=3158))
     HINT = (
-        'Annotations: charades_sta_{train,test}.txt of Charades-STA (also in github.com/microsoft/2D-TAN) and the tables\n'
+        'Annotations: charades_sta_{train,test}.txt of Charades-STA (also in github.com/microsoft/2D-TAN) and\n'
         '  Charades_v1_{train,test}.csv of Charades. The JSON lists of CNM and CPL are read as well.\n'
         'Features: I3D of 1024 dimensions, as published with github.com/JonghwanMun/LGI4temporalgrounding, then\n'
         '  python tools/misc/pack_features.py SOURCE data/charades_sta/features\n'
         'Words: glove.pkl of github.com/minghangz/cpl, or GloVe text with --sentences (see --help), then\n'
-        '  python tools/dataset_converters/build_vocabulary.py data/charades_sta/vocabulary.npz --vectors glove.pkl \\\n'
-        '    --size 1111')
+        '  python tools/dataset_converters/build_vocabulary.py data/charades_sta/vocabulary.npz \\\n'
+        '    --vectors glove.pkl --size 1111')
 
     def __init__(self, ann_file: str, durations: Optional[str] = None, data_root: str = '', **kwargs) -> None:
         self.durations = None if durations is None else str(Path(data_root, durations))

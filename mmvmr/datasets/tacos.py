@@ -16,8 +16,8 @@ class TACoS(MomentDataset):
         'Features: C3D of 4096 dimensions, as published there, then\n'
         '  python tools/misc/pack_features.py tall_c3d_features.hdf5 data/tacos/features\n'
         'Words: GloVe text, then\n'
-        '  python tools/dataset_converters/build_vocabulary.py data/tacos/vocabulary.npz --vectors glove.840B.300d.txt \\\n'
-        '    --sentences configs/_base_/datasets/tacos.py')
+        '  python tools/dataset_converters/build_vocabulary.py data/tacos/vocabulary.npz \\\n'
+        '    --vectors glove.840B.300d.txt --sentences configs/_base_/datasets/tacos.py')
 
     def parse_annotations(self) -> List[Dict]:
         return [dict(video_id=video_id, duration=num_frames / fps, query=query,
