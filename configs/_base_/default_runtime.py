@@ -9,6 +9,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='reconstruction_margin', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     reseed=dict(type='ReseedHook'),
+    resident=dict(type='ResidentFeaturesHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'))
 
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))

@@ -42,6 +42,7 @@ class MomentDataset(BaseDataset):
         max_words: Longer queries are cut.
         missing: What to do about pairs without features: 'error'; 'drop' them, in training; 'score_as_wrong', in
             testing, which keeps them with an all-zero video and marks their samples as ``absent``.
+        resident: Give row numbers of the packed store instead of features; a hook keeps the store on the device.
         test_mode: Whether samples with ground truth come with the batches.
 
     Attributes:
@@ -60,14 +61,14 @@ class MomentDataset(BaseDataset):
     def __init__(self, ann_file: str, features: Optional[str] = None, vocabulary: Optional[str] = None,
                  data_root: str = '', split: str = 'train', protocol: Optional[str] = None, val_fraction: float = 0.0,
                  num_clips: int = 200, feature_dim: Optional[int] = None, max_words: int = 20, missing: str = 'error',
-                 test_mode: bool = False, **kwargs) -> None:
+                 resident: bool = False, test_mode: bool = False, **kwargs) -> None:
         _check_choice('split', split, ('train', 'val', 'test'))
         _check_choice('missing', missing, ('error', 'score_as_wrong' if test_mode else 'drop'))
         _check_choice('protocol', protocol, (None, *self.PROTOCOLS))
         if features is not None and vocabulary is None:
             raise ValueError('Features need a vocabulary: give both, or features=None for annotations only.')
         self.split, self.protocol, self.val_fraction = split, protocol, val_fraction
-        self.num_clips, self.max_words, self.missing = num_clips, max_words, missing
+        self.num_clips, self.max_words, self.missing, self.resident = num_clips, max_words, missing, resident
         ann_file, *paths = (str(Path(data_root, path)) for path in
                             ([ann_file] if features is None else [ann_file, features, vocabulary]))
         self._require([*self.annotation_files(ann_file), *paths])
@@ -143,8 +144,10 @@ class MomentDataset(BaseDataset):
         return self.encoded.batch(indices)
 
     def videos(self, indices: Sequence[int]) -> torch.Tensor:
-        """(B, T, Dv) clip features of these pairs; zeros where a video is absent."""
+        """(B, T, Dv) clip features of these pairs, zeros where a video is absent; row numbers (B,) where resident."""
         ids = [self.data_list[index]['video_id'] for index in indices]
+        if self.resident:
+            return torch.from_numpy(self.store.rows(ids))
         present = [video_id in self.store for video_id in ids]
         if all(present):
             return torch.from_numpy(self.store.read_clips(ids, self.num_clips))
@@ -191,6 +194,10 @@ class MomentDataset(BaseDataset):
                              f'expects feature_dim={feature_dim}. Choose the right file; for other features, set '
                              "feature_dim and the model's video_dim.")
         packed = getattr(self.store, 'num_clips', None)
+        if self.resident and packed is None:
+            raise ValueError(f'resident=True needs a packed store with a fixed number of clips, "{self.store.path}" is '
+                             'none. Pack the features with tools/misc/pack_features.py --num-clips '
+                             f'{self.num_clips}.')
         if packed not in (None, self.num_clips):
             raise ValueError(f'"{self.store.path}" was packed with {packed} clips per video, the config asks for '
                              f'num_clips={self.num_clips}. Set num_clips={packed}, or pack again with --num-clips '

@@ -2,6 +2,7 @@
 from typing import Dict, Optional
 
 from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
 
 from mmvmr.functional.words import hide_words
 from mmvmr.registry import MODELS
@@ -21,9 +22,11 @@ class MomentDataPreprocessor(BaseDataPreprocessor):
     def __init__(self, hide_one_in: int = 3, non_blocking: Optional[bool] = False) -> None:
         super().__init__(non_blocking)
         self.hide_one_in = hide_one_in
+        self.resident: Optional[Tensor] = None  # (V, T, Dv) features of all videos, see ResidentFeaturesHook
 
     def forward(self, data: Dict, training: bool = False) -> Dict:
         batch = self.cast_data(data['inputs'])
         query = batch.query
         hidden = hide_words(query.word_weights, query.mask, self.hide_one_in, random=training)
-        return dict(data, inputs=batch._replace(video=batch.video.float(), query=query._replace(hidden=hidden)))
+        video = self.resident[batch.video] if batch.video.dim() == 1 else batch.video  # rows of the store, or features
+        return dict(data, inputs=batch._replace(video=video.float(), query=query._replace(hidden=hidden)))
