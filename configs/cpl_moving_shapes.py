@@ -29,7 +29,8 @@ model = dict(
     tie_transformers=True,
     span_level=0.1353)  # exp(-2), two standard deviations: a choice without timestamps
 
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=4e-4), clip_grad=dict(max_norm=10))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), clip_grad=dict(max_norm=10))
 
+param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
 train_dataloader = dict(batch_size=32)
-train_cfg = dict(max_epochs=8)
+train_cfg = dict(max_epochs=6)

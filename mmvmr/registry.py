@@ -88,5 +88,7 @@ OPTIM_WRAPPERS = _child('optim_wrapper', mmengine_registry.OPTIM_WRAPPERS, 'mmvm
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS, 'mmvmr.engine')
 PARAM_SCHEDULERS = _child('parameter scheduler', mmengine_registry.PARAM_SCHEDULERS, 'mmvmr.engine')
+OPTIMIZERS = _child('optimizer', mmengine_registry.OPTIMIZERS, 'mmvmr.engine')
+DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS, 'mmvmr.datasets')
 FUNCTIONS = _child('function', mmengine_registry.FUNCTIONS, 'mmvmr.datasets')
 VISUALIZERS = _child('visualizer', mmengine_registry.VISUALIZERS, 'mmvmr.visualization')

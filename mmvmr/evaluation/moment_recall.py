@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 
 from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.evaluation.report import score_card
-from mmvmr.evaluation.scoring import per_query, summarize, write_predictions
+from mmvmr.evaluation.scoring import answerable, per_query, summarize, write_predictions
 from mmvmr.registry import DATASETS, EVALUATORS
 
 
@@ -16,7 +16,8 @@ from mmvmr.registry import DATASETS, EVALUATORS
 class MomentRecall(BaseMetric):
     """R@n,IoU=m: share of queries with an annotated moment that one of the first n predictions overlaps with IoU >= m.
 
-    mIoU is the mean IoU of the first prediction. Both are in per cent. See ``docs/metrics.md``.
+    mIoU is the mean IoU of the first prediction. Both are in per cent. R@n is left out where no query has n predictions.
+    See ``docs/metrics.md``.
 
     Args:
         tops: The n; by default those of the data set's protocol.
@@ -29,10 +30,12 @@ class MomentRecall(BaseMetric):
             ``tools/analysis_tools/eval_results.py``.
     """
 
+    default_prefix = ''  # the names of the metrics say enough
+
     def __init__(self, tops: Optional[Sequence[int]] = None, ious: Optional[Sequence[float]] = None,
                  nms: Optional[float] = None, report: bool = False, train_set: Optional[dict] = None,
-                 out_file: Optional[str] = None, collect_device: str = 'cpu', prefix: Optional[str] = None) -> None:
-        super().__init__(collect_device, prefix)
+                 out_file: Optional[str] = None) -> None:
+        super().__init__(collect_device='gpu')  # by messages between the processes; 'cpu' needs a folder they share
         self.tops = tops
         self.ious = ious
         self.nms = nms
@@ -61,6 +64,7 @@ class MomentRecall(BaseMetric):
         if table.empty:
             print_log('None of the queries has an annotated moment, so there is nothing to measure.', 'current', level=30)
             return {}
+        protocol = answerable(protocol, table)
         scores = per_query(table, protocol, self.nms)
         if self.report:
             print_log('\n' + score_card(table, scores, protocol, self._train_spans()), 'current')

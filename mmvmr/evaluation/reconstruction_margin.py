@@ -12,6 +12,10 @@ class ReconstructionMargin(BaseMetric):
 
     Reconstruction needs no timestamps, so a checkpoint may be chosen by this number without leaving weak supervision.
     """
+    default_prefix = ''
+
+    def __init__(self) -> None:
+        super().__init__(collect_device='gpu')  # by messages between the processes, not by a shared folder
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         self.results += [dict(sample_idx=sample['sample_idx'], margin=sample['margin']) for sample in data_samples

@@ -41,6 +41,12 @@ def prediction_ious(table: pd.DataFrame, top: int, nms: Optional[float] = None) 
     return np.where(np.isnan(spans[..., 0]), -1, iou)
 
 
+def answerable(protocol: Protocol, table: pd.DataFrame) -> Protocol:
+    """The protocol without the R@n that no query has n predictions for: one proposal gives no R@5."""
+    most = max(table['pred_spans'].str.len().max(), 1)
+    return protocol._replace(tops=tuple(top for top in protocol.tops if top <= most) or (1,))
+
+
 def per_query(table: pd.DataFrame, protocol: Protocol, nms: Optional[float] = None) -> pd.DataFrame:
     """One row per query, one column per metric: hits (0 or 1) and the IoU of the first prediction."""
     iou = prediction_ious(table, max(protocol.tops), nms)
@@ -58,7 +64,7 @@ def hits(iou: np.ndarray, protocol: Protocol) -> pd.DataFrame:
 
 
 def summarize(scores: pd.DataFrame) -> Dict[str, float]:
-    """Means over all queries, in per cent; mIoU as a fraction times 100 as well."""
+    """Means over all queries, in per cent."""
     return {key: round(100 * value, 4) for key, value in scores.mean().items()}
 
 
