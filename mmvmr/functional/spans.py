@@ -24,23 +24,23 @@ def temporal_iou(spans: Tensor, others: Tensor) -> Tensor:
 
 
 def temporal_nms(spans: Tensor, threshold: float) -> Tensor:
-    """Greedy non-maximum suppression of spans that are sorted best first.
+    """Greedy non-maximum suppression of spans that are sorted best first, for many queries at once.
 
     A span is dropped if its IoU with a better span that was kept is above ``threshold``.
 
     Args:
-        spans: (K, 2), best first.
+        spans: (..., K, 2), best first.
+        threshold: IoU in [0, 1]; 1 keeps everything.
 
     Returns:
-        Indices of the spans that are kept, in order.
+        (..., K) bool, True on the spans that are kept.
 
     Example:
         >>> temporal_nms(torch.tensor([[0.0, 4.0], [0.0, 5.0], [6.0, 8.0]]), 0.5)
-        tensor([0, 2])
+        tensor([ True, False,  True])
     """
-    iou = temporal_iou(spans.unsqueeze(1), spans.unsqueeze(0))
-    kept = []
-    for index in range(len(spans)):
-        if not any(iou[index, better] > threshold for better in kept):
-            kept.append(index)
-    return torch.tensor(kept, dtype=torch.long)
+    overlapping = temporal_iou(spans.unsqueeze(-2), spans.unsqueeze(-3)) > threshold  # (..., K, K)
+    kept = torch.ones(spans.shape[:-1], dtype=torch.bool, device=spans.device)
+    for index in range(1, spans.size(-2)):
+        kept[..., index] = ~(overlapping[..., index, :index] & kept[..., :index]).any(dim=-1)
+    return kept
