@@ -1,4 +1,6 @@
 """The learning rate schedule of the Gaussian family."""
+from typing import Optional
+
 from mmengine.optim import _ParamScheduler
 
 from mmvmr.registry import PARAM_SCHEDULERS
@@ -12,13 +14,15 @@ class InverseSquareRootLR(_ParamScheduler):
         optimizer: The optimizer or optim wrapper.
         warmup: Updates of linear warm-up.
         warmup_start: Learning rate of the first update.
+        end, epoch_length: Not used: the schedule counts updates and has no end, but MMEngine's runner hands both to
+            every schedule.
     """
 
-    def __init__(self, optimizer, warmup: int = 400, warmup_start: float = 1e-7, begin: int = 0, end: int = 10**9,
-                 last_step: int = -1, by_epoch: bool = False, verbose: bool = False) -> None:
+    def __init__(self, optimizer, warmup: int = 400, warmup_start: float = 1e-7, last_step: int = -1,
+                 end: Optional[int] = None, epoch_length: Optional[int] = None) -> None:
         self.warmup = warmup
         self.warmup_start = warmup_start
-        super().__init__(optimizer, 'lr', begin, end, last_step, by_epoch, verbose)
+        super().__init__(optimizer, 'lr', last_step=last_step, by_epoch=False)
 
     def _get_value(self):
         """Learning rates for the next update; ``last_step`` updates are done."""

@@ -31,3 +31,9 @@ def test_schedule_continues_from_a_saved_state():
     optimizer.step()
     resumed.step()
     assert optimizer.param_groups[0]['lr'] == pytest.approx(straight[13])
+
+
+def test_schedule_goes_on_when_the_runner_passes_the_number_of_epochs_as_its_end():
+    rates, _ = _rates(50, warmup=10, end=3, epoch_length=5)
+    assert rates[5] == pytest.approx((1e-7 + 4e-4) / 2)
+    assert rates[40] == pytest.approx(2e-4)
