@@ -1,0 +1,108 @@
+"""The tools that prepare and check data, from files to files."""
+import importlib.util
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from mmvmr.datasets.feature_store import open_feature_store
+from mmvmr.datasets.vocabulary import Vocabulary
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+def load_tool(path):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, TOOLS / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+pack_features = load_tool('misc/pack_features.py')
+verify_dataset = load_tool('misc/verify_dataset.py')
+build_vocabulary = load_tool('dataset_converters/build_vocabulary.py')
+
+
+def verify(tiny, capsys):
+    """Exit code and output of verify_dataset.py for the training split."""
+    code = verify_dataset.main(['--annotations', tiny.train['ann_file'], '--features', str(tiny.features)])
+    return code, capsys.readouterr().out
+
+
+def test_packing_keeps_all_videos_and_writes_down_where_they_come_from(tiny_dataset, tmp_path):
+    target = str(tmp_path / 'packed')
+    pack_features.main([str(tiny_dataset.features), target, '--num-clips', '16', '--extractor', 'I3D', '--fps', '24'])
+    source, packed = open_feature_store(tiny_dataset.features), open_feature_store(target)
+    assert packed.video_ids == source.video_ids
+    np.testing.assert_array_equal(packed.read_clips(['val_1'], 16), source.read_clips(['val_1'], 16))
+    assert packed.manifest['extractor'] == 'I3D' and packed.manifest['fps'] == 24
+    with pytest.raises(FileExistsError, match='--force'):
+        pack_features.main([str(tiny_dataset.features), target])
+    with pytest.raises(ValueError, match='already resampled to 16 clips'):
+        pack_features.main([target, str(tmp_path / 'again')])
+
+
+def test_packing_without_resampling_keeps_every_row(tiny_dataset, tmp_path):
+    pack_features.main([str(tiny_dataset.features), str(tmp_path / 'p'), '--num-clips', '0', '--dtype', 'float16'])
+    packed = open_feature_store(tmp_path / 'p')
+    assert packed.read('val_1').shape == (40, 8) and packed.read('val_1').dtype == np.float16
+
+
+def test_a_sound_data_set_has_no_problems(tiny_dataset, capsys):
+    code, out = verify(tiny_dataset, capsys)
+    assert code == 0 and 'custom (train) train: 16 pairs, 8 videos' in out and 'No problem found' in out
+
+
+def test_every_problem_of_a_data_set_is_listed(tiny_dataset, capsys):
+    with h5py.File(tiny_dataset.features, 'a') as file:
+        file['train_0'][3, 1] = np.nan
+        del file['train_1'], file['train_2'], file['train_3']
+        file['train_2'] = np.zeros((40, 5), np.float32)
+        file['train_3'] = np.zeros((400, 8), np.float32)  # ten times as many rows as the others of 20 s
+    pairs = json.loads(Path(tiny_dataset.train['ann_file']).read_text())
+    pairs[-1][1] = 25.0  # the other pair of train_7 says 20
+    Path(tiny_dataset.train['ann_file']).write_text(json.dumps(pairs))
+    code, out = verify(tiny_dataset, capsys)
+    assert code == 1
+    rows = {line.split('|')[1].strip(): line.split('|')[3].strip() for line in out.splitlines() if line.count('|') == 4}
+    assert rows['NaN or infinite'] == 'train_0' and rows['no features'] == 'train_1'
+    assert rows['unreadable'].startswith("Features of video 'train_2' have shape (40, 5)")
+    assert rows['rows do not fit the duration'] == 'train_3: 400 rows in 20.0 s, usually 2.00 per second'
+    assert rows['durations of one video differ'] == 'train_7: [20.0, 25.0]'
+
+
+def test_bad_annotations_are_a_problem_too(tiny_dataset, capsys):
+    Path(tiny_dataset.train['ann_file']).write_text(json.dumps([['train_0', 20.0, [30, 40], 'a ball.']]))
+    code, out = verify(tiny_dataset, capsys)
+    assert code == 1 and 'the span [30.0, 40.0] does not lie' in ' '.join(out.split())
+
+
+def test_a_config_is_verified_with_all_its_splits(tiny_dataset, tmp_path, capsys):
+    config = tmp_path / 'config.py'
+    config.write_text(''.join(f'{split}_dataloader = dict(dataset={getattr(tiny_dataset, split)!r})\n'
+                              for split in ('train', 'val', 'test')))
+    assert verify_dataset.main([str(config)]) == 0
+    assert [line.split(':')[0] for line in capsys.readouterr().out.splitlines()[:3]] == [
+        'custom custom (train) train', 'custom custom (val) val', 'custom custom (test) test']
+
+
+def test_a_vocabulary_is_built_from_glove_text_and_training_sentences(tiny_dataset, tmp_path, capsys):
+    (tmp_path / 'glove.txt').write_text('a 1 2\nball 3 4\nred 5 6\nzebra 7 8\n')
+    target = tmp_path / 'v.npz'
+    arguments = [str(target), '--vectors', str(tmp_path / 'glove.txt'), '--sentences', tiny_dataset.train['ann_file']]
+    build_vocabulary.main([*arguments, '--size', '2'])
+    vocabulary = Vocabulary.load(target)
+    assert sorted(vocabulary.words) == ['a', 'ball'] and vocabulary.provenance['source'] == 'glove.txt'
+    assert 'vocab_size=3' in capsys.readouterr().out
+    with pytest.raises(FileExistsError, match='--force'):
+        build_vocabulary.main(arguments)
+    with pytest.raises(ValueError, match='say with --sentences'):
+        build_vocabulary.main([*arguments[:3], '--force'])
+
+
+def test_the_sentences_of_a_config_are_those_of_its_training_split(tiny_dataset, tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text(f'train_dataloader = dict(dataset={dict(tiny_dataset.train, val_fraction=0.5)!r})')
+    assert len(build_vocabulary.read_sentences(config)) == 16  # held-out videos are training videos too
