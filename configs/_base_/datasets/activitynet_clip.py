@@ -8,8 +8,7 @@ dataset = dict(
     num_clips=200,
     feature_dim=512)
 loader = dict(
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=0,  # a packed store is read faster than worker processes hand batches over
     collate_fn=dict(type='collate_moments'))
 
 train_dataloader = dict(
