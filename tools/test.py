@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmvmr.engine.checkpoint import find_weights, load_weights
@@ -21,7 +21,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint, or the folder of a run: its best checkpoint, else its newest')
-    parser.add_argument('--work-dir', help='where the log and predictions.jsonl go (work_dirs/<config name>)')
+    parser.add_argument('--work-dir', help='where the log and the predictions go (work_dirs/<config name>)')
+    parser.add_argument('--out', help='file of the per-query predictions (predictions.jsonl in the work dir)')
     parser.add_argument('--probe', choices=PROBES, help='take away what the model should need; it must fall to blind')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -31,20 +32,28 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def keep_test_parts(config: Config, out_file: str) -> None:
+    """Take out of a config what belongs to training, and tell the metric where to write the predictions."""
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'custom_hooks',
+                'val_dataloader', 'val_cfg', 'val_evaluator', 'load_from', 'resume'):
+        config.pop(key, None)
+    hooks = config.get('default_hooks', {})
+    config.default_hooks = dict({name: hooks[name] for name in ('timer', 'logger') if name in hooks},
+                                checkpoint=None, param_scheduler=None)
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    for evaluator in evaluators:
+        if evaluator.type == 'MomentRecall':
+            evaluator.setdefault('out_file', out_file)
+
+
 @friendly_errors
 def main() -> None:
     args = parse_args()
     config = read_config(args.config, args.cfg_options, args.work_dir)
     config.launcher = args.launcher
-    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg',
-                'val_evaluator', 'custom_hooks'):
-        config.pop(key, None)
-    weights = find_weights(args.checkpoint)
     name = 'predictions.jsonl' if args.probe is None else f'predictions_{args.probe}.jsonl'
-    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
-    for evaluator in evaluators:
-        if evaluator.type == 'MomentRecall':
-            evaluator.setdefault('out_file', str(Path(config.work_dir) / name))
+    keep_test_parts(config, args.out or str(Path(config.work_dir, name)))
+    weights = find_weights(args.checkpoint)
     start_processes(args.launcher)
     runner = Runner.from_cfg(config)
     load_weights(runner.model, weights)

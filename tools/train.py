@@ -3,11 +3,15 @@
     python tools/train.py configs/mcmt_moving_shapes.py
     python tools/train.py configs/cpl_charades.py --amp --cfg-options train_dataloader.batch_size=64
     python tools/train.py configs/cnm_charades.py --resume
+
+On several GPUs or machines: tools/dist_train.sh, tools/slurm_train.sh. Training never opens the test split.
 """
 import argparse
 import os
+from pathlib import Path
 
-from mmengine.config import DictAction
+import torch
+from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmvmr.engine.checkpoint import find_latest
@@ -20,8 +24,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', help='where logs and checkpoints go (work_dirs/<config name>)')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='go on from a checkpoint, by default the newest in the work dir')
+    parser.add_argument('--seed', type=int, help='seed of all random numbers (0)')
     parser.add_argument('--amp', action='store_true', help='mixed precision: bfloat16, float16 on GPUs without it')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the total batch size')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate by the total batch size over that of the config file')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate during training')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -30,29 +37,38 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def apply_flags(config: Config, args: argparse.Namespace) -> None:
+    """Write what the command line asks for into the config."""
+    config.launcher = args.launcher
+    if args.seed is not None:
+        config.randomness = dict(config.get('randomness', {}), seed=args.seed)
+    if args.amp:
+        use_mixed_precision(config.optim_wrapper)
+    if args.auto_scale_lr:
+        config.auto_scale_lr.enable = True
+    if args.resume:
+        config.load_from = find_latest(config.work_dir) if args.resume == 'auto' else args.resume
+        config.resume = config.load_from is not None
+        if not config.resume:
+            print(f'There is no checkpoint in "{config.work_dir}" yet: training starts from scratch.')
+    dropped = ('test', 'val') if args.no_validate else ('test',)  # training does not even know where the test split is
+    for name in dropped:
+        for part in ('dataloader', 'evaluator', 'cfg'):
+            config.pop(f'{name}_{part}', None)
+
+
 @friendly_errors
 def main() -> None:
     args = parse_args()
     config = read_config(args.config, args.cfg_options, args.work_dir)
-    config.launcher = args.launcher
-    if args.amp:
-        use_mixed_precision(config.optim_wrapper)
-    if args.auto_scale_lr:
-        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
-            raise ValueError('--auto-scale-lr needs `auto_scale_lr = dict(base_batch_size=...)` in the config.')
-        config.auto_scale_lr.enable = True
-    if args.resume == 'auto':
-        config.load_from = find_latest(config.work_dir)
-        config.resume = config.load_from is not None
-        if not config.resume:
-            print(f'There is no checkpoint in "{config.work_dir}" yet: training starts from scratch.')
-    elif args.resume:
-        config.load_from, config.resume = args.resume, True
-    config.pop('test_dataloader', None)  # training does not even know where the test split is
-    config.pop('test_evaluator', None)
-    config.pop('test_cfg', None)
+    apply_flags(config, args)
     start_processes(args.launcher)
-    Runner.from_cfg(config).train()
+    runner = Runner.from_cfg(config)
+    data = runner.train_dataloader.dataset.metainfo
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
+    runner.logger.info(f'Training {Path(args.config).stem} on {data.get("num_pairs")} pairs of {data.get("protocol")} '
+                       f'with {runner.world_size} x {device}, into {runner.work_dir}')
+    runner.train()
 
 
 if __name__ == '__main__':

@@ -6,11 +6,11 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # the margin needs no timestamps; 'mIoU' would spend those of the validation videos
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='reconstruction_margin', rule='greater'),
+    checkpoint=dict(
+        type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='reconstruction_margin', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     reseed=dict(type='ReseedHook'),
-    resident=dict(type='ResidentFeaturesHook'),
-    plain_checkpoint=dict(type='PlainCheckpointHook'))
+    resident=dict(type='ResidentFeaturesHook'))
 
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
 model_wrapper_cfg = dict(type='MomentDistributedDataParallel')

@@ -21,6 +21,11 @@ class AlternatingOptimWrapper(OptimWrapperDict):
         super().__init__(**optim_wrappers)
         self.losses = losses
 
+    def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
+        """Every optimizer counts every iteration; MMEngine leaves that to them, which loses the count on resuming."""
+        for wrapper in self.optim_wrappers.values():
+            wrapper.initialize_count_status(model, cur_iter, max_iters)
+
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class AlternatingConstructor:

@@ -3,21 +3,19 @@ import os
 import pickle
 import re
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 import torch
 from mmengine.fileio import LocalBackend, register_backend
-from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import nn
-
-from mmvmr.registry import HOOKS
+from torch import Tensor, nn
 
 _HISTORY = '_history_buffer_'
+_REMOTE = ('http://', 'https://', 'pavi://', 'petrel://', 's3://', 'modelzoo://', 'torchvision://', 'open-mmlab://',
+           'openmmlab://', 'mmcls://')
 
 
 def to_plain(value: Any) -> Any:
@@ -26,9 +24,10 @@ def to_plain(value: Any) -> Any:
         values, counts = value.data
         return {_HISTORY: [values.tolist(), counts.tolist()]}
     if isinstance(value, dict):
-        return OrderedDict((key, to_plain(item)) for key, item in value.items())
+        return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(to_plain(item) for item in value)
+        items = [to_plain(item) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, np.generic):
         return value.item()
     return value.tolist() if isinstance(value, np.ndarray) else value
@@ -39,11 +38,11 @@ def from_plain(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) == {_HISTORY}:
             return HistoryBuffer(*value[_HISTORY])
-        return type(value)((key, from_plain(item)) for key, item in value.items())
+        return {key: from_plain(item) for key, item in value.items()}
     return [from_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu', **kwargs) -> Dict:
+def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu') -> Dict:
     """Read a checkpoint. Only tensors, numbers, text and containers are admitted, so nothing in it can run.
 
     Raises:
@@ -56,17 +55,18 @@ def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu', **kwa
     try:
         checkpoint = torch.load(filename, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).split('\n')[0][:300]
+        reason = ' '.join(re.findall(r'Unsupported \w+: .*|GLOBAL \S+', str(error))[:1]) or str(error).split('\n')[0]
         raise ValueError(
-            f'"{filename}" was refused, nothing of it has been run: it is damaged, or holds more than weights and plain '
-            f'data ({reason}). Checkpoints of mmvmr hold nothing else; those of the authors\' code of CNM and CPL are '
-            'converted by tools/model_converters/official_to_mmvmr.py.') from error
-    except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError, KeyError, AttributeError) as error:
-        raise ValueError(f'"{filename}" cannot be read as a checkpoint ({type(error).__name__}: '
-                         f'{str(error).splitlines()[0][:200] if str(error) else "empty"}). It may be cut off; use the one '
-                         'before it, or copy it again.') from error
+            f'"{filename}" was refused, and nothing in it has been run: it is damaged, or holds more than weights and '
+            f'plain data ({reason[:200]}). Use a checkpoint that tools/train.py has written; those of the released '
+            'code of CNM and CPL are converted by tools/model_converters/official_to_mmvmr.py.') from error
+    except Exception as error:  # a damaged archive can fail anywhere inside torch.load
+        reason = (str(error).splitlines() or ['the file is empty'])[0][:200]
+        raise ValueError(f'"{filename}" cannot be read as a checkpoint ({type(error).__name__}: {reason}). It may have '
+                         'been cut off: use the one before it, or copy it again.') from error
     if not isinstance(checkpoint, dict):
-        raise ValueError(f'"{filename}" holds a {type(checkpoint).__name__}; expected a checkpoint, a dict with state_dict.')
+        raise ValueError(f'"{filename}" holds a {type(checkpoint).__name__}; expected a checkpoint, a dict with '
+                         '`state_dict`.')
     if 'message_hub' in checkpoint:
         checkpoint['message_hub'] = from_plain(checkpoint['message_hub'])
     if isinstance(checkpoint.get('meta'), dict):
@@ -74,7 +74,13 @@ def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu', **kwa
     return checkpoint
 
 
+def refuse_remote(filename: str, map_location: Any = None) -> Dict:
+    """MMEngine unpickles what it downloads, which may run code; ours must be a local file."""
+    raise ValueError(f'Checkpoints are read from local files, got "{filename}". Download it first, and give its path.')
+
+
 CheckpointLoader.register_scheme(prefixes='', loader=load_checkpoint, force=True)
+CheckpointLoader.register_scheme(prefixes=_REMOTE, loader=refuse_remote, force=True)
 
 
 class AtomicLocalBackend(LocalBackend):
@@ -97,32 +103,15 @@ class AtomicLocalBackend(LocalBackend):
 register_backend('local', AtomicLocalBackend, force=True, prefixes='')
 
 
-@HOOKS.register_module()
-class PlainCheckpointHook(Hook):
-    """Stores checkpoints as plain data, and keeps a resumed run inside its own work dir."""
-
-    def before_save_checkpoint(self, runner, checkpoint: Dict) -> None:
-        for key in ('meta', 'message_hub'):
-            checkpoint[key] = to_plain(checkpoint[key])
-
-    def after_load_checkpoint(self, runner, checkpoint: Dict) -> None:
-        info = checkpoint.get('message_hub', {}).get('runtime_info', {})
-        for key, value in info.items():  # a copied work dir must not touch the files of the original
-            if key.startswith(('best_ckpt', 'last_ckpt')) and isinstance(value, str):
-                info[key] = str(Path(runner.work_dir) / Path(value).name)
-
-
 def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
-    """The newest readable ``epoch_*.pth`` or ``iter_*.pth`` of a folder, judged by name; None if there is none."""
-    def number(path: Path) -> int:
-        return int(re.search(r'\d+', path.stem).group())
+    """The newest whole ``epoch_*.pth`` or ``iter_*.pth`` of a folder, judged by its number; None if there is none.
 
-    files = [path for pattern in ('epoch_*.pth', 'iter_*.pth') for path in Path(work_dir).glob(pattern)
-             if re.fullmatch(r'(epoch|iter)_\d+', path.stem)]
-    for path in sorted(files, key=number, reverse=True):
-        if zipfile.is_zipfile(path):
-            return str(path)
-    return None
+    MMEngine's file ``last_checkpoint`` is not used: it holds an absolute path, which in a copied folder leads back to
+    the original.
+    """
+    found = [(int(match[1]), path) for path in Path(work_dir).glob('*.pth')
+             for match in [re.fullmatch(r'(?:epoch|iter)_(\d+)\.pth', path.name)] if match and zipfile.is_zipfile(path)]
+    return str(max(found)[1]) if found else None
 
 
 def find_weights(path: Union[str, Path]) -> str:
@@ -140,25 +129,38 @@ def find_weights(path: Union[str, Path]) -> str:
     return str(path)
 
 
-def load_weights(model: nn.Module, path: Union[str, Path]) -> None:
-    """Load the weights of a checkpoint into a model, all of them.
+def check_weights(model: nn.Module, state: Dict[str, Tensor], source: Union[str, Path]) -> None:
+    """Compare the weights of a checkpoint with those of a model.
 
     Raises:
-        ValueError: If names or shapes differ; the message says which, and that the config may be another one.
+        ValueError: If names or shapes differ; the message says which.
     """
-    state = load_checkpoint(path)
-    state = state.get('state_dict', state)
-    model = getattr(model, 'module', model)
-    wanted = model.state_dict()
-    problems: List[str] = []
+    wanted, problems = model.state_dict(), []
     for title, names in (('missing in the checkpoint', wanted.keys() - state.keys()),
                          ('not in the model', state.keys() - wanted.keys())):
         if names:
-            problems.append(f'{len(names)} weights are {title}, e.g. {", ".join(sorted(names)[:3])}')
-    for name in sorted(wanted.keys() & state.keys()):
-        if tuple(state[name].shape) != tuple(wanted[name].shape):
-            problems.append(f'{name} has shape {tuple(state[name].shape)}, the model needs {tuple(wanted[name].shape)}')
+            problems.append(f'{len(names)} weights are {title}, e.g. {", ".join(sorted(map(str, names))[:3])}')
+    problems += [f'{name} has shape {tuple(state[name].shape)}, the model needs {tuple(wanted[name].shape)}'
+                 for name in sorted(wanted.keys() & state.keys()) if state[name].shape != wanted[name].shape]
     if problems:
-        raise ValueError(f'"{path}" does not fit the model of this config: {"; ".join(problems[:4])}. Use the config that '
-                         'it was trained with (it lies in the work dir of the run).')
+        more = f'; and {len(problems) - 4} more' if len(problems) > 4 else ''
+        raise ValueError(f'"{source}" does not fit the model of this config: {"; ".join(problems[:4])}{more}. Use the '
+                         'config that it was trained with; it lies in the work dir of the run.')
+
+
+def load_weights(model: nn.Module, path: Union[str, Path]) -> Dict:
+    """Load all weights of a checkpoint into a model, and return the checkpoint.
+
+    Raises:
+        ValueError: If it holds no weights, or names or shapes differ.
+    """
+    checkpoint = load_checkpoint(path)
+    state = checkpoint.get('state_dict')
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        keys: List[str] = sorted(map(str, checkpoint))[:5]
+        raise ValueError(f'"{path}" has no `state_dict` of tensors; it holds {keys}. Checkpoints of the released code '
+                         'of CNM and CPL are converted by tools/model_converters/official_to_mmvmr.py.')
+    model = getattr(model, 'module', model)
+    check_weights(model, state, path)
     model.load_state_dict(state)
+    return checkpoint

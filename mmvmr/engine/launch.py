@@ -1,6 +1,10 @@
 """What the command-line tools share: reading configs, starting processes, and errors that a user can read."""
+import difflib
 import functools
+import inspect
 import os
+import re
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -8,6 +12,9 @@ from typing import Callable, Optional
 
 import torch
 from mmengine.config import Config
+
+import mmvmr
+from mmvmr import registry
 
 
 def friendly_errors(main: Callable) -> Callable:
@@ -19,20 +26,49 @@ def friendly_errors(main: Callable) -> Callable:
         except (FileNotFoundError, FileExistsError, KeyError, TypeError, ValueError, ImportError) as error:
             if os.environ.get('MMVMR_DEBUG'):
                 raise
-            message = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
+            message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
             place = traceback.extract_tb(error.__traceback__)[-1]
-            print(f'\n{type(error).__name__}: {message}\n(raised at {place.filename}:{place.lineno}; MMVMR_DEBUG=1 shows '
-                  'the whole traceback)', file=sys.stderr)
+            print(f'\n{type(error).__name__}: {message}{_closest_argument(message)}\n(raised at {place.filename}:'
+                  f'{place.lineno}; MMVMR_DEBUG=1 shows the whole traceback)', file=sys.stderr)
             sys.exit(1)
     return wrapped
 
 
+def _closest_argument(message: str) -> str:
+    """For an argument that a registered part does not have: those that it has, the closest ones first."""
+    match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", message)
+    registries = [value for value in vars(registry).values() if isinstance(value, registry.Registry)]
+    parts = [part for known in registries for part in known.module_dict.values() if match and part.__name__ == match[1]]
+    if not parts:
+        return ''
+    names = list(inspect.signature(parts[0]).parameters)
+    close = difflib.get_close_matches(match[2], names, n=3, cutoff=0.5)
+    return f'. {"Did you mean " + " or ".join(close) if close else "Its arguments: " + ", ".join(names)}?'
+
+
+def find_config(name: str) -> str:
+    """The path of a config: a file, or the name of one that comes with mmvmr, such as 'mcmt_charades'.
+
+    Raises:
+        FileNotFoundError: If there is none; the message names the closest ones.
+    """
+    if Path(name).is_file():
+        return str(name)
+    package = Path(mmvmr.__file__).parent
+    shipped = package / 'configs' if (package / 'configs').is_dir() else package.parent / 'configs'
+    known = {path.stem: str(path) for folder in (shipped, Path(name).parent) for path in sorted(folder.glob('*.py'))}
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(Path(name).stem, known, n=3) or sorted(known)
+    raise FileNotFoundError(f'There is no config "{name}". Did you mean {" or ".join(known[stem] for stem in close)}?')
+
+
 def read_config(path: str, options: Optional[dict] = None, work_dir: Optional[str] = None) -> Config:
     """Read a config file, apply ``--cfg-options``, and set the work dir to ``work_dirs/<stem>`` unless it is given."""
-    if not Path(path).is_file():
-        known = sorted(file.stem for file in Path(path).parent.glob('*.py')) if Path(path).parent.is_dir() else []
-        raise FileNotFoundError(f'There is no config "{path}".' + (f' In its folder: {", ".join(known)}.' if known else ''))
+    path = find_config(path)
     config = Config.fromfile(path)
+    if 'batch_size' in config.get('train_dataloader', {}):  # the learning rate in a file belongs to its batch size
+        config.setdefault('auto_scale_lr', dict(base_batch_size=config.train_dataloader.batch_size, enable=False))
     if options:
         config.merge_from_dict(options)
     config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
@@ -40,21 +76,38 @@ def read_config(path: str, options: Optional[dict] = None, work_dir: Optional[st
 
 
 def start_processes(launcher: str) -> None:
-    """Join the processes that a launcher has started; on machines without a GPU they talk by gloo."""
-    if launcher != 'none' and not torch.cuda.is_available() and not torch.distributed.is_initialized():
-        if launcher == 'slurm':
-            os.environ.setdefault('RANK', os.environ['SLURM_PROCID'])
-            os.environ.setdefault('WORLD_SIZE', os.environ['SLURM_NTASKS'])
-            os.environ.setdefault('LOCAL_RANK', os.environ['SLURM_LOCALID'])
-            os.environ.setdefault('MASTER_ADDR', os.environ.get('SLURM_LAUNCH_NODE_IPADDR', '127.0.0.1'))
-            os.environ.setdefault('MASTER_PORT', '29500')
-        torch.distributed.init_process_group('gloo')
+    """Join the processes that a launcher has started. Without a GPU they talk by gloo; else MMEngine sets up NCCL.
+
+    Raises:
+        ValueError: If this process was not started by that launcher.
+    """
+    marks = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+    if launcher in marks and marks[launcher] not in os.environ:
+        raise ValueError(f'--launcher {launcher} is for processes that {launcher} starts, but {marks[launcher]} is not '
+                         'in the environment. Use tools/dist_train.sh, tools/slurm_train.sh or mpirun.')
+    if launcher == 'none' or torch.cuda.is_available() or torch.distributed.is_initialized():
+        return
+    if launcher != 'pytorch':
+        _set_rank(*(dict(slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+                         mpi=tuple(f'OMPI_COMM_WORLD_{name}' for name in ('RANK', 'SIZE', 'LOCAL_RANK')))[launcher]))
+    torch.distributed.init_process_group('gloo')
+
+
+def _set_rank(rank: str, size: str, local_rank: str) -> None:
+    """Translate the variables of SLURM or Open MPI into those that PyTorch reads."""
+    os.environ.update(RANK=os.environ[rank], WORLD_SIZE=os.environ[size], LOCAL_RANK=os.environ[local_rank])
+    os.environ.setdefault('MASTER_PORT', '29500')
+    if 'MASTER_ADDR' not in os.environ:
+        nodes = os.environ.get('SLURM_JOB_NODELIST')
+        names = subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True,
+                               check=True).stdout.split() if nodes else ['127.0.0.1']
+        os.environ['MASTER_ADDR'] = names[0]
 
 
 def use_mixed_precision(optim_wrapper: dict) -> None:
     """Change the config of one or several optimizers to bfloat16, or to scaled float16 on GPUs that lack it."""
-    old_gpu = torch.cuda.is_available() and not torch.cuda.is_bf16_supported()
-    kind = dict(type='AmpOptimWrapper', dtype='float16') if old_gpu else dict(type='BFloat16OptimWrapper')
+    lacks_bfloat16 = torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0)
+    kind = dict(type='AmpOptimWrapper', dtype='float16') if lacks_bfloat16 else dict(type='BFloat16OptimWrapper')
     nested = [value for value in optim_wrapper.values() if isinstance(value, dict) and 'optimizer' in value]
     for config in nested or [optim_wrapper]:
         config.update(kind)

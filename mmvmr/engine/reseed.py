@@ -1,4 +1,4 @@
-"""Random numbers that depend on the seed, the epoch and the process alone."""
+"""Random numbers that depend on the seed, the iteration and the process alone."""
 import numpy as np
 import torch
 from mmengine.dist import get_rank
@@ -9,12 +9,19 @@ from mmvmr.registry import HOOKS
 
 @HOOKS.register_module()
 class ReseedHook(Hook):
-    """Seeds PyTorch anew before each epoch, so that a resumed run draws the numbers of an uninterrupted one.
+    """Seeds PyTorch anew before each training iteration, so that a resumed run draws what an uninterrupted one draws.
 
-    Nothing has to be stored for it, and what a validation in between has drawn does not matter.
+    Nothing has to be stored for it, and what a validation or a restarted worker has drawn in between does not matter.
     """
     priority = 'VERY_HIGH'
 
     def before_train_epoch(self, runner) -> None:
-        sequence = np.random.SeedSequence([runner.seed or 0, runner.epoch, get_rank()])
+        self._seed(runner)  # for samplers that shuffle by PyTorch's own generator
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        self._seed(runner)
+
+    @staticmethod
+    def _seed(runner) -> None:
+        sequence = np.random.SeedSequence([runner.seed or 0, runner.iter, get_rank()])
         torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))

@@ -1,0 +1,21 @@
+"""Stop when validation no longer improves."""
+from mmengine.hooks import EarlyStoppingHook as _EarlyStoppingHook
+
+from mmvmr.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EarlyStoppingHook(_EarlyStoppingHook):
+    """MMEngine's hook with the same arguments; a resumed run goes on counting where it was, or stays stopped."""
+    priority = 'LOW'  # before the checkpoint of the epoch is written
+
+    def before_train(self, runner) -> None:
+        state = runner.message_hub.runtime_info.get('early_stopping')
+        if state:
+            self.best_score, self.wait_count = state['best_score'], state['wait_count']
+            runner.train_loop.stop_training = state['stopped']
+
+    def after_val_epoch(self, runner, metrics) -> None:
+        super().after_val_epoch(runner, metrics)
+        runner.message_hub.update_info('early_stopping', dict(
+            best_score=float(self.best_score), wait_count=self.wait_count, stopped=runner.train_loop.stop_training))

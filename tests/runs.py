@@ -1,0 +1,65 @@
+"""Whole training runs on the tiny data set, for the tests of training, testing and resuming."""
+import uuid
+from pathlib import Path
+from typing import Dict, Optional
+
+import torch
+from mmengine.runner import Runner
+from parts import METHODS
+from tiny import TinyDataset
+
+from mmvmr.engine.checkpoint import load_checkpoint
+from mmvmr.engine.launch import read_config
+
+REPO = Path(__file__).parents[1]
+BASES = [str(REPO / 'configs' / '_base_' / name) for name in ('default_runtime.py', 'schedules/inverse_sqrt.py')]
+ADAM = dict(optimizer=dict(type='Adam', lr=1e-3))
+ALTERNATING = dict(
+    constructor='AlternatingConstructor', reconstruction=ADAM,
+    ranking=dict(modules=['proposal_generator.head'], **ADAM))
+
+
+def write_config(path: Path, data: TinyDataset, method: str = 'mcmt', **changes) -> str:
+    """Write a config file that trains a small model for two epochs of four iterations, with dropout.
+
+    Args:
+        changes: Entries of the config to add or replace.
+    """
+    model = METHODS[method]
+    reconstructors = {task: dict(part, vocab_size=data.vocab_size) for task, part in model['reconstructors'].items()}
+    loader = dict(batch_size=4, num_workers=0, collate_fn=dict(type='collate_moments'))
+    entries = dict(
+        model=dict(model, encoder=dict(model['encoder'], word_dim=300), reconstructors=reconstructors),
+        optim_wrapper=dict(type='OptimWrapper', **ADAM),
+        param_scheduler=[dict(type='InverseSquareRootLR', warmup=4)],
+        train_cfg=dict(max_epochs=2),
+        train_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=True), dataset=data.train),
+        val_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False), dataset=data.val),
+        test_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False), dataset=data.test),
+        val_evaluator=[dict(type='ReconstructionMargin'), dict(type='MomentRecall')],
+        test_evaluator=dict(type='MomentRecall', report=True))
+    entries.update(changes)
+    path.write_text('\n'.join([f'_base_ = {BASES!r}', *(f'{name} = {value!r}' for name, value in entries.items())]))
+    return str(path)
+
+
+def make_runner(config_file: str, work_dir: Path, options: Optional[Dict] = None,
+                resume: Optional[str] = None) -> Runner:
+    """A runner in this process, as ``tools/train.py`` makes it; ``resume`` is a checkpoint."""
+    config = read_config(config_file, options, str(work_dir))
+    for part in ('dataloader', 'evaluator', 'cfg'):
+        config.pop(f'test_{part}', None)
+    if resume:
+        config.load_from, config.resume = resume, True
+    config.experiment_name = uuid.uuid4().hex  # MMEngine shares logs between runs of one name
+    return Runner.from_cfg(config)
+
+
+def weights(checkpoint: str) -> Dict[str, torch.Tensor]:
+    """The weights in a checkpoint."""
+    return load_checkpoint(checkpoint)['state_dict']
+
+
+def same(one: Dict[str, torch.Tensor], other: Dict[str, torch.Tensor]) -> bool:
+    """Whether two sets of weights are equal bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
