@@ -65,16 +65,29 @@ def read_json_videos(path: Union[str, Path], *fields: str) -> Iterator[Tuple]:
         yield from ((video_id, *moment, *numbers) for moment in zip(timestamps, video['sentences']))
 
 
-def check_pair(pair: Dict, where: str) -> Dict:
-    """Return the pair with its times as floats.
+def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
+    """Return the pairs with their times as floats.
 
     Args:
-        pair: ``video_id``, ``duration`` (seconds), ``query``, ``spans`` (list of [start, end] in seconds).
-        where: File and entry, for the message.
+        pairs: Dicts of ``video_id``, ``duration`` (seconds), ``query``, ``spans`` (list of [start, end] in seconds).
+        source: The annotation file, for messages.
 
     Raises:
-        ValueError: If something in it cannot be right.
+        ValueError: If some pairs cannot be right; the message names the first of them.
     """
+    checked, errors = [], []
+    for number, pair in enumerate(pairs):
+        try:
+            checked.append(_check_pair(pair, f'"{source}", entry {number}'))
+        except ValueError as error:
+            errors.append(str(error))
+    if errors:
+        more = [f'... and {len(errors) - 5} more'] if len(errors) > 5 else []
+        raise ValueError('\n'.join(errors[:5] + more))
+    return checked
+
+
+def _check_pair(pair: Dict, where: str) -> Dict:
     video_id, query = pair['video_id'], pair['query']
     where = f'{where} (video {video_id!r})'
     if not isinstance(video_id, str) or not video_id or Path(video_id).name != video_id:

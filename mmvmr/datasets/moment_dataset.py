@@ -8,7 +8,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmvmr.datasets.annotations import check_pair, clamp_span, in_holdout, read_json_list
+from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout, read_json_list
 from mmvmr.datasets.encoded_queries import encode_queries
 from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.datasets.vocabulary import Vocabulary
@@ -88,8 +88,7 @@ class MomentDataset(BaseDataset):
 
     def load_data_list(self) -> List[Dict]:
         """Read, check and, where a part is held out, divide the annotations."""
-        pairs = [check_pair(pair, f'"{self.ann_file}", entry {number}')
-                 for number, pair in enumerate(self.parse_annotations())]
+        pairs = check_pairs(self.parse_annotations(), self.ann_file)
         self._check_sizes(pairs)
         outside = sum(end > pair['duration'] for pair in pairs for _, end in pair['spans'])
         if outside:

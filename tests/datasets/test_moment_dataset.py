@@ -155,6 +155,11 @@ def test_a_bad_entry_is_named_with_its_file(tiny_dataset, pair, message):
         DATASETS.build(write_pairs(tiny_dataset, ['train_0', 20.0, [1, 4], 'a ball.'], pair))
 
 
+def test_all_bad_entries_are_counted(tiny_dataset):
+    with pytest.raises(ValueError, match=r'(?s)entry 0 .*entry 4 .*\n\.\.\. and 2 more$'):
+        DATASETS.build(write_pairs(tiny_dataset, *[['train_0', 20.0, [1, 4], '']] * 7))
+
+
 def test_a_span_that_ends_after_its_video_is_cut(tiny_dataset):
     dataset = DATASETS.build(write_pairs(tiny_dataset, ['train_0', 20.0, [15.0, 20.4], 'a ball.']))
     assert dataset.data_list[0]['spans'] == [[15.0, 20.0]]
