@@ -126,6 +126,8 @@ class MomentDataset(BaseDataset):
         rows = list(range(len(self)))
         rows = [rows[i] for i in indices] if not isinstance(indices, int) else (
             rows[:indices] if indices >= 0 else rows[indices:])
+        if len(rows) != len(self) and not self._metainfo['protocol'].endswith('(subset)'):
+            self._metainfo['protocol'] += ' (subset)'  # its numbers are not those of the protocol
         self.data_list = [self.data_list[row] for row in rows]
         self._metainfo['num_pairs'] = len(rows)
         if self.store is not None:

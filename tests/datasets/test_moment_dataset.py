@@ -101,7 +101,9 @@ def test_wrapped_datasets_give_the_same_batches(tiny_dataset):
 def test_a_subset_keeps_features_and_words_of_its_pairs(tiny_dataset):
     dataset = DATASETS.build(tiny_dataset.train)
     subset = dataset.get_subset([4, 9])
-    assert len(dataset) == 16 and len(subset) == 2 and subset.metainfo['num_pairs'] == 2
+    assert len(dataset) == 16 and len(subset) == 2
+    assert subset.metainfo['num_pairs'] == 2 and subset.metainfo['protocol'] == 'custom (train) (subset)'
+    assert dataset.metainfo['protocol'] == 'custom (train)'
     torch.testing.assert_close(subset[1]['inputs'], dataset[9]['inputs'])
     assert len(DATASETS.build(dict(tiny_dataset.train, indices=3))) == 3
 
