@@ -46,6 +46,20 @@ def _closest_argument(message: str) -> str:
     return f'. {"Did you mean " + " or ".join(close) if close else "Its arguments: " + ", ".join(names)}?'
 
 
+class FormattedOnce(Config):
+    """A config whose text is formatted only when it has changed.
+
+    MMEngine asks for the text at every checkpoint, and formatting takes half a second.
+    """
+
+    @property
+    def pretty_text(self) -> str:
+        content = repr(self._cfg_dict)
+        if self.__dict__.get('_formatted', ('',))[0] != content:
+            object.__setattr__(self, '_formatted', (content, super().pretty_text))
+        return self.__dict__['_formatted'][1]
+
+
 def find_config(name: str) -> str:
     """The path of a config: a file, or the name of one that comes with mmvmr, such as 'mcmt_charades'.
 
@@ -66,7 +80,8 @@ def find_config(name: str) -> str:
 def read_config(path: str, options: Optional[dict] = None, work_dir: Optional[str] = None) -> Config:
     """Read a config file, apply ``--cfg-options``, and set the work dir to ``work_dirs/<stem>`` unless it is given."""
     path = find_config(path)
-    config = Config.fromfile(path)
+    file = Config.fromfile(path)
+    config = FormattedOnce(file.to_dict(), cfg_text=file.text, filename=file.filename)
     if 'batch_size' in config.get('train_dataloader', {}):  # the learning rate in a file belongs to its batch size
         config.setdefault('auto_scale_lr', dict(base_batch_size=config.train_dataloader.batch_size, enable=False))
     if options:
