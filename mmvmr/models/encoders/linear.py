@@ -26,6 +26,7 @@ class LinearEncoder(nn.Module):
     def __init__(self, video_dim: int, word_dim: int = 300, dim: int = 256, dropout: float = 0.1,
                  readout: bool = False) -> None:
         super().__init__()
+        self.video_dim, self.word_dim = video_dim, word_dim
         self.video_projection = nn.Linear(video_dim, dim)
         self.word_projection = nn.Linear(word_dim, dim)
         self.start = nn.Parameter(torch.zeros(word_dim))

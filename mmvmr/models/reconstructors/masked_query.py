@@ -34,6 +34,7 @@ class MaskedQueryReconstructor(nn.Module):
         self.transformer = MODELS.build(transformer)
         self.positions = SinusoidalEncoding(dim)
         self.classifier = nn.Linear(dim, vocab_size)
+        self.vocab_size = vocab_size
         self.inverse = inverse
         self.label_smoothing = label_smoothing
         self.end_token = end_token

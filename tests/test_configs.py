@@ -1,0 +1,60 @@
+"""Every shipped config builds and takes a training and a prediction step on random features of its real sizes."""
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope, init_default_scope
+
+from mmvmr.registry import MODELS
+from mmvmr.structures import Batch, MomentSample, Query
+
+CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    with DefaultScope.overwrite_default_scope('mmvmr'):
+        yield
+
+
+def _batch(config) -> Batch:
+    torch.manual_seed(0)
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    ids = torch.randint(1, config.model.reconstructors.query.vocab_size, mask.shape) * mask
+    words = torch.randn(2, 6, config.model.encoder.word_dim) * mask.unsqueeze(-1)
+    num_clips = config.train_dataloader.dataset.num_clips
+    return Batch(torch.randn(2, num_clips, config.model.encoder.video_dim), Query(words, mask, ids, 1.0 * mask))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_config_trains_and_predicts(path):
+    init_default_scope('mmvmr')
+    config = Config.fromfile(path)
+    model = MODELS.build(config.model)
+    optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    before = model.encoder.video_projection.weight.clone()
+    log = model.train().train_step(dict(inputs=_batch(config)), optim_wrapper)
+    assert torch.isfinite(log['loss'])
+    assert not torch.equal(before, model.encoder.video_projection.weight)
+    samples = [MomentSample(metainfo=dict(video_id='v', query='q', duration=10.0)) for _ in range(2)]
+    with torch.no_grad():
+        predicted = model.eval().val_step(dict(inputs=_batch(config), data_samples=samples))
+    assert all(sample.pred_spans.isfinite().all() for sample in predicted)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_no_split_but_the_test_loader_reads_the_test_set(path):
+    config = Config.fromfile(path)
+    for loader in (config.train_dataloader, config.val_dataloader):
+        assert loader.dataset.split != 'test' and loader.dataset.ann_file != config.test_dataloader.dataset.ann_file
+    assert not config.train_dataloader.dataset.get('test_mode', False)  # no ground truth in training batches
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_config_inherits_data_schedule_and_runtime_only(path):
+    namespace = {}
+    exec(path.read_text(), namespace)
+    assert all(base.startswith('_base_/') for base in namespace['_base_'])
+    assert set(namespace['model']) >= {'type', 'encoder', 'proposal_generator', 'losses'}
