@@ -1,18 +1,19 @@
 """What predictors reach that see neither the video nor the query. A score means little without them."""
-from typing import List, Optional
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import comb
 
 from mmvmr.evaluation.protocols import Protocol
-from mmvmr.evaluation.scoring import best_iou, hits
+from mmvmr.evaluation.scoring import best_iou, is_hit
 
-THIRDS = np.array([[i / 6, i / 6 + 1 / 3] for i in range(5)])  # five windows of a third of the video, evenly spaced
-_GRID = 100  # borders that the fitted window may have
+Truths = List[List[List[float]]]  # annotated spans of each query as fractions of its video
+_STEPS = 40  # per axis, of the grid that stands for all spans
+_CHUNK = 500  # queries at a time
 
 
-def blind_panel(truths: List[List[List[float]]], protocol: Protocol,
-                train_spans: Optional[np.ndarray] = None) -> pd.DataFrame:
+def blind_panel(truths: Truths, protocol: Protocol, train_spans: Optional[np.ndarray] = None) -> pd.DataFrame:
     """Scores, in per cent, of blind predictors; one row each.
 
     Args:
@@ -23,48 +24,76 @@ def blind_panel(truths: List[List[List[float]]], protocol: Protocol,
     Returns:
         Columns as in :func:`~mmvmr.evaluation.scoring.per_query`; index: names of the predictors.
     """
+    windows = even_windows(max(5, *protocol.tops))
     rows = {'uniform random': _random(truths, protocol),
-            'whole video': _constant(truths, np.array([[0.0, 1.0]]), protocol),
-            'five windows of a third': _any_order(truths, THIRDS, protocol)}
+            'whole video': _any_order(truths, np.array([[0.0, 1.0]]), protocol),
+            f'{len(windows)} windows of a third': _any_order(truths, windows, protocol)}
     if train_spans is not None and len(train_spans):
-        for metric in ('R@1,IoU=0.5', 'mIoU'):
-            start, end = fit_window(train_spans, metric)
-            name = f'[{start:.2f}, {end:.2f}], best training {metric} (diagnostic)'
-            rows[name] = _constant(truths, np.array([[start, end]]), protocol)
+        for metric, window in fit_windows(train_spans).items():
+            name = f'best {metric} window [{window[0]:.2f}, {window[1]:.2f}] *'
+            rows[name] = _any_order(truths, np.array([window]), protocol)
     return pd.DataFrame(rows).T
 
 
-def fit_window(train_spans: np.ndarray, metric: str = 'mIoU'):
-    """The constant window with the best mIoU or R@1,IoU=0.5 on annotated training spans: start and end as fractions."""
-    borders = np.arange(_GRID + 1) / _GRID
-    starts, ends = (grid[np.triu_indices(_GRID + 1, 1)] for grid in np.meshgrid(borders, borders, indexing='ij'))
+def even_windows(num: int) -> np.ndarray:
+    """(num, 2) windows of a third of the video, from its start to its end at even distances."""
+    starts = np.linspace(0, 2 / 3, num)
+    return np.stack([starts, starts + 1 / 3], axis=1)
+
+
+def fit_windows(train_spans: np.ndarray, steps: int = 100) -> Dict[str, Tuple[float, float]]:
+    """The constant windows with the best R@1 at IoU 0.5 and with the best mIoU on annotated training spans.
+
+    Args:
+        train_spans: (M, 2) as fractions of the video; rounded to a thousandth.
+        steps: Windows begin and end at multiples of 1 / steps.
+
+    Returns:
+        Start and end, as fractions, by what they are best at: 'R@1' and 'mIoU'.
+    """
+    first, last = np.triu_indices(steps + 1, 1)
+    starts, ends = first / steps, last / steps
     spans, counts = np.unique(np.round(train_spans, 3), axis=0, return_counts=True)
-    total = np.zeros(len(starts))
-    for chunk in np.array_split(np.arange(len(spans)), len(spans) // 500 + 1):
-        overlap = (np.minimum(ends, spans[chunk, 1:]) - np.maximum(starts, spans[chunk, :1])).clip(min=0)
-        iou = overlap / (ends - starts + spans[chunk, 1:] - spans[chunk, :1] - overlap)
-        total += counts[chunk] @ (iou if metric == 'mIoU' else iou >= 0.5)
-    best = total.argmax()
-    return float(starts[best]), float(ends[best])
+    hits, total = np.zeros(len(starts)), np.zeros(len(starts))
+    for begin in range(0, len(spans), _CHUNK):
+        low, high = spans[begin:begin + _CHUNK, :1], spans[begin:begin + _CHUNK, 1:]
+        overlap = (np.minimum(ends, high) - np.maximum(starts, low)).clip(min=0)
+        iou = overlap / ((ends - starts) + (high - low) - overlap)
+        weights = counts[begin:begin + _CHUNK]
+        hits += weights @ is_hit(iou, 0.5, strict=False)
+        total += weights @ iou
+    return {name: (float(starts[score.argmax()]), float(ends[score.argmax()]))
+            for name, score in (('R@1', hits), ('mIoU', total))}
 
 
-def _constant(truths, spans: np.ndarray, protocol: Protocol) -> pd.Series:
+def _any_order(truths: Truths, spans: np.ndarray, protocol: Protocol) -> pd.Series:
+    """Expectation for the same spans (C, 2) for every query, in random order: R@C of all of them needs no luck."""
     iou = best_iou(spans, truths)
-    return 100 * hits(iou, protocol).assign(mIoU=iou[:, 0]).mean()
+
+    def recall(top: int, threshold: float) -> float:
+        misses = (~is_hit(iou, threshold, protocol.strict)).sum(axis=1)
+        drawn = min(top, len(spans))
+        return 1 - (comb(misses, drawn) / comb(len(spans), drawn)).mean()  # not all that are drawn are misses
+
+    return _scores(protocol, recall, iou.mean())
 
 
-def _any_order(truths, spans: np.ndarray, protocol: Protocol) -> pd.Series:
-    """R@5 of the five windows; R@1 and mIoU are expectations over which of them comes first."""
-    orders = [_constant(truths, np.roll(spans, shift, axis=0), protocol) for shift in range(len(spans))]
-    return pd.concat(orders, axis=1).mean(axis=1)
-
-
-def _random(truths, protocol: Protocol, draws: int = 500) -> pd.Series:
-    """Expectation for spans with two uniform borders, estimated with fixed draws."""
-    spans = np.sort(np.random.default_rng(0).random((draws, 2)), axis=1)
-    iou, scores = best_iou(spans, truths), {}
-    for top in protocol.tops:
+def _random(truths: Truths, protocol: Protocol) -> pd.Series:
+    """Expectation for independent spans between two uniform borders, by a sum over a grid of all spans."""
+    first, last = np.triu_indices(_STEPS)
+    offsets = np.where(first == last, 1 / 3, 1 / 2)  # the cells on the diagonal are triangles: their centres of mass
+    spans = np.stack([first + offsets, last + 1 - offsets], axis=1) / _STEPS
+    weights = np.where(first == last, 1.0, 2.0) / _STEPS**2
+    chances, mean_iou = {threshold: [] for threshold in protocol.ious}, 0.0
+    for begin in range(0, len(truths), _CHUNK):
+        iou = best_iou(spans, truths[begin:begin + _CHUNK])
+        mean_iou += (iou @ weights).sum() / len(truths)
         for threshold in protocol.ious:
-            chance = (iou > threshold if protocol.strict else iou >= threshold).mean(axis=1)
-            scores[f'R@{top},IoU={threshold:g}'] = 100 * (1 - (1 - chance)**top).mean()
-    return pd.Series(dict(scores, mIoU=100 * iou.mean()))
+            chances[threshold].append(is_hit(iou, threshold, protocol.strict) @ weights)
+    chance = {threshold: np.concatenate(parts) for threshold, parts in chances.items()}
+    return _scores(protocol, lambda top, threshold: 1 - ((1 - chance[threshold])**top).mean(), mean_iou)
+
+
+def _scores(protocol: Protocol, recall, mean_iou: float) -> pd.Series:
+    recalls: Sequence[float] = [recall(top, threshold) for top in protocol.tops for threshold in protocol.ious]
+    return 100 * pd.Series([*recalls, mean_iou], index=[*protocol.keys(), 'mIoU'])

@@ -15,9 +15,13 @@ def apply_probe(dataset, probe: str, seed: int = 0) -> None:
     """
     if probe not in PROBES:
         raise ValueError(f'probe must be one of {PROBES}, got {probe!r}.')
+    dataset.full_init()
     donors = other_videos([pair['video_id'] for pair in dataset.data_list], seed)
-    original = getattr(dataset, 'queries' if probe == 'shuffle-query' else 'videos')
-    setattr(dataset, original.__name__, lambda indices: original(donors[np.asarray(indices)]))
+    if probe == 'shuffle-query':
+        dataset.encoded = dataset.encoded.take(donors)
+    else:
+        original = dataset.videos
+        dataset.videos = lambda indices: original(donors[np.asarray(indices)])
 
 
 def other_videos(video_ids, seed: int = 0) -> np.ndarray:
@@ -29,7 +33,7 @@ def other_videos(video_ids, seed: int = 0) -> np.ndarray:
     ids = np.asarray(video_ids)
     counts = np.unique(ids, return_counts=True)[1]
     if 2 * counts.max() > len(ids):
-        raise ValueError('Shuffling between videos needs test pairs of several videos, none with more than half of them.')
+        raise ValueError('Shuffling between videos needs pairs of several videos, none with more than half of them.')
     order = np.random.default_rng(seed).permutation(len(ids))
     order = order[np.argsort(ids[order], kind='stable')]  # by video; a shift by the largest video leaves every video
     donors = np.empty(len(ids), np.int64)

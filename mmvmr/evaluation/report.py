@@ -1,13 +1,13 @@
 """The score card: a model's scores, the blind panel beside them, and where the scores come from."""
-from typing import Optional
+from typing import List, Optional
 
 import numpy as np
 import pandas as pd
 from terminaltables import AsciiTable
 
 from mmvmr.evaluation.blind_panel import blind_panel
+from mmvmr.evaluation.breakdown import breakdown_table
 from mmvmr.evaluation.protocols import Protocol
-from mmvmr.evaluation.scoring import breakdown
 
 
 def score_card(table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol,
@@ -17,25 +17,26 @@ def score_card(table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol,
     Args:
         table: Per-query predictions.
         scores: Per-query scores of the same rows.
-        train_spans: (M, 2) training spans as fractions, for the fitted window of the blind panel.
+        train_spans: (M, 2) training spans as fractions, for the fitted windows of the blind panel.
     """
     truths = [(np.asarray(spans) / duration).tolist() for spans, duration in zip(table['gt_spans'], table['duration'])]
     panel = blind_panel(truths, protocol, train_spans)
     model = 100 * scores.mean()
-    lift = (model - panel.max()).map('{:+.2f}'.format)
-    rows = [['', *panel.columns], ['model', *model.map('{:.2f}'.format)]]
+    rows = [['', *(key.replace(',', '\n') for key in panel)], ['model', *model.map('{:.2f}'.format)]]
     rows += [[f'blind: {name}', *row.map('{:.2f}'.format)] for name, row in panel.iterrows()]
-    rows += [['lift over the best blind', *lift]]
+    rows.append(['lift over the best blind', *(model - panel.max()).map('{:+.2f}'.format)])
     card = AsciiTable(rows, f' {protocol.name}: {len(table)} queries, {table["video_id"].nunique()} videos ')
     card.inner_footing_row_border = True
-    notes = [] if train_spans is not None else ['No training annotations were given, so no window was fitted.']
-    return '\n'.join([card.table, *notes, '', breakdown_table(table, scores)])
+    return '\n'.join([card.table, *_notes(table, protocol, train_spans), '', breakdown_table(table, scores)])
 
 
-def breakdown_table(table: pd.DataFrame, scores: pd.DataFrame) -> str:
-    """Scores by moment length, moment position and query length."""
-    keys = [key for key in ('R@1,IoU=0.3', 'R@1,IoU=0.5', 'R@1,IoU=0.7', 'mIoU') if key in scores]
-    rows = [['', 'queries', *keys]]
-    for (_, label), row in breakdown(table, scores).iterrows():
-        rows.append([label, int(row['queries']), *(f'{row[key]:.2f}' for key in keys)])
-    return AsciiTable(rows, ' by moment length, moment position and query length ').table
+def _notes(table: pd.DataFrame, protocol: Protocol, train_spans: Optional[np.ndarray]) -> List[str]:
+    notes = [f'Per cent. A hit is IoU {">" if protocol.strict else ">="} m; '
+             + (f'non-maximum suppression at IoU {protocol.nms:g}.' if protocol.nms is not None else 'no suppression.')]
+    notes.append('No training annotations were given, so no constant window was fitted.' if train_spans is None else
+                 '* best constant window on the training timestamps: a diagnostic, not a weakly-supervised result.')
+    spans = [np.array(spans, dtype=float) for spans in table['pred_spans']]
+    faults = {'no prediction': sum(not len(one) for one in spans),
+              'predictions that are not numbers': sum(bool(np.isnan(one).any()) for one in spans)}
+    notes += [f'{number} queries have {fault}, which counts as wrong.' for fault, number in faults.items() if number]
+    return notes

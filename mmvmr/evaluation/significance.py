@@ -3,35 +3,37 @@ from typing import Tuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap, permutation_test
-
-
-def _by_video(values: pd.Series, videos: pd.Series) -> Tuple[np.ndarray, np.ndarray]:
-    grouped = values.groupby(videos.to_numpy())
-    return grouped.sum().to_numpy(float), grouped.size().to_numpy(float)
 
 
 def confidence_interval(values: pd.Series, videos: pd.Series, level: float = 0.95) -> Tuple[float, float]:
-    """Percentile bootstrap interval of the mean over queries, drawing whole videos.
+    """Percentile bootstrap interval of the mean over queries, drawing whole videos; NaN for a single video.
 
     Args:
         values: Score of each query.
         videos: Video of each query, in the same order.
     """
+    from scipy.stats import bootstrap  # slow to import, and only tools need it
     sums, counts = _by_video(values, videos)
     if len(sums) < 2:
         return float('nan'), float('nan')
     result = bootstrap((sums, counts), lambda s, n, axis=-1: s.sum(axis=axis) / n.sum(axis=axis), paired=True,
                        vectorized=True, n_resamples=2000, confidence_level=level, method='percentile', batch=200,
-                       rng=np.random.default_rng(0))
+                       random_state=np.random.default_rng(0))
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
 def paired_p_value(values: pd.Series, others: pd.Series, videos: pd.Series) -> float:
     """Two-sided p-value of a difference between two models on the same queries: signs are swapped by whole videos."""
-    sums, _ = _by_video(values.reset_index(drop=True) - others.reset_index(drop=True), videos.reset_index(drop=True))
+    from scipy.stats import permutation_test  # slow to import, and only tools need it
+    sums, _ = _by_video(pd.Series(values.to_numpy() - others.to_numpy()), videos)
     if not sums.any():
         return 1.0
     result = permutation_test((sums,), lambda x, axis=-1: x.sum(axis=axis), permutation_type='samples', vectorized=True,
-                              n_resamples=9999, batch=500, rng=np.random.default_rng(0))
+                              n_resamples=9999, batch=500, random_state=np.random.default_rng(0))
     return float(result.pvalue)
+
+
+def _by_video(values: pd.Series, videos: pd.Series) -> Tuple[np.ndarray, np.ndarray]:
+    """Sum of the values and number of queries of each video."""
+    grouped = values.groupby(videos.to_numpy())
+    return grouped.sum().to_numpy(float), grouped.size().to_numpy(float)

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmvmr.engine.launch import friendly_errors
-from mmvmr.evaluation.scoring import read_predictions
+from mmvmr.evaluation.predictions import read_predictions
 from mmvmr.visualization.timeline import draw_timeline, sample_frames
 
 

@@ -1,0 +1,70 @@
+"""The table of per-query predictions: what a test writes, and what is scored again without the model."""
+import json
+from pathlib import Path
+from typing import Union
+
+import pandas as pd
+
+COLUMNS = ('sample_idx', 'video_id', 'query', 'duration', 'gt_spans', 'pred_spans', 'pred_scores', 'protocol')
+_TOLERANCE = 1e-3  # seconds
+
+
+def _ends_inside(table: pd.DataFrame) -> pd.Series:
+    """Whether all moments end before their video; protocols that cut them there leave the others at its very end."""
+    return pd.Series([max(end for _, end in spans) < duration - _TOLERANCE for spans, duration
+                      in zip(table['gt_spans'], table['duration'])], index=table.index)
+
+
+_SUBSETS = {('charades_sta/official', 'charades_sta/filtered'): _ends_inside}  # (from, to): which pairs stay
+
+
+def select_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The predictions for the pairs of another protocol.
+
+    Args:
+        table: Predictions made under a protocol that has all of these pairs.
+        name: E.g. ``charades_sta/filtered``.
+
+    Raises:
+        ValueError: If the pairs of the protocol cannot be found among the predictions.
+    """
+    source = table['protocol'].iloc[0]
+    if name == source:
+        return table
+    if (source, name) not in _SUBSETS:
+        known = ', '.join(f'{old} -> {new}' for old, new in _SUBSETS)
+        raise ValueError(f'Predictions under "{source}" do not hold the pairs of "{name}"; without the model, only '
+                         f'{known} can be had. Run tools/test.py under that protocol.')
+    return table[_SUBSETS[source, name](table)].reset_index(drop=True).assign(protocol=name)
+
+
+def write_predictions(table: pd.DataFrame, path: Union[str, Path]) -> None:
+    """Write per-query results as JSON lines, one query per line."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    table.to_json(path, orient='records', lines=True, force_ascii=False)
+
+
+def read_predictions(path: Union[str, Path]) -> pd.DataFrame:
+    """Read per-query results.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not one that :func:`write_predictions` wrote.
+    """
+    remedy = 'tools/test.py writes such a file, predictions.jsonl, into its work dir.'
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'There is no file "{path}". {remedy}')
+    rows = []
+    for number, line in enumerate(Path(path).read_text(encoding='utf-8', errors='replace').splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            missing = [column for column in COLUMNS if column not in row]
+        except (ValueError, TypeError) as error:
+            raise ValueError(f'"{path}", line {number} is no prediction ({error}). Is the file cut off? '
+                             f'{remedy}') from error
+        if missing:
+            raise ValueError(f'"{path}", line {number} lacks {", ".join(missing)}. {remedy}')
+        rows.append(row)
+    if not rows:
+        raise ValueError(f'"{path}" is empty. {remedy}')
+    return pd.DataFrame(rows)
