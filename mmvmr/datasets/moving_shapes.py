@@ -1,12 +1,16 @@
 """Moving Shapes, the embedded benchmark: what happens in its videos, and the sentences about it.
 
 A video shows several events, one after the other: a coloured shape does something, then the scene is idle for a while.
-Each event differs from another one of its video in a single attribute, so a query can be answered only by reading all of
-it. Lengths and positions vary, so no constant window does well.
+Each event differs from another one of its video in a single attribute, so a query can be answered only by reading all
+of it. Lengths and positions vary, so no constant window does well.
 """
-from typing import Dict, List, NamedTuple, Tuple
+import json
+import logging
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
@@ -26,11 +30,14 @@ ACTIONS = {  # name: ways to say it, third person and -ing
 }
 SYNONYMS = {'circle': ['circle', 'disc'], 'square': ['square', 'box'], 'purple': ['purple', 'violet']}
 TEMPLATES = ['a {color} {shape} {does}', 'the {color} {shape} {does}', 'the {shape} that is {color} {does}',
-             'a {color} {shape} is {doing}', 'a {shape} of {color} color is {doing}', 'we see a {color} {shape} {doing}']
-DIFFICULTIES = {  # events per video, distractors, pixel noise, share of two-event queries
-    'easy': dict(events=(3, 4), distractors=0, noise=4.0, compound=0.0),
-    'medium': dict(events=(4, 6), distractors=2, noise=8.0, compound=0.1),
-    'hard': dict(events=(5, 8), distractors=5, noise=14.0, compound=0.2),
+             'a {color} {shape} is {doing}', 'a {shape} of {color} color is {doing}',
+             'we see a {color} {shape} {doing}']
+# events per video; distractors: grey shapes that drift, coloured shapes that stand still; standard deviation of the
+# pixel noise; how likely two neighbouring events also get a query together
+DIFFICULTIES: Dict[str, Dict[str, Any]] = {
+    'easy': dict(events=(3, 4), drifters=0, bystanders=0, noise=4.0, compound=0.0),
+    'medium': dict(events=(4, 6), drifters=2, bystanders=0, noise=8.0, compound=0.1),
+    'hard': dict(events=(5, 8), drifters=5, bystanders=1, noise=14.0, compound=0.2),
 }
 SPLITS = {'train': 400, 'val': 60, 'test': 120}  # videos
 
@@ -74,7 +81,8 @@ def describe(script: Script, seed: int = 0, difficulty: str = 'medium') -> List[
     for first, second in zip(script.events, script.events[1:]):
         if rng.random() < DIFFICULTIES[difficulty]['compound']:
             pairs.append((first.start, second.end, f'{_sentence(rng, first)}, then {_sentence(rng, second)}'))
-    return [[script.video_id, script.duration, [start, end], f'{text[0].upper()}{text[1:]}.'] for start, end, text in pairs]
+    return [[script.video_id, script.duration, [start, end], f'{text[0].upper()}{text[1:]}.']
+            for start, end, text in pairs]
 
 
 def _generator(seed: int, split: str, index: int, purpose: int) -> np.random.Generator:
@@ -113,7 +121,42 @@ def word_vectors(words: List[str], dim: int = 300) -> Dict[str, np.ndarray]:
 
 @DATASETS.register_module()
 class MovingShapes(MomentDataset):
-    """The embedded benchmark as an ordinary dataset (JSON list, packed features, vocabulary)."""
+    """The embedded benchmark as an ordinary dataset (JSON list, packed features, vocabulary).
+
+    A protocol is a difficulty, rendered in full from seed 0. Data rendered otherwise, as ``settings.json`` beside the
+    annotations tells, can be used as well, but their numbers do not carry the protocol's name.
+
+    Raises:
+        ValueError: If the data were rendered in another difficulty than ``protocol`` says.
+    """
     METAINFO = dict(dataset='Moving Shapes')
-    PROTOCOLS: Dict[str, Dict[str, int]] = {difficulty: {} for difficulty in DIFFICULTIES}
-    HINT = 'Render them with: python tools/dataset_converters/moving_shapes.py'
+    PROTOCOLS = dict(
+        easy=dict(train=1395, val=214, test=417),
+        medium=dict(train=2154, val=334, test=638),
+        hard=dict(train=3030, val=454, test=895))
+    HINT = 'Render them with: python tools/dataset_converters/moving_shapes.py (see --help)'
+
+    def annotation_files(self, ann_file: str) -> Sequence[str]:
+        return [ann_file] if self.protocol is None else [ann_file, str(_settings_file(ann_file))]
+
+    def load_data_list(self) -> List[Dict]:
+        if self.protocol is not None:
+            self._check_settings(json.loads(_settings_file(self.ann_file).read_text()))
+        return super().load_data_list()
+
+    def _check_settings(self, settings: Dict) -> None:
+        rendered = settings['difficulty']
+        if rendered != self.protocol:
+            raise ValueError(
+                f'The videos of "{self.ann_file}" were rendered in the difficulty "{rendered}", the config says '
+                f'protocol="{self.protocol}". Set protocol="{rendered}", or render others: '
+                f'python tools/dataset_converters/moving_shapes.py --difficulty {self.protocol} --out FOLDER.')
+        if (settings['seed'], settings['scale']) != (0, 1):
+            name = f'custom ({rendered}, seed {settings["seed"]}, scale {settings["scale"]:g})'
+            print_log(f'"{self.ann_file}" is not the Moving Shapes of protocol "{rendered}" (seed 0, scale 1): numbers '
+                      f'stand under "{name}".', 'current', logging.WARNING)
+            self.protocol, self._metainfo['protocol'] = None, f'moving_shapes/{name}'
+
+
+def _settings_file(ann_file: str) -> Path:
+    return Path(ann_file).with_name('settings.json')

@@ -1,17 +1,28 @@
 """Draws the videos of Moving Shapes and writes them to files."""
+from functools import lru_cache
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Dict, Iterator, List, NamedTuple, Tuple, Union
 
 import cv2
 import numpy as np
 
 from mmvmr.datasets.moving_shapes import COLORS, DIFFICULTIES, SHAPES, Event, Script
 
+RENDERER = 'renderer-1'  # changes whenever the same script gives other pixels
 SIZE = 96  # pixels
 FPS = 8
 _SHIFT = 4  # bits of sub-pixel precision
 
 
+class Pose(NamedTuple):
+    """Where a shape is and how it looks at one moment; lengths in fractions of the frame."""
+    center: np.ndarray  # (2,) x and y, y downwards
+    radius: float
+    angle: float  # radians
+    visible: bool
+
+
+@lru_cache
 def outline(shape: str) -> np.ndarray:
     """Corners of a shape of radius 1 around the origin: (N, 2)."""
     if shape == 'cross':
@@ -24,8 +35,8 @@ def outline(shape: str) -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius[:, None]
 
 
-def pose(event: Event, time: float, place: np.ndarray):
-    """Centre (2,), radius, angle and visibility of an event's shape; positions and radius in fractions of the frame."""
+def pose(event: Event, time: float, place: np.ndarray) -> Pose:
+    """What the action makes of a shape whose home is ``place`` (2,), ``time`` seconds into the video."""
     passed, radius, angle, visible = time - event.start, 0.15, 0.0, True
     center = place.copy()
     cycle = passed / 3.0 % 1  # long events repeat
@@ -42,48 +53,73 @@ def pose(event: Event, time: float, place: np.ndarray):
         radius = 0.28 - 0.2 * cycle
     elif event.action == 'blink':
         visible = passed * 2 % 1 < 0.5
-    return center, radius, angle, visible
+    return Pose(center, radius, angle, visible)
 
 
-def _draw(frame: np.ndarray, shape: str, center: np.ndarray, radius: float, angle: float, color) -> None:
+def _draw(frame: np.ndarray, shape: str, color, center: np.ndarray, radius: float, angle: float = 0.0) -> None:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     corners = (outline(shape) @ turn.T * radius + center) * SIZE
     cv2.fillPoly(frame, [np.round(corners * 2**_SHIFT).astype(np.int32)], color, cv2.LINE_AA, _SHIFT)
 
 
-def _bgr(hue: float, saturation: float, value: float):
-    color = cv2.cvtColor(np.uint8([[[hue % 180, saturation, value]]]), cv2.COLOR_HSV2BGR)[0, 0]
-    return tuple(int(channel) for channel in color)
-
-
 def render(script: Script, seed: int = 0, difficulty: str = 'medium') -> Iterator[np.ndarray]:
-    """The frames of a video: (96, 96, 3) uint8, BGR."""
+    """The frames of a video: (96, 96, 3) uint8, BGR. The camera shakes, the light changes, the sensor is noisy."""
     settings = DIFFICULTIES[difficulty]
     rng = np.random.default_rng([seed, *script.video_id.encode()])
-    wall = np.linspace(rng.integers(90, 150), rng.integers(90, 150), SIZE)[:, None, None] + rng.normal(0, 6, (SIZE, SIZE, 1))
-    wall = np.clip(wall + rng.normal(0, 8, 3), 0, 255)
-    drifters = [dict(shape=str(rng.choice(SHAPES)), place=rng.random(2), speed=rng.normal(0, 0.03, 2),
-                     color=(int(rng.integers(60, 200)),) * 3) for _ in range(settings['distractors'])]
-    looks = [(rng.uniform(0.3, 0.7, 2), _bgr(COLORS[event.color] + rng.normal(0, 2), rng.integers(190, 256),
-                                             rng.integers(170, 256))) for event in script.events]
+    wall, drifters = _wall(rng), _drifters(rng, settings['drifters'])
+    looks = [(rng.uniform(0.3, 0.7, 2), _color(rng, event.color)) for event in script.events]
     # a few noise pictures, shifted at random, look like fresh noise and cost a tenth
     noise = settings['noise'] * rng.standard_normal((8, SIZE, SIZE, 3), dtype=np.float32)
+    bystanders = _bystanders(np.random.default_rng([seed, 1, *script.video_id.encode()]), settings['bystanders'],
+                             script.duration)
     shake, light = np.zeros(2), 1.0
     for number in range(int(script.duration * FPS)):
         time = number / FPS
         shake = 0.8 * shake + rng.normal(0, 0.004, 2)
         light = 1 + 0.95 * (light - 1) + rng.normal(0, 0.01)
-        frame = np.ascontiguousarray(wall, dtype=np.uint8)
+        frame = wall.copy()
         for drifter in drifters:
             place = (drifter['place'] + time * drifter['speed'] + shake) % 1.2 - 0.1
-            _draw(frame, drifter['shape'], place, 0.1, 0.0, drifter['color'])
+            _draw(frame, drifter['shape'], drifter['color'], place, 0.1)
+        for bystander in bystanders:
+            if bystander['start'] <= time < bystander['end']:
+                _draw(frame, bystander['shape'], bystander['color'], bystander['place'] + shake, 0.1)
         for event, (place, color) in zip(script.events, looks):
-            if event.start <= time < event.end:
-                center, radius, angle, visible = pose(event, time, place)
-                if visible:
-                    _draw(frame, event.shape, center + shake, radius, angle, color)
+            now = pose(event, time, place)
+            if event.start <= time < event.end and now.visible:
+                _draw(frame, event.shape, color, now.center + shake, now.radius, now.angle)
         grain = np.roll(noise[rng.integers(len(noise))], rng.integers(SIZE), axis=0)
         yield np.clip(frame * np.float32(light) + grain, 0, 255).astype(np.uint8)
+
+
+def _wall(rng: np.random.Generator) -> np.ndarray:
+    """The background: a grey gradient with a grain and a tint, (96, 96, 3) uint8."""
+    wall = np.linspace(rng.integers(90, 150), rng.integers(90, 150), SIZE)[:, None, None]
+    wall = wall + rng.normal(0, 6, (SIZE, SIZE, 1))
+    return np.ascontiguousarray(np.clip(wall + rng.normal(0, 8, 3), 0, 255), dtype=np.uint8)
+
+
+def _drifters(rng: np.random.Generator, count: int) -> List[Dict]:
+    """Grey shapes that cross the scene all the time; no query speaks of them."""
+    return [dict(shape=str(rng.choice(SHAPES)), place=rng.random(2), speed=rng.normal(0, 0.03, 2),
+                 color=(int(rng.integers(60, 200)),) * 3) for _ in range(count)]
+
+
+def _bystanders(rng: np.random.Generator, count: int, duration: float) -> List[Dict]:
+    """Coloured shapes that stand still for a fifth to three fifths of the video; no query speaks of them."""
+    bystanders = []
+    for _ in range(count):
+        length = rng.uniform(0.2, 0.6) * duration
+        start = rng.uniform(0, duration - length)
+        bystanders.append(dict(shape=str(rng.choice(SHAPES)), color=_color(rng, str(rng.choice(list(COLORS)))),
+                               place=rng.uniform(0.15, 0.85, 2), start=start, end=start + length))
+    return bystanders
+
+
+def _color(rng: np.random.Generator, name: str) -> Tuple[int, ...]:
+    """A colour that people call ``name``, as BGR."""
+    hue, saturation, value = COLORS[name] + rng.normal(0, 2), rng.integers(190, 256), rng.integers(170, 256)
+    return tuple(cv2.cvtColor(np.uint8([[[hue % 180, saturation, value]]]), cv2.COLOR_HSV2BGR)[0, 0].tolist())
 
 
 def write_video(path: Union[str, Path], script: Script, seed: int = 0, difficulty: str = 'medium') -> None:
@@ -94,7 +130,7 @@ def write_video(path: Union[str, Path], script: Script, seed: int = 0, difficult
     """
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), FPS, (SIZE, SIZE))
     if not writer.isOpened():
-        raise OSError(f'OpenCV cannot write the video "{path}". Is the folder writable, and does this OpenCV have FFmpeg?')
+        raise OSError(f'OpenCV cannot write the video "{path}". Is the folder writable, and has this OpenCV FFmpeg?')
     for frame in render(script, seed, difficulty):
         writer.write(frame)
     writer.release()

@@ -1,42 +1,81 @@
 """A visual descriptor that needs no weights: colours, places, outlines and movements of what stands out."""
 from pathlib import Path
-from typing import Iterable, Iterator, Optional, Union
+from typing import Iterable, Iterator, NamedTuple, Optional, Union
 
 import cv2
+import mmcv
 import numpy as np
 
 HUES = 12
-GRID = 4
+GRID = 4  # cells along each side
 ANGLES = 16
+FIGURES = 12  # of an outline
+MOVEMENTS = 9
+SIZE = 96  # pixels that a frame is resized to
+RATE = 8  # frames per second that are looked at
+
+
+class Outline(NamedTuple):
+    """The contour of the largest region that stands out."""
+    radii: np.ndarray  # (16,) distance from its middle by angle, 1 on average
+    figures: np.ndarray  # (12,) roundness, filling of box and of hull, aspect, and the number of corners as one of 8
+
+
+class Region(NamedTuple):
+    """What stands out in a frame; lengths and areas in fractions of the frame."""
+    mask: np.ndarray  # (96, 96) 0 or 1
+    hue: np.ndarray  # (96, 96) 0..179
+    area: float
+    center: np.ndarray  # (2,)
+    outline: Optional[Outline]  # None where the largest region is a speck
+
+    @property
+    def seen(self) -> bool:
+        return self.area > 0.004
 
 
 class DescriptorExtractor:
     """Describes the colourful part of each frame and how it changes, averaged over clips of ``clip_seconds``.
 
-    Per frame: areas by hue (12), area on a 4x4 grid (16), extent, compactness, filling and corners of the outline (12), the
-    spectrum of its radius over the angle (8), and, against the frame before, speed in four directions, growth, turning,
-    appearance and disappearance (9). Everything is squashed to about [-1, 1] by fixed functions.
+    Per frame: areas by hue (12), area on a 4x4 grid (16), roundness, filling, aspect and corners of the outline (12),
+    the spectrum of its radius over the angle (8), and, against the frame before, speed in four directions, growth,
+    shrinking, turning, appearance and disappearance (9). Fixed functions squash everything to about [-1, 1]; nothing is
+    fitted to any data.
 
     Args:
         clip_seconds: Length of a clip.
         saturation: Pixels above this (0..255) stand out.
     """
-    name = 'descriptor-1'
-    dim = HUES + GRID * GRID + 12 + ANGLES // 2 + 9
+    name = 'descriptor-1'  # changes whenever the same frames give other numbers
+    dim = HUES + GRID * GRID + FIGURES + ANGLES // 2 + MOVEMENTS
 
     def __init__(self, clip_seconds: float = 0.5, saturation: int = 110) -> None:
         self.clip_seconds = clip_seconds
         self.saturation = saturation
 
     def __call__(self, frames: Iterable[np.ndarray], fps: float) -> np.ndarray:
-        """BGR frames -> (N, dim) float32, one row per clip. Frames are looked at one by one and not kept."""
-        step = max(round(self.clip_seconds * fps), 1)
+        """Describe a video, whose frames are looked at one by one and not kept.
+
+        Args:
+            frames: (H, W, 3) uint8, BGR.
+            fps: Frames per second; of more than 8, some are passed over.
+
+        Returns:
+            (N, dim) float32, one row per clip.
+
+        Raises:
+            ValueError: If there are no frames, or they are not colour pictures, or ``fps`` is not positive.
+        """
+        if not 0 < fps < float('inf'):
+            raise ValueError(f'A video needs a positive number of frames per second, got fps={fps}.')
+        rate = min(fps, RATE)
+        length = max(round(self.clip_seconds * rate), 1)
         clips, current, before = [], [], None
-        for frame in frames:
-            state = self._look(frame)
-            current.append(np.concatenate([self._appearance(state), self._movement(state, before)]))
-            before = state
-            if len(current) == step:
+        for frame in _thin_out(frames, fps):
+            region = self._look(frame)
+            current.append(np.concatenate([_appearance(region), _movement(region, before, rate / RATE)]))
+            before = region
+            if len(current) == length:
                 clips.append(np.mean(current, axis=0))
                 current = []
         if current:
@@ -45,81 +84,87 @@ class DescriptorExtractor:
             raise ValueError('The video has no frames that can be decoded.')
         return np.stack(clips).astype(np.float32)
 
-    def _look(self, frame: np.ndarray) -> dict:
-        """What stands out in a frame: mask, hues, area, centre and outline (in fractions of the frame)."""
-        frame = cv2.resize(frame, (96, 96), interpolation=cv2.INTER_AREA) if frame.shape[:2] != (96, 96) else frame
+    def _look(self, frame: np.ndarray) -> Region:
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+            raise ValueError(f'Frames must be (H, W, 3) uint8 pictures in BGR, got {frame.shape} {frame.dtype}.')
+        if frame.shape[:2] != (SIZE, SIZE):
+            frame = cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         hsv = cv2.cvtColor(cv2.GaussianBlur(frame, (3, 3), 0), cv2.COLOR_BGR2HSV)
-        mask = cv2.morphologyEx((hsv[..., 1] > self.saturation).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        mask = (hsv[..., 1] > self.saturation).astype(np.uint8)
+        mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         moments = cv2.moments(mask, binaryImage=True)
-        area = moments['m00'] / mask.size
-        center = np.array([moments['m10'], moments['m01']]) / max(moments['m00'], 1) / 96
-        return dict(mask=mask, hue=hsv[..., 0], area=area, center=center, profile=self._profile(mask), seen=area > 0.004)
+        center = np.array([moments['m10'], moments['m01']]) / max(moments['m00'], 1) / SIZE
+        return Region(mask, hsv[..., 0], moments['m00'] / mask.size, center, _outline(mask))
 
-    @staticmethod
-    def _profile(mask: np.ndarray) -> Optional[np.ndarray]:
-        """Contour points of the largest region, relative to its centre: angle-sorted radii (16,), plus its figures."""
-        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        if not contours:
-            return None
-        contour = max(contours, key=cv2.contourArea)
-        area = cv2.contourArea(contour)
-        if area < 30:
-            return None
-        points = contour[:, 0].astype(np.float64)
-        offset = points - points.mean(axis=0)
-        bins = ((np.arctan2(offset[:, 1], offset[:, 0]) / (2 * np.pi) + 0.5) * ANGLES).astype(int) % ANGLES
-        counts = np.bincount(bins, minlength=ANGLES)
-        radii = np.bincount(bins, np.hypot(*offset.T), minlength=ANGLES) / np.maximum(counts, 1)
-        radii = np.where(counts > 0, radii, radii[counts > 0].mean())
-        perimeter = cv2.arcLength(contour, True)
-        (_, (width, height), _), hull = cv2.minAreaRect(contour), cv2.contourArea(cv2.convexHull(contour))
-        corners = len(cv2.approxPolyDP(contour, 0.03 * perimeter, True))
-        figures = [4 * np.pi * area / perimeter**2, area / max(width * height, 1), area / max(hull, 1),
-                   min(width, height) / max(width, height, 1)]
-        return np.concatenate([radii / radii.mean(), figures, np.eye(8)[np.clip(corners - 3, 0, 7)]])
 
-    @staticmethod
-    def _appearance(state: dict) -> np.ndarray:
-        mask = state['mask']
-        hues = np.bincount(state['hue'][mask > 0].astype(int) * HUES // 180, minlength=HUES)[:HUES] / mask.size
-        places = cv2.resize(mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA).ravel()
-        if state['profile'] is None:
-            outline, spectrum = np.zeros(12), np.zeros(ANGLES // 2)
-        else:
-            outline = state['profile'][ANGLES:]
-            spectrum = np.abs(np.fft.rfft(state['profile'][:ANGLES]))[1:] / 4
-        return np.concatenate([np.sqrt(hues) * 3, places, outline, spectrum])
+def _thin_out(frames: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
+    """At most ``RATE`` frames per second, evenly: a movement must not look slower where there are more frames."""
+    last = -1
+    for number, frame in enumerate(frames):
+        tick = int(number * min(RATE / fps, 1) + 1e-6)
+        if tick > last:
+            last = tick
+            yield frame
 
-    @staticmethod
-    def _movement(state: dict, before: Optional[dict]) -> np.ndarray:
-        out = np.zeros(9)
-        if before is None:
-            return out
-        if state['seen'] and before['seen']:
-            dx, dy = (state['center'] - before['center']) * 25
-            growth = np.log(state['area'] / before['area']) * 5
-            out[:6] = np.tanh(np.maximum([-dx, dx, -dy, dy, growth, -growth], 0))
-            if state['profile'] is not None and before['profile'] is not None:
-                out[6] = np.tanh(np.abs(state['profile'][:ANGLES] - before['profile'][:ANGLES]).mean() * 8)
-        out[7] = state['seen'] and not before['seen']
-        out[8] = before['seen'] and not state['seen']
+
+def _outline(mask: np.ndarray) -> Optional[Outline]:
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=cv2.contourArea, default=None)
+    if contour is None or cv2.contourArea(contour) < 30:
+        return None
+    area, perimeter = cv2.contourArea(contour), cv2.arcLength(contour, True)
+    offset = contour[:, 0].astype(np.float64)
+    offset = offset - offset.mean(axis=0)
+    bins = ((np.arctan2(offset[:, 1], offset[:, 0]) / (2 * np.pi) + 0.5) * ANGLES).astype(int) % ANGLES
+    counts = np.bincount(bins, minlength=ANGLES)
+    radii = np.bincount(bins, np.hypot(*offset.T), minlength=ANGLES) / np.maximum(counts, 1)
+    radii = np.where(counts > 0, radii, radii[counts > 0].mean())
+    (_, (width, height), _), hull = cv2.minAreaRect(contour), cv2.contourArea(cv2.convexHull(contour))
+    corners = len(cv2.approxPolyDP(contour, 0.03 * perimeter, True))
+    figures = [4 * np.pi * area / perimeter**2, area / max(width * height, 1), area / max(hull, 1),
+               min(width, height) / max(width, height, 1)]
+    return Outline(radii / radii.mean(), np.concatenate([figures, np.eye(8)[np.clip(corners - 3, 0, 7)]]))
+
+
+def _appearance(region: Region) -> np.ndarray:
+    hues = np.bincount(region.hue[region.mask > 0].astype(int) * HUES // 180, minlength=HUES) / region.mask.size
+    places = cv2.resize(region.mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA).ravel()
+    figures, spectrum = np.zeros(FIGURES), np.zeros(ANGLES // 2)
+    if region.outline is not None:
+        figures, spectrum = region.outline.figures, np.abs(np.fft.rfft(region.outline.radii))[1:] / 4
+    return np.concatenate([np.sqrt(hues) * 3, places, figures, spectrum])
+
+
+def _movement(region: Region, before: Optional[Region], rate: float) -> np.ndarray:
+    """What changed since the frame ``before``, per 1/8 second; ``rate`` is the number of frames in that time: (9,)."""
+    out = np.zeros(MOVEMENTS)
+    if before is None:
         return out
+    if region.seen and before.seen:
+        dx, dy = (region.center - before.center) * 25 * rate
+        growth = np.log(region.area / before.area) * 5 * rate
+        out[:6] = np.tanh(np.maximum([-dx, dx, -dy, dy, growth, -growth], 0))
+        if region.outline is not None and before.outline is not None:
+            out[6] = np.tanh(np.abs(region.outline.radii - before.outline.radii).mean() * 8 * rate)
+    out[7] = region.seen and not before.seen
+    out[8] = before.seen and not region.seen
+    return out
 
 
 def extract_video(path: Union[str, Path], extractor: DescriptorExtractor) -> np.ndarray:
     """Decode a video file and describe it: (N, dim) float32.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file cannot be decoded.
     """
-    import mmcv
     reader = mmcv.VideoReader(str(path), cache_capacity=1)
     if not reader.opened or not reader.fps:
         raise ValueError(f'"{path}" cannot be decoded as a video. Is the file complete?')
     return extractor(_frames(reader), reader.fps)
 
 
-def _frames(reader) -> Iterator[np.ndarray]:
+def _frames(reader: mmcv.VideoReader) -> Iterator[np.ndarray]:
     frame = reader.read()
     while frame is not None:
         yield frame

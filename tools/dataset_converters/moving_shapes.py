@@ -2,6 +2,9 @@
 
     python tools/dataset_converters/moving_shapes.py
     python tools/dataset_converters/moving_shapes.py --difficulty hard --out data/moving_shapes_hard
+    python tools/dataset_converters/moving_shapes.py --scale 0.1 --out data/moving_shapes_small
+
+The folder appears under its name only when all of it is there: after a run that was stopped, start it again.
 """
 import argparse
 import json
@@ -10,15 +13,19 @@ import shutil
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Dict, List, Tuple
 
 import cv2
+import numpy as np
 from tqdm import tqdm
 
 from mmvmr.datasets.feature_store import write_packed_store
-from mmvmr.datasets.moving_shapes import DIFFICULTIES, SPLITS, describe, word_vectors, write_script
-from mmvmr.datasets.moving_shapes_renderer import FPS, write_video
+from mmvmr.datasets.moving_shapes import DIFFICULTIES, SPLITS, Script, describe, word_vectors, write_script
+from mmvmr.datasets.moving_shapes_renderer import FPS, RENDERER, write_video
 from mmvmr.datasets.vocabulary import Vocabulary, count_words
 from mmvmr.features.descriptor import DescriptorExtractor, extract_video
+
+SETTINGS = 'settings.json'
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,11 +36,31 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--num-clips', type=int, default=64, help='clips per video in the feature store')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), help='processes')
-    parser.add_argument('--force', action='store_true', help='replace what is in the folder')
-    return parser.parse_args()
+    parser.add_argument('--force', action='store_true', help='replace what this tool made in the folder before')
+    args = parser.parse_args()
+    for name, value, least in (('scale', args.scale, 1e-3), ('seed', args.seed, 0), ('num-clips', args.num_clips, 1),
+                               ('workers', args.workers, 1)):
+        if not value >= least:
+            parser.error(f'--{name} must be at least {least}, got {value}')
+    return args
 
 
-def make_video(task, folder: Path, seed: int, difficulty: str):
+def is_there(folder: Path, settings: Dict, force: bool) -> bool:
+    """Whether ``folder`` holds just this; refuses a folder that holds anything else."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    found = folder / SETTINGS
+    if not found.is_file():
+        raise SystemExit(f'"{folder}" exists and was not made by this tool. Choose another --out.')
+    if found.read_text() == json.dumps(settings) and not force:
+        return True
+    if not force:
+        raise SystemExit(f'"{folder}" was made with other settings:\n  there  {found.read_text()}\n  asked  '
+                         f'{json.dumps(settings)}\nChoose another --out, or replace it with --force.')
+    return False
+
+
+def make_video(task: Tuple[str, int], folder: Path, seed: int, difficulty: str) -> Tuple[Script, np.ndarray]:
     """Render one video, decode it again and describe it."""
     cv2.setNumThreads(0)  # one process per core is enough
     script = write_script(*task, seed, difficulty)
@@ -42,38 +69,43 @@ def make_video(task, folder: Path, seed: int, difficulty: str):
     return script, extract_video(path, DescriptorExtractor())
 
 
-def main() -> None:
-    args = parse_args()
-    settings = dict(difficulty=args.difficulty, scale=args.scale, seed=args.seed, num_clips=args.num_clips,
-                    extractor=DescriptorExtractor.name)
-    marker = args.out / 'settings.json'
-    if marker.exists() and json.loads(marker.read_text()) == settings and not args.force:
-        print(f'"{args.out}" is there already, with these settings.')
-        return
-    if args.out.exists() and not args.force:
-        raise SystemExit(f'"{args.out}" exists and was not made with these settings. Choose another --out, or --force.')
-    partial_folder = args.out.with_name(f'.{args.out.name}.partial')
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    (partial_folder / 'videos').mkdir(parents=True)
+def make_all(folder: Path, args: argparse.Namespace) -> str:
+    """Fill ``folder`` and say with what."""
+    (folder / 'videos').mkdir(parents=True)
     tasks = [(split, index) for split, count in SPLITS.items() for index in range(max(round(count * args.scale), 1))]
-    work = partial(make_video, folder=partial_folder / 'videos', seed=args.seed, difficulty=args.difficulty)
+    work = partial(make_video, folder=folder / 'videos', seed=args.seed, difficulty=args.difficulty)
     with get_context('fork').Pool(args.workers) as pool:
         made = list(tqdm(pool.imap(work, tasks, chunksize=4), total=len(tasks), desc='Rendering and describing videos'))
-    write_packed_store(partial_folder / 'features', ((script.video_id, rows) for script, rows in made), args.num_clips,
+    write_packed_store(folder / 'features', ((script.video_id, rows) for script, rows in made), args.num_clips,
                        manifest=dict(extractor=DescriptorExtractor.name, fps=FPS))
-    pairs = {split: [] for split in SPLITS}
+    pairs: Dict[str, List[list]] = {split: [] for split in SPLITS}
     for (split, _), (script, _) in zip(tasks, made):
         pairs[split] += describe(script, args.seed, args.difficulty)
     for split, entries in pairs.items():
-        (partial_folder / f'{split}.json').write_text(json.dumps(entries))
+        (folder / f'{split}.json').write_text(json.dumps(entries))
+    (folder / 'events.json').write_text(json.dumps({script.video_id: script.events for script, _ in made}))
     counts = count_words(entry[3] for entry in pairs['train'])
     Vocabulary.from_vectors(counts, word_vectors(list(counts)), provenance=dict(
-        source='a random vector per word')).save(partial_folder / 'vocabulary.npz')
-    (partial_folder / 'settings.json').write_text(json.dumps(settings))
-    shutil.rmtree(args.out, ignore_errors=True)
+        source='a random vector per word')).save(folder / 'vocabulary.npz')
+    queries = ', '.join(f'{len(entries)} {split} queries' for split, entries in pairs.items())
+    return f'{len(tasks)} videos, {queries}, {len(counts)} words'
+
+
+def main() -> None:
+    args = parse_args()
+    settings = dict(difficulty=args.difficulty, scale=args.scale, seed=args.seed, num_clips=args.num_clips,
+                    renderer=RENDERER, extractor=DescriptorExtractor.name)
+    if is_there(args.out, settings, args.force):
+        print(f'"{args.out}" is there already, with these settings.')
+        return
+    partial_folder = args.out.with_name(f'.{args.out.name}.partial')
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    summary = make_all(partial_folder, args)
+    (partial_folder / SETTINGS).write_text(json.dumps(settings))
+    if args.out.exists():
+        shutil.rmtree(args.out)
     os.replace(partial_folder, args.out)
-    print(f'"{args.out}": {len(tasks)} videos, {", ".join(f"{len(v)} {k} queries" for k, v in pairs.items())}, '
-          f'{len(counts)} words.')
+    print(f'"{args.out}": {summary}.')
 
 
 if __name__ == '__main__':
