@@ -65,6 +65,8 @@ class MomentDataset(BaseDataset):
         _check_choice('split', split, ('train', 'val', 'test'))
         _check_choice('missing', missing, ('error', 'score_as_wrong' if test_mode else 'drop'))
         _check_choice('protocol', protocol, (None, *self.PROTOCOLS))
+        if resident and test_mode:
+            raise ValueError('resident=True is for training sets; test sets read their features as usual.')
         if features is not None and vocabulary is None:
             raise ValueError('Features need a vocabulary: give both, or features=None for annotations only.')
         self.split, self.protocol, self.val_fraction = split, protocol, val_fraction

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
+from mmvmr.engine.resident import ResidentFeaturesHook
+from mmvmr.registry import DATASETS, MODELS
+
+
+class _Runner:
+    """The three attributes that the hook looks at."""
+
+    def __init__(self, dataset):
+        self.train_dataloader = self
+        self.dataset = dataset
+        self.model = torch.nn.Linear(1, 1)
+        self.model.data_preprocessor = MODELS.build(dict(type='MomentDataPreprocessor'))
+        self.logger = self
+
+    def info(self, message):
+        self.message = message
+
+
+@pytest.fixture
+def packed(tiny_dataset):
+    store = open_feature_store(tiny_dataset.features)
+    path = tiny_dataset.root / 'packed'
+    write_packed_store(path, {video_id: store.read(video_id) for video_id in store.video_ids}, num_clips=16)
+    return dict(tiny_dataset.train, features=str(path))
+
+
+def test_resident_batches_hold_the_same_features(packed):
+    plain, resident = DATASETS.build(packed), DATASETS.build(dict(packed, resident=True))
+    runner = _Runner(resident)
+    ResidentFeaturesHook().before_train(runner)
+    indices = [5, 0, 3]
+    batch = resident.__getitems__(indices)
+    assert batch['inputs'].video.shape == (3,)
+    moved = runner.model.data_preprocessor(batch, True)['inputs'].video
+    torch.testing.assert_close(moved, plain.__getitems__(indices)['inputs'].video)
+
+
+def test_ordinary_datasets_are_left_alone(tiny_dataset):
+    runner = _Runner(DATASETS.build(tiny_dataset.train))
+    ResidentFeaturesHook().before_train(runner)
+    assert runner.model.data_preprocessor.resident is None
+
+
+def test_resident_needs_a_packed_training_set(tiny_dataset, packed):
+    with pytest.raises(ValueError, match='needs a packed store.*--num-clips 16'):
+        DATASETS.build(dict(tiny_dataset.train, resident=True))
+    with pytest.raises(ValueError, match='is for training sets'):
+        DATASETS.build(dict(packed, resident=True, test_mode=True))

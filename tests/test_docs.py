@@ -1,0 +1,72 @@
+"""The code in the docs runs, and the site builds without a warning."""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from parts import make_batch
+
+from mmvmr.registry import MODELS
+from mmvmr.structures import MomentSample
+
+REPO = Path(__file__).parents[1]
+
+
+def code_blocks(page: str):
+    """The Python blocks of a page, in order."""
+    return re.findall(r'```python\n(.*?)```', (REPO / 'docs' / page).read_text(encoding='utf-8'), flags=re.DOTALL)
+
+
+def _write(folder: Path, block: str) -> Path:
+    """Write a block to the file that its first line names."""
+    path = folder / re.match(r'# (\S+\.py)', block).group(1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(block.replace("'configs/", f"'{REPO}/configs/"))
+    return path
+
+
+def test_proposal_generator_in_twenty_lines_trains_and_predicts(tmp_path, monkeypatch):
+    part, config_block = code_blocks('add_a_part.md')
+    assert len(part.split('import Proposals')[1].strip().splitlines()) <= 20
+    _write(tmp_path, part)
+    (tmp_path / 'my_parts' / '__init__.py').touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = Config.fromfile(_write(tmp_path, config_block))  # imports my_parts.windows by custom_imports
+    with DefaultScope.overwrite_default_scope('mmvmr'):
+        model = MODELS.build(config.model)
+    assert type(model.proposal_generator).__name__ == 'EvenWindows'
+    data = dict(inputs=make_batch(num_clips=64, video_dim=57, word_dim=300),
+                data_samples=[MomentSample(metainfo=dict(video_id='v', query='q', duration=8.0)) for _ in range(3)])
+    losses = model(**model.data_preprocessor(data, True), mode='loss')
+    sum(losses.values()).backward()
+    assert model.encoder.video_projection.weight.grad.abs().sum() > 0
+    best = model.eval().test_step(data)[0].pred_spans
+    assert best.shape == (8, 2) and sorted(best[:, 0].tolist()) == [0, 1, 2, 3, 4, 5, 6, 7]  # seconds
+
+
+def test_config_of_ones_own_changes_one_number(tmp_path):
+    block, = code_blocks('configs.md')
+    (tmp_path / 'own').mkdir()
+    path = tmp_path / 'own' / 'config.py'
+    path.write_text(block.replace("'../configs/", f"'{REPO}/configs/"))
+    config = Config.fromfile(path)
+    assert config.model.proposal_generator.num_proposals == 4
+    assert config.model.proposal_generator.sigma == 9
+
+
+def test_site_builds_without_warnings(tmp_path):
+    built = subprocess.run([sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', str(REPO / 'docs'),
+                            str(tmp_path / 'site')], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / 'site' / 'index.html').exists()
+
+
+@pytest.mark.parametrize('page', ['README.md', *(f'docs/{path.name}' for path in (REPO / 'docs').glob('*.md'))])
+def test_links_between_files_lead_somewhere(page):
+    text = (REPO / page).read_text(encoding='utf-8')
+    targets = re.findall(r'\]\((?!https?://|#|mailto:)([^)#]+)', text)
+    missing = [target for target in targets if not (REPO / page).parent.joinpath(target).exists()]
+    assert missing == []
