@@ -52,7 +52,9 @@ class GaussianProposalGenerator(nn.Module):
         state = self._read(video, query)
         if self.bidirectional:
             state = torch.cat([state, self._read(video, reverse_words(query))], dim=-1)
-        centers, widths = self.head(state).float().sigmoid().unflatten(-1, (-1, 2)).unbind(dim=-1)  # (B, K) each
+        numbers = self.head(state)
+        numbers = numbers.to(torch.promote_types(numbers.dtype, torch.float32))  # a mask is too fine for bfloat16
+        centers, widths = numbers.sigmoid().unflatten(-1, (-1, 2)).unbind(dim=-1)  # (B, K) each
         widths = widths * self.max_width
         stds = widths.clamp(min=self.min_mask_width) / self.sigma
         return Proposals(spans=torch.stack([centers - widths / 2, centers + widths / 2], dim=-1),
