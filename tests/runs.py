@@ -1,7 +1,10 @@
 """Whole training runs on the tiny data set, for the tests of training, testing and resuming."""
+import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 import torch
 from mmengine.runner import Runner
@@ -63,3 +66,20 @@ def weights(checkpoint: str) -> Dict[str, torch.Tensor]:
 def same(one: Dict[str, torch.Tensor], other: Dict[str, torch.Tensor]) -> bool:
     """Whether two sets of weights are equal bit for bit."""
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def start_tool(command: List, **environment: str) -> subprocess.Popen:
+    """Start a command in the repository; one that ends with ``.py`` is run by this Python. Output is one text."""
+    python = [sys.executable] if str(command[0]).endswith('.py') else []
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    return subprocess.Popen(
+        [*python, *map(str, command)], cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, 'PATH': path, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1', **environment})
+
+
+def run_tool(command: List, expected_code: int = 0, **environment: str) -> str:
+    """Run a command as :func:`start_tool` does, check how it ends, and return what it prints."""
+    process = start_tool(command, **environment)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == expected_code, output
+    return output

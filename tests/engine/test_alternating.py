@@ -30,6 +30,12 @@ def test_each_parameter_belongs_to_exactly_one_optimizer(model):
     assert groups[1] == {id(p) for p in model.proposal_generator.head.parameters()}
 
 
+def test_turns_do_not_depend_on_the_order_in_the_config(model):
+    ranking = dict(ADAM, modules=['proposal_generator.head'])
+    sorted_by_name = AlternatingConstructor(dict(ranking=ranking, reconstruction=dict(ADAM)))(model)
+    assert list(sorted_by_name) == list(_build(model)) == ['reconstruction', 'ranking']
+
+
 def test_one_iteration_equals_two_steps_by_hand(model, model_parts):
     model.eval()  # no dropout; the words are hidden anew for each step all the same
     reference, data = copy.deepcopy(model), dict(inputs=model_parts.make_batch())
