@@ -26,7 +26,7 @@ def paired_p_value(values: pd.Series, others: pd.Series, videos: pd.Series) -> f
     """Two-sided p-value of a difference between two models on the same queries: signs are swapped by whole videos."""
     from scipy.stats import permutation_test  # slow to import, and only tools need it
     sums, _ = _by_video(pd.Series(values.to_numpy() - others.to_numpy()), videos)
-    if not sums.any():
+    if len(sums) < 2 or not sums.any():  # one video proves nothing
         return 1.0
     result = permutation_test((sums,), lambda x, axis=-1: x.sum(axis=axis), permutation_type='samples', vectorized=True,
                               n_resamples=9999, batch=500, random_state=np.random.default_rng(0))

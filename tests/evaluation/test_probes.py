@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+
+from mmvmr.evaluation.probes import apply_probe, other_videos
+from mmvmr.registry import DATASETS
+
+
+@pytest.mark.parametrize('ids', [list('aabb'), list('abcabcabc'), list('abcdeaa'), list('aaabbcd')])
+@pytest.mark.parametrize('seed', [0, 1, 2])
+def test_every_pair_gets_another_video_and_every_pair_is_used_once(ids, seed):
+    donors = other_videos(ids, seed)
+    assert sorted(donors) == list(range(len(ids)))
+    assert all(ids[donor] != video for donor, video in zip(donors, ids))
+
+
+def test_the_shuffle_depends_on_the_seed_alone():
+    ids = [f'v{number // 3}' for number in range(60)]
+    np.testing.assert_array_equal(other_videos(ids, 1), other_videos(ids, 1))
+    assert (other_videos(ids, 1) != other_videos(ids, 2)).any()
+
+
+def test_a_test_set_that_cannot_be_shuffled_is_refused():
+    with pytest.raises(ValueError, match='none with more than half'):
+        other_videos(list('aaab'))
+
+
+@pytest.fixture
+def pair_of_datasets(tiny_dataset):
+    datasets = [DATASETS.build(tiny_dataset.test) for _ in range(2)]
+    donors = other_videos([pair['video_id'] for pair in datasets[0].data_list])
+    return (*datasets, donors, list(range(len(donors))))
+
+
+def _same_truth(batch, other):
+    return all(torch.equal(a.gt_spans, b.gt_spans) and a.video_id == b.video_id and a.query == b.query
+               for a, b in zip(batch['data_samples'], other['data_samples']))
+
+
+def test_shuffled_queries_come_from_the_donors_and_the_rest_stays(pair_of_datasets):
+    plain, probed, donors, indices = pair_of_datasets
+    apply_probe(probed, 'shuffle-query')
+    batch, donated, own = probed.__getitems__(indices), plain.__getitems__(donors), plain.__getitems__(indices)
+    assert torch.equal(batch['inputs'].query.word_ids, donated['inputs'].query.word_ids)
+    assert torch.equal(batch['inputs'].query.features, donated['inputs'].query.features)
+    assert torch.equal(batch['inputs'].video, own['inputs'].video)
+    assert _same_truth(batch, own)
+
+
+def test_shuffled_videos_come_from_the_donors_and_the_rest_stays(pair_of_datasets):
+    plain, probed, donors, indices = pair_of_datasets
+    apply_probe(probed, 'shuffle-video')
+    some = indices[2:5]
+    batch, donated, own = probed.__getitems__(some), plain.__getitems__(donors[some]), plain.__getitems__(some)
+    assert torch.equal(batch['inputs'].video, donated['inputs'].video)
+    assert not torch.equal(batch['inputs'].video, own['inputs'].video)
+    assert torch.equal(batch['inputs'].query.word_ids, own['inputs'].query.word_ids)
+    assert _same_truth(batch, own)
+
+
+def test_an_unknown_probe_is_refused(pair_of_datasets):
+    with pytest.raises(ValueError, match="shuffle-query', 'shuffle-video"):
+        apply_probe(pair_of_datasets[0], 'shuffle')
