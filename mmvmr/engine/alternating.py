@@ -37,11 +37,13 @@ class AlternatingConstructor:
             ranking=dict(optimizer=dict(type='Adam', lr=4e-4), modules=['proposal_generator.head']))
 
     Each entry is the config of an optim wrapper, named like the loss that it minimises unless ``losses`` names others.
-    ``modules`` lists the modules that it trains; the one entry without ``modules`` trains all the rest.
+    ``modules`` lists the modules that it trains; the one entry without ``modules`` trains all the rest, and has the
+    first turn in any order of the entries (a config that MMEngine has written is sorted by name).
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg=None) -> None:
-        self.configs = {name: dict(config) for name, config in optim_wrapper_cfg.items() if name != 'type'}
+        entries = [(name, dict(config)) for name, config in optim_wrapper_cfg.items() if name != 'type']
+        self.configs = dict(sorted(entries, key=lambda entry: 'modules' in entry[1]))
 
     def __call__(self, model: nn.Module) -> AlternatingOptimWrapper:
         model = getattr(model, 'module', model)

@@ -30,7 +30,7 @@ class MomentRetriever(BaseModel):
 
     Args:
         encoder, proposal_generator, combiner, ranker: Configs of the parts.
-        reconstructors: Configs by task, e.g. ``dict(query=..., inverse=...)``.
+        reconstructors: Configs by task, e.g. ``dict(query=..., inverse=...)``. A combiner asks the one named ``query``.
         negatives: Configs by name. A loss names the negatives that it needs; no others are reconstructed.
         losses: Configs by name; the log shows them as ``loss_<name>``.
         tie_transformers: Let the generator and all reconstructors share one transformer.
@@ -83,9 +83,8 @@ class MomentRetriever(BaseModel):
         components = self.proposal_generator(video, query)
         proposals = components
         if self.combiner is not None:
-            reconstructor = next(iter(self.reconstructors.values()))
-            proposals = self.combiner(components, video, query,
-                                      lambda masks: reconstructor.explain(video, query, masks))
+            explain_query = self.reconstructors['query'].explain
+            proposals = self.combiner(components, video, query, lambda masks: explain_query(video, query, masks))
         nll = {}
         for task, reconstructor in self.reconstructors.items() if explain else ():
             masks = dict(positive=proposals.masks)
@@ -162,8 +161,11 @@ class MomentRetriever(BaseModel):
         if self.reconstructors and self.encoder.reads_query:
             raise ValueError(f'{type(self.encoder).__name__} reads the query, so the video that it encodes would tell '
                              'the reconstructors the hidden words. Use an encoder that does not, e.g. LinearEncoder.')
-        if (self.combiner or self.ranker) and not self.reconstructors:
-            raise ValueError('A combiner or a ranker needs at least one of `reconstructors`, but there is none.')
+        if self.combiner and 'query' not in self.reconstructors:
+            raise ValueError('A combiner asks the reconstructor named "query", but the model has '
+                             f'{list(self.reconstructors)}. Name one of `reconstructors` so in the config.')
+        if self.ranker and not self.reconstructors:
+            raise ValueError('A ranker needs at least one of `reconstructors`, but there is none.')
 
 
 def select_masks(masks: Dict[str, Tensor], chosen: Tensor) -> Dict[str, Tensor]:

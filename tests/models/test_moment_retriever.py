@@ -155,6 +155,21 @@ def test_span_level_reads_the_span_from_the_mask():
             assert height.item() == pytest.approx(0.5 * mask.max().item(), abs=1e-4)
 
 
+def test_order_of_the_tasks_in_the_config_does_not_matter():
+    model = _build('mcmt').eval()
+    other = config('mcmt')  # as MMEngine writes it into the work dir, sorted by name
+    other['reconstructors'] = dict(sorted(other['reconstructors'].items()))
+    reordered = MODELS.build(other).eval()
+    reordered.load_state_dict(model.state_dict())
+    inputs = model.data_preprocessor(dict(inputs=make_batch()), False)['inputs']
+    torch.testing.assert_close(reordered(inputs).proposals.masks, model(inputs).proposals.masks)
+
+
+def test_combiner_needs_a_reconstructor_of_the_query():
+    with pytest.raises(ValueError, match='A combiner asks the reconstructor named "query", but the model has'):
+        _build('mcmt', losses={}, reconstructors=dict(text=config('mcmt')['reconstructors']['query']))
+
+
 def test_transformers_are_tied_only_on_request():
     tied, untied = _build('cnm'), _build('cnm', tie_transformers=False)
     assert tied.reconstructors['query'].transformer is tied.proposal_generator.transformer
