@@ -11,9 +11,9 @@ import json
 import os
 import shutil
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import Pool
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from mmvmr.features.descriptor import DescriptorExtractor, extract_video
 SETTINGS = 'settings.json'
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('data/moving_shapes'), help='folder to make')
     parser.add_argument('--difficulty', choices=list(DIFFICULTIES), default='medium')
@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--num-clips', type=int, default=64, help='clips per video in the feature store')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), help='processes')
     parser.add_argument('--force', action='store_true', help='replace what this tool made in the folder before')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name, value, least in (('scale', args.scale, 1e-3), ('seed', args.seed, 0), ('num-clips', args.num_clips, 1),
                                ('workers', args.workers, 1)):
         if not value >= least:
@@ -69,12 +69,20 @@ def make_video(task: Tuple[str, int], folder: Path, seed: int, difficulty: str) 
     return script, extract_video(path, DescriptorExtractor())
 
 
+def make_vocabulary() -> Vocabulary:
+    """The words of the standard training queries, whatever is rendered: models then know the words of all versions."""
+    scripts = (write_script('train', index) for index in range(SPLITS['train']))
+    counts = count_words(sentence for script in scripts for *_, sentence in describe(script))
+    return Vocabulary.from_vectors(counts, word_vectors(list(counts)),
+                                   provenance=dict(source='a random vector per word'))
+
+
 def make_all(folder: Path, args: argparse.Namespace) -> str:
     """Fill ``folder`` and say with what."""
     (folder / 'videos').mkdir(parents=True)
     tasks = [(split, index) for split, count in SPLITS.items() for index in range(max(round(count * args.scale), 1))]
     work = partial(make_video, folder=folder / 'videos', seed=args.seed, difficulty=args.difficulty)
-    with get_context('fork').Pool(args.workers) as pool:
+    with Pool(args.workers) as pool:
         made = list(tqdm(pool.imap(work, tasks, chunksize=4), total=len(tasks), desc='Rendering and describing videos'))
     write_packed_store(folder / 'features', ((script.video_id, rows) for script, rows in made), args.num_clips,
                        manifest=dict(extractor=DescriptorExtractor.name, fps=FPS))
@@ -84,15 +92,13 @@ def make_all(folder: Path, args: argparse.Namespace) -> str:
     for split, entries in pairs.items():
         (folder / f'{split}.json').write_text(json.dumps(entries))
     (folder / 'events.json').write_text(json.dumps({script.video_id: script.events for script, _ in made}))
-    counts = count_words(entry[3] for entry in pairs['train'])
-    Vocabulary.from_vectors(counts, word_vectors(list(counts)), provenance=dict(
-        source='a random vector per word')).save(folder / 'vocabulary.npz')
+    make_vocabulary().save(folder / 'vocabulary.npz')
     queries = ', '.join(f'{len(entries)} {split} queries' for split, entries in pairs.items())
-    return f'{len(tasks)} videos, {queries}, {len(counts)} words'
+    return f'{len(tasks)} videos, {queries}'
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    args = parse_args(argv)
     settings = dict(difficulty=args.difficulty, scale=args.scale, seed=args.seed, num_clips=args.num_clips,
                     renderer=RENDERER, extractor=DescriptorExtractor.name)
     if is_there(args.out, settings, args.force):
