@@ -124,8 +124,8 @@ def _transformer(config: dict) -> dict:
 
 
 def _cnm(generator: dict, model: dict, loss: dict) -> dict:
-    generator = dict(generator, sigma=(2 * model['alpha'])**0.5, max_width=model['max_width'], min_mask_width=0.1,
-                     peak_normalized=False)
+    generator = dict(generator, sigma=(2 * model['alpha'])**0.5, max_width=model.get('max_width', 1),
+                     min_mask_width=0.1, peak_normalized=False)
     return dict(
         proposal_generator=generator,
         negatives=dict(easy=dict(type='Complement'), hard=dict(type='WholeVideo')),
