@@ -92,3 +92,6 @@ OPTIMIZERS = _child('optimizer', mmengine_registry.OPTIMIZERS, 'mmvmr.engine')
 DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS, 'mmvmr.datasets')
 FUNCTIONS = _child('function', mmengine_registry.FUNCTIONS, 'mmvmr.datasets')
 VISUALIZERS = _child('visualizer', mmengine_registry.VISUALIZERS, 'mmvmr.visualization')
+# nothing of ours yet, but MMEngine warns about registries without a child in the scope
+LOG_PROCESSORS = _child('log_processor', mmengine_registry.LOG_PROCESSORS, 'mmvmr.engine')
+VISBACKENDS = _child('vis_backend', mmengine_registry.VISBACKENDS, 'mmvmr.visualization')

@@ -14,7 +14,7 @@ default_hooks = dict(
     resident=dict(type='ResidentFeaturesHook'))
 
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
-model_wrapper_cfg = dict(type='MomentDistributedDataParallel')
+model_wrapper_cfg = dict(type='mmvmr.MomentDistributedDataParallel')
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
 randomness = dict(seed=0)

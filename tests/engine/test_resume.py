@@ -2,7 +2,6 @@
 import shutil
 
 import pytest
-import torch
 from runs import ADAM, ALTERNATING, make_runner, same, weights, write_config
 
 from mmvmr.engine.checkpoint import load_checkpoint

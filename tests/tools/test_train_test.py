@@ -1,11 +1,14 @@
 """The command-line tools, run as a user runs them."""
 import json
+import os
 import re
+import runpy
 import socket
 import sys
+from pathlib import Path
 
 import pytest
-from runs import ALTERNATING, REPO, make_runner, run_tool, same, start_tool, weights, write_config
+from runs import ALTERNATING, REPO, make_runner, run_tool, start_tool, write_config
 
 
 @pytest.fixture
@@ -59,8 +62,62 @@ def test_training_does_not_need_the_test_split(tmp_path, config):
     (['train_dataloader.dataset.ann_file=/absent.json'], 'FileNotFoundError: .*needs files that are not there'),
     (['train_dataloader.dataset.feature_dim=9'], 'ValueError: The features in .* have 8 dimensions'),
 ])
-def test_mistakes_are_explained_without_a_traceback(tmp_path, config, options, message):
-    output = run_tool(['tools/train.py', config(), '--work-dir', tmp_path / 'run', '--cfg-options', *options], 1)
-    end = output[output.rindex('\n\n'):]
-    assert re.search(message, end, re.DOTALL), output[-3000:]
-    assert 'Traceback' not in output
+def test_mistakes_are_explained_without_a_traceback(tmp_path, config, options, message, monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', ['train.py', config(), '--work-dir', str(tmp_path / 'run'), '--cfg-options', *options])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(REPO / 'tools' / 'train.py'), run_name='__main__')
+    assert end.value.code == 1
+    assert re.search(message, capsys.readouterr().err, re.DOTALL)
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    assert 'Traceback' not in run_tool(['tools/train.py', tmp_path / 'absent.py'], 1)
+    assert 'Traceback' in run_tool(['tools/train.py', tmp_path / 'absent.py'], 1, MMVMR_DEBUG='1')
+
+
+def test_two_processes_train_and_test(tmp_path, config):
+    file, run, port = config('cnm', optim_wrapper=ALTERNATING), tmp_path / 'run', _free_port()
+    options = ['--cfg-options', 'train_dataloader.batch_size=2', 'train_cfg.max_epochs=1', 'test_dataloader.dataset.indices=7']
+    output = run_tool(['bash', 'tools/dist_train.sh', file, 2, '--work-dir', run, '--auto-scale-lr', *options], PORT=port)
+    assert 'with 2 x CPU' in output
+    assert 'LR is set based on batch size of 4 and the current batch size is 4' in output
+    test = [file, run / 'epoch_1.pth']
+    run_tool(['bash', 'tools/dist_test.sh', *test, 2, '--out', tmp_path / 'two.jsonl', '--work-dir', run, *options], PORT=port)
+    run_tool(['tools/test.py', *test, '--out', tmp_path / 'one.jsonl', '--work-dir', run, *options])
+    two, one = _predictions(tmp_path / 'two.jsonl'), _predictions(tmp_path / 'one.jsonl')
+    assert sorted(two) == sorted(one) == list(range(7))
+    for index, row in one.items():
+        assert two[index]['pred_spans'][0] == pytest.approx(row['pred_spans'][0], abs=1e-4)
+
+
+def test_two_nodes_resume_what_one_process_began(trained):
+    file, run = trained
+    command = ['bash', 'tools/dist_train.sh', file, 1, '--work-dir', run, '--resume', '--cfg-options', 'train_cfg.max_epochs=2']
+    places = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=_free_port())
+    nodes = [start_tool(command, NODE_RANK=rank, **places) for rank in ('0', '1')]
+    outputs = [node.communicate(timeout=120)[0] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], outputs
+    assert 'with 2 x CPU' in outputs[0] and 'resumed epoch: 1' in outputs[0]
+    assert (run / 'epoch_2.pth').exists()
+
+
+def test_slurm_starts_the_tool_on_every_task(tmp_path, trained):
+    file, run = trained
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/usr/bin/env bash\necho "srun $*"\nwhile [ "$1" != python ]; do shift; done\n'
+                    'SLURM_PROCID=0 SLURM_NTASKS=1 SLURM_LOCALID=0 exec "$@"\n')
+    srun.chmod(0o755)
+    environment = dict(PATH=f'{tmp_path}:{Path(sys.executable).parent}:{os.environ["PATH"]}', MASTER_ADDR='127.0.0.1',
+                       MASTER_PORT=_free_port(), GPUS='1', SRUN_ARGS='--qos=debug --exclusive')
+    output = run_tool(['bash', 'tools/slurm_train.sh', 'gpu', 'job', file, run, '--resume', '--cfg-options',
+                       'train_cfg.max_epochs=2'], **environment)
+    assert 'srun -p gpu --job-name=job --gres=gpu:1 --ntasks=1 --ntasks-per-node=1 --cpus-per-task=5' in output
+    assert '--qos=debug --exclusive python -u' in output
+    assert (run / 'epoch_2.pth').exists()
+    run_tool(['bash', 'tools/slurm_test.sh', 'gpu', 'job', file, run, '--work-dir', run], **environment)
+    assert len(_predictions(run / 'predictions.jsonl')) == 8
+
+
+@pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])
+def test_launchers_say_what_they_need(script):
+    assert f'bash tools/{script}.sh ' in run_tool(['bash', f'tools/{script}.sh', 'config.py'], 1)
