@@ -9,7 +9,6 @@ from mmvmr.evaluation.protocols import Protocol
 from mmvmr.functional.spans import temporal_iou, temporal_nms
 
 _TIE = 1e-9  # closer to the threshold than this counts as equal: the same moment in other units must score the same
-_CELLS = 4_000_000  # IoUs that non-maximum suppression holds at a time
 
 
 def best_iou(spans: np.ndarray, truths: List[List[List[float]]]) -> np.ndarray:
@@ -36,7 +35,7 @@ def prediction_ious(table: pd.DataFrame, top: int, nms: Optional[float] = None) 
     spans = _pad(table['pred_spans'], top if nms is None else None)
     spans = spans.clip(0, table['duration'].to_numpy(np.float64)[:, None, None])
     if nms is not None:
-        spans = _suppress(spans, nms)
+        spans = _suppress(spans, nms, top)
     spans = spans[:, :top]
     iou = best_iou(spans, table['gt_spans'].tolist())
     return np.where(np.isnan(spans).any(axis=-1), -1, iou)
@@ -53,10 +52,9 @@ def _pad(predictions: Sequence, most: Optional[int]) -> np.ndarray:
     return padded
 
 
-def _suppress(spans: np.ndarray, threshold: float) -> np.ndarray:
-    """Non-maximum suppression: (N, K, 2) with the kept spans first and NaN behind them."""
-    chunks = torch.from_numpy(spans).split(max(1, _CELLS // spans.shape[1]**2))
-    kept = torch.cat([temporal_nms(chunk, threshold) for chunk in chunks]).numpy() & ~np.isnan(spans).any(axis=-1)
+def _suppress(spans: np.ndarray, threshold: float, top: int) -> np.ndarray:
+    """Non-maximum suppression: (N, K, 2) with the kept spans, ``top`` at most, first and NaN behind them."""
+    kept = temporal_nms(torch.from_numpy(spans), threshold, top).numpy()
     order = np.argsort(~kept, axis=1, kind='stable')
     return np.take_along_axis(np.where(kept[..., None], spans, np.nan), order[..., None], axis=1)
 

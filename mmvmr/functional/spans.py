@@ -1,4 +1,6 @@
 """Temporal spans: (start, end) pairs, in seconds or in fractions of the video."""
+from typing import Optional
+
 import torch
 from torch import Tensor
 
@@ -23,7 +25,7 @@ def temporal_iou(spans: Tensor, others: Tensor) -> Tensor:
     return torch.where(union > 0, overlap / union.clamp(min=torch.finfo(union.dtype).tiny), torch.zeros_like(union))
 
 
-def temporal_nms(spans: Tensor, threshold: float) -> Tensor:
+def temporal_nms(spans: Tensor, threshold: float, top: Optional[int] = None) -> Tensor:
     """Greedy non-maximum suppression of spans that are sorted best first, for many queries at once.
 
     A span is dropped if its IoU with a better span that was kept is above ``threshold``.
@@ -31,6 +33,7 @@ def temporal_nms(spans: Tensor, threshold: float) -> Tensor:
     Args:
         spans: (..., K, 2), best first.
         threshold: IoU in [0, 1]; 1 keeps everything.
+        top: How many to keep at most; all that may stay by default.
 
     Returns:
         (..., K) bool, True on the spans that are kept.
@@ -39,8 +42,12 @@ def temporal_nms(spans: Tensor, threshold: float) -> Tensor:
         >>> temporal_nms(torch.tensor([[0.0, 4.0], [0.0, 5.0], [6.0, 8.0]]), 0.5)
         tensor([ True, False,  True])
     """
-    overlapping = temporal_iou(spans.unsqueeze(-2), spans.unsqueeze(-3)) > threshold  # (..., K, K)
-    kept = torch.ones(spans.shape[:-1], dtype=torch.bool, device=spans.device)
-    for index in range(1, spans.size(-2)):
-        kept[..., index] = ~(overlapping[..., index, :index] & kept[..., :index]).any(dim=-1)
+    candidates = torch.ones(spans.shape[:-1], dtype=torch.bool, device=spans.device)
+    kept = torch.zeros_like(candidates)
+    for _ in range(min(top or spans.size(-2), spans.size(-2))):
+        best = candidates.int().argmax(dim=-1, keepdim=True)  # the first that is left, (..., 1)
+        kept.scatter_(-1, best, kept.gather(-1, best) | candidates.gather(-1, best))
+        chosen = spans.gather(-2, best.unsqueeze(-1).expand(*best.shape, 2))  # (..., 1, 2)
+        candidates &= temporal_iou(spans, chosen) <= threshold
+        candidates.scatter_(-1, best, False)
     return kept

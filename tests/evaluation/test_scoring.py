@@ -80,12 +80,10 @@ def test_suppression_lets_the_next_prediction_move_up():
     assert _score([[12.0, 16.0]], predictions, tops=(2,), nms=0.95)['R@2,IoU=0.5'] == 0
 
 
-def test_suppression_in_chunks_equals_suppression_at_once(monkeypatch):
-    rng = np.random.default_rng(0)
-    table = _table(*(([[5.0, 9.0]], np.sort(20 * rng.random((k, 2))).tolist()) for k in (3, 1, 7, 0, 5)))
-    whole = prediction_ious(table, 5, nms=0.3)
-    monkeypatch.setattr('mmvmr.evaluation.scoring._CELLS', 1)
-    np.testing.assert_array_equal(prediction_ious(table, 5, nms=0.3), whole)
+def test_suppression_leaves_queries_without_predictions_alone():
+    truth = [[0.0, 4.0]]
+    table = _table((truth, [[0.0, 4.0], [0.0, 4.0]]), (truth, []), (truth, [[NAN, 3.0], [0.0, 2.0]]))
+    np.testing.assert_allclose(prediction_ious(table, 2, nms=0.5), [[1, -1], [-1, -1], [-1, 0.5]])
 
 
 def test_recalls_that_need_more_predictions_than_there_are_are_left_out():

@@ -60,6 +60,12 @@ def test_nms_lets_a_dropped_span_drop_nothing():
     assert temporal_nms(candidates, 0.2).tolist() == [True, False, True]
 
 
+def test_nms_keeps_no_more_than_is_asked_for():
+    candidates = torch.tensor([[0.0, 10.0], [0.0, 9.0], [10.0, 20.0], [20.0, 30.0]])
+    assert temporal_nms(candidates, 0.5, top=2).tolist() == [True, False, True, False]
+    assert temporal_nms(candidates, 0.5, top=9).tolist() == [True, False, True, True]
+
+
 def test_nms_treats_queries_apart():
     candidates = torch.tensor([[[0.0, 10.0], [0.0, 9.0]], [[0.0, 10.0], [10.0, 20.0]]])
     assert temporal_nms(candidates, 0.5).tolist() == [[True, False], [True, True]]
