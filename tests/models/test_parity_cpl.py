@@ -98,14 +98,16 @@ def test_single_precision_at_the_sizes_of_the_paper():
         torch.testing.assert_close(losses[f'loss_{name}'], value, atol=1e-5, rtol=0)
 
 
-def test_one_iteration(case):
+@pytest.mark.parametrize('max_norm', [10, 0.01])
+def test_one_iteration(case, max_norm):
     config, weights, model, inputs = case
     progress = 1 / 30
     _set_progress(model, progress)
-    expected = cpl.train_step(weights, config['model']['config'], config['loss'], inputs, progress, Adam(lr=4e-4))
+    expected = cpl.train_step(weights, config['model']['config'], config['loss'], inputs, progress, Adam(lr=4e-4),
+                              max_norm)
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-4, eps=FIRST_EPS)
     model.data_preprocessor = HideInTurn([inputs.hidden])
-    model.train_step(dict(inputs=to_batch(inputs)), OptimWrapper(optimizer, clip_grad=dict(max_norm=10)))
+    model.train_step(dict(inputs=to_batch(inputs)), OptimWrapper(optimizer, clip_grad=dict(max_norm=max_norm)))
     assert_same('cpl', dict(model.named_parameters()), expected, atol=1e-7, rtol=0)
     assert all((expected[name] - weights[name]).abs().max() > 1e-4 for name in weights)
 
