@@ -1,6 +1,7 @@
 """The timeline of one query: frames, annotated moment, and ranked candidates."""
 from typing import Optional, Sequence
 
+import mmcv
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -8,16 +9,19 @@ from matplotlib.figure import Figure
 TRUTH, CHOSEN, OTHER = '#2a9d8f', '#e76f51', '#b8c0cc'
 
 
-def sample_frames(path: str, count: int = 12) -> np.ndarray:
-    """``count`` frames spread evenly over a video file: (count, H, W, 3) uint8, RGB.
+def sample_frames(path: str, strip: float = 7.5) -> np.ndarray:
+    """Frames spread evenly over a video file, as many as fill a strip ``strip`` times as wide as high.
+
+    Returns:
+        (F, H, W, 3) uint8, RGB.
 
     Raises:
         ValueError: If the file cannot be decoded.
     """
-    import mmcv
     reader = mmcv.VideoReader(str(path))
     if not reader.opened or len(reader) == 0:
         raise ValueError(f'"{path}" cannot be decoded as a video. Check that the file is complete.')
+    count = max(round(strip * reader.height / reader.width), 2)
     frames = [reader[int(index)] for index in np.linspace(0, len(reader) - 1, count)]
     return np.stack([frame for frame in frames if frame is not None])[..., ::-1]
 
@@ -57,7 +61,8 @@ def _draw_rows(axis, rows, duration: float) -> None:
         for start, end in spans:
             axis.barh(position, max(end - start, duration / 500), left=start, height=0.7, color=color)
             if color != OTHER:
-                axis.text(end, position, f' {start:.1f} - {end:.1f} s', va='center', fontsize=8, clip_on=True)
+                place = dict(x=start, ha='right') if end > 0.8 * duration else dict(x=end, ha='left')
+                axis.text(y=position, s=f' {start:.1f} - {end:.1f} s ', va='center', fontsize=8, **place)
     axis.set_yticks(range(len(rows)), [label for label, _, _ in rows], fontsize=8)
     axis.invert_yaxis()
     axis.set_xlim(0, duration)
