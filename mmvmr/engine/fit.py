@@ -19,15 +19,16 @@ def check_fit(model, dataset) -> None:
     if store is None or vocabulary is None:
         return
     sizes = dict(video_dim=store.dim, word_dim=vocabulary.vectors.shape[1], vocab_size=len(vocabulary))
-    parts = {'encoder': model.encoder, **{f'reconstructors.{name}': part for name, part in model.reconstructors.items()}}
+    parts = {'encoder': model.encoder}
+    parts.update((f'reconstructors.{name}', part) for name, part in model.reconstructors.items())
     wrong: Dict[str, Tuple[int, int]] = {
         f'model.{place}.{size}': (getattr(part, size), found) for place, part in parts.items()
         for size, found in sizes.items() if getattr(part, size, found) != found}
     if wrong:
         listed = '; '.join(f'{key} is {given}, the data have {found}' for key, (given, found) in wrong.items())
         options = ' '.join(f'{key}={found}' for key, (_, found) in wrong.items())
-        raise ValueError(f'The model does not fit the data: {listed}. If the data are the right ones, change the config or '
-                         f'add --cfg-options {options}')
+        raise ValueError(f'The model does not fit the data: {listed}. If the data are the right ones, change the config '
+                         f'or add --cfg-options {options}')
 
 
 @HOOKS.register_module()

@@ -8,8 +8,8 @@ from typing import Callable, Tuple
 import torch
 from torch import Tensor, nn
 
-from mmvmr.functional.words import mean_words
 from mmvmr.functional.masks import resample
+from mmvmr.functional.words import mean_words
 from mmvmr.registry import MODELS
 from mmvmr.structures import Proposals, Query
 

@@ -25,7 +25,7 @@ class WholeVideo(nn.Module):
 
 @MODELS.register_module()
 class Side(nn.Module):
-    """A Gaussian before or after the proposal that grows with training (CPL section "Easy-to-hard negatives"). (B, K, T').
+    """A Gaussian before or after the proposal that grows with training: CPL's easy-to-hard negatives. (B, K, T').
 
     With gap = the free part of the video on that side and rho = progress^gamma / 2, its centre lies rho * gap from the
     end of the video, and its width parameter is the same number.

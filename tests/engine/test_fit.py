@@ -22,5 +22,5 @@ def test_model_that_fits_its_data_passes():
 def test_every_size_that_differs_is_named_with_the_option_that_repairs_it():
     with pytest.raises(ValueError, match='model.encoder.word_dim is 6, the data have 300') as error:
         check_fit(MODELS.build(config('mcmt')), _dataset(words=20, word_dim=300, video_dim=9))
-    assert ('--cfg-options model.encoder.video_dim=9 model.encoder.word_dim=300 model.reconstructors.query.vocab_size=21 '
-            'model.reconstructors.inverse.vocab_size=21') in str(error.value)
+    assert ('--cfg-options model.encoder.video_dim=9 model.encoder.word_dim=300 '
+            'model.reconstructors.query.vocab_size=21 model.reconstructors.inverse.vocab_size=21') in str(error.value)

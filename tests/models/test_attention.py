@@ -34,7 +34,8 @@ def test_bias_equals_multiplying_by_the_mask_and_renormalising(causal):
 
 def test_whole_video_mask_changes_nothing():
     attention, x = Attention(8, 2), torch.randn(2, 1, 5, 8)
-    torch.testing.assert_close(attention(x, bias=mask_bias(torch.ones(2, 1, 5)), causal=True), attention(x, causal=True))
+    whole = mask_bias(torch.ones(2, 1, 5))
+    torch.testing.assert_close(attention(x, bias=whole, causal=True), attention(x, causal=True))
 
 
 def test_heads_must_divide_the_dim():

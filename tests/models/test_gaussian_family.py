@@ -44,7 +44,8 @@ def test_narrow_mask_is_drawn_wider_but_its_span_stays():
         generator.head.weight.zero_()
         generator.head.bias.copy_(torch.tensor([0.0, -10.0]))
     proposals = generator(*_encoded(make_batch()))
-    torch.testing.assert_close(proposals.masks[0], gaussian_mask(torch.tensor([0.5]), torch.tensor([0.1 / 11**0.5]), 10))
+    expected = gaussian_mask(torch.tensor([0.5]), torch.tensor([0.1 / 11**0.5]), 10)
+    torch.testing.assert_close(proposals.masks[0], expected)
     assert (proposals.spans[..., 1] - proposals.spans[..., 0]).max() < 1e-4
 
 

@@ -3,8 +3,8 @@
     python tools/analysis_tools/benchmark.py configs/cnm_charades.py
     python tools/analysis_tools/benchmark.py configs/cpl_charades.py --amp --steps 10
 
-No data set is needed: features, annotations and words are drawn at random, in the sizes that the config gives. Each part runs
-in a process of its own, so that its peak memory is its own. Figures are medians over the steps.
+No data set is needed: features, annotations and words are drawn at random, in the sizes that the config gives. Each
+part runs in a process of its own, so that its peak memory is its own. Figures are medians over the steps.
 """
 import argparse
 import json
@@ -88,7 +88,8 @@ def loader(folder: Path, config: Config, steps: int, device: str) -> Iterator[fl
 def training(folder: Path, config: Config, steps: int, device: str) -> Iterator[float]:
     model = MODELS.build(config.model).to(device).train()
     optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
-    yield from timed(lambda data: model.train_step(data, optim_wrapper), make_batches(folder, config, False), steps, device)
+    batches = make_batches(folder, config, False)
+    yield from timed(lambda data: model.train_step(data, optim_wrapper), batches, steps, device)
 
 
 def evaluation(folder: Path, config: Config, steps: int, device: str) -> Iterator[float]:

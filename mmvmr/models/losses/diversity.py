@@ -10,8 +10,8 @@ from mmvmr.structures import Outputs
 class DiversityLoss(nn.Module):
     """mean_b || target I - G G^T ||_F^2, where row k of G is mask k divided by its sum (CPL section "Training").
 
-    The diagonal is a prior on the width: a Gaussian of standard deviation s has ||g / sum g||^2 = 1 / (2 sqrt(pi) s T'),
-    so ``target`` has to be scaled by 50 / T' when the mask length T' differs from the paper's 50.
+    The diagonal is a prior on the width: a Gaussian of standard deviation s has ||g / sum g||^2 =
+    1 / (2 sqrt(pi) s T'), so ``target`` has to be scaled by 50 / T' when the mask length T' is not the paper's 50.
 
     Args:
         target: lambda of the paper.
