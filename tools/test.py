@@ -59,7 +59,9 @@ def main() -> None:
     load_weights(runner.model, weights)
     runner.logger.info(f'Weights: {weights}' + (f'; probe: {args.probe}' if args.probe else ''))
     if args.probe:
-        apply_probe(runner.test_dataloader.dataset, args.probe)
+        dataset = runner.test_dataloader.dataset
+        apply_probe(dataset, args.probe)
+        runner.test_evaluator.dataset_meta = dataset.metainfo
     runner.test()
 
 

@@ -22,6 +22,7 @@ def apply_probe(dataset, probe: str, seed: int = 0) -> None:
     else:
         original = dataset.videos
         dataset.videos = lambda indices: original(donors[np.asarray(indices)])
+    dataset._metainfo['protocol'] += f' ({probe})'  # no number of a probe carries the plain name
 
 
 def other_videos(video_ids, seed: int = 0) -> np.ndarray:

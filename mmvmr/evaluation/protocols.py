@@ -43,5 +43,6 @@ def find_protocol(name: str, tops: Optional[Sequence[int]] = None, ious: Optiona
         raise ValueError(f'The IoU of non-maximum suppression must lie in [0, 1], got {nms}.')
     given = dict(tops=tuple(sorted(set(tops or ()))) or None, ious=tuple(sorted(set(ious or ()))) or None,
                  strict=strict, nms=nms)
-    custom = _CUSTOMS.get(name, _CUSTOMS.get(name.split('/')[0], {}))
+    base = name.split(' (')[0]  # without a remark such as (subset)
+    custom = _CUSTOMS.get(base, _CUSTOMS.get(base.split('/')[0], {}))
     return Protocol(name, **custom)._replace(**{key: value for key, value in given.items() if value is not None})

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmvmr.evaluation.probes import apply_probe, other_videos
+from mmvmr.evaluation.probes import PROBES, apply_probe, other_videos
 from mmvmr.registry import DATASETS
 
 
@@ -56,6 +56,12 @@ def test_shuffled_videos_come_from_the_donors_and_the_rest_stays(pair_of_dataset
     assert not torch.equal(batch['inputs'].video, own['inputs'].video)
     assert torch.equal(batch['inputs'].query.word_ids, own['inputs'].query.word_ids)
     assert _same_truth(batch, own)
+
+
+@pytest.mark.parametrize('probe', PROBES)
+def test_a_probe_stands_in_the_name_of_the_protocol(pair_of_datasets, probe):
+    apply_probe(pair_of_datasets[0], probe)
+    assert pair_of_datasets[0].metainfo['protocol'] == f'custom (test) ({probe})'
 
 
 def test_an_unknown_probe_is_refused(pair_of_datasets):

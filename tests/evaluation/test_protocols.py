@@ -11,6 +11,7 @@ def test_each_benchmark_has_its_customary_thresholds():
 
 def test_only_the_protocol_of_2d_tan_needs_more_than_the_threshold():
     assert find_protocol('tacos/2d_tan').strict
+    assert find_protocol('tacos/2d_tan (subset)').strict
     assert not find_protocol('tacos/other').strict
     assert not find_protocol('charades_sta/official').strict
 
