@@ -58,9 +58,10 @@ def moments(result: Result) -> Tensor:
 
 def train_step(weights: Weights, config: dict, loss: dict, first: Inputs, second: Inputs,
                optimizers: Tuple[Adam, Adam], max_norm: float = 10.0) -> Weights:
-    """One mini-batch: all but the mask head on the reconstruction loss, then, anew, the head on the contrastive loss.
+    """The first mini-batch: all but the mask head on the reconstruction loss, then, anew, the head on the contrastive.
 
     Gradients stay until their own group has its next turn, so the second clipping counts those of the first step.
+    (From the second mini-batch on, the first clipping counts those that the head has kept; that is left out here.)
 
     Args:
         first, second: The same batch with the words that each of the two passes hides.
