@@ -8,7 +8,8 @@ from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.scoring import answerable, best_iou, per_query, prediction_ious, summarize
 
 NAN = float('nan')
-spans = st.lists(st.floats(0, 30), min_size=2, max_size=2).map(sorted)
+times = st.integers(0, 3000).map(lambda hundredths: hundredths / 100)
+spans = st.lists(times, min_size=2, max_size=2).map(sorted)
 
 
 def _table(*rows, duration=20.0):

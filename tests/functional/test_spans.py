@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from mmvmr.functional.spans import temporal_iou, temporal_nms
 
-spans = st.lists(st.floats(0, 100), min_size=2, max_size=2).map(sorted)
+times = st.integers(0, 10000).map(lambda hundredths: hundredths / 100)
+spans = st.lists(times, min_size=2, max_size=2).map(sorted)
 
 
 def _iou(first, second):
