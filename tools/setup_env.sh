@@ -22,7 +22,7 @@ if [ ! -e "$_stamp" ]; then
     _files=(-r requirements/runtime.txt)
     for _extra in "$@"; do _files+=(-r "requirements/$_extra.txt"); done
     echo 'setup: installing the requirements (about 1.5 GB; some minutes the first time)'
-    python -m pip install --quiet -c requirements/constraints.txt 'setuptools>=70.1' "${_files[@]}" \
+    python -m pip install -c requirements/constraints.txt 'setuptools>=70.1' "${_files[@]}" \
         || _fail 'pip could not install the requirements; its message is above.'
     python -m pip install --quiet --no-deps --no-build-isolation -e . || _fail 'pip could not install mmvmr itself.'
     if ! python -c 'import cv2' 2>/dev/null; then

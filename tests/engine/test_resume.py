@@ -32,7 +32,8 @@ def runs(tmp_path, tiny_dataset):
 @pytest.mark.parametrize('case', CASES)
 def test_resumed_run_ends_with_the_same_weights(case, runs, tmp_path, tiny_dataset):
     method, changes = CASES[case]
-    options = {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True} if changes is None else {}
+    options = {} if changes is not None else {
+        'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True}
     file = write_config(tmp_path / 'config.py', tiny_dataset, method, **(changes or {}))
     straight = runs('straight', file, {**options, 'train_cfg.max_epochs': 3})
     stopped = tmp_path / 'resumed'

@@ -37,7 +37,8 @@ def _predictions(path):
 
 def test_train_and_test(tmp_path, config):
     file, run = config(), tmp_path / 'run'
-    output = run_tool(['tools/train.py', file, '--work-dir', run, '--seed', 3, '--cfg-options', 'train_cfg.max_epochs=1'])
+    one_epoch = ['--cfg-options', 'train_cfg.max_epochs=1']
+    output = run_tool(['tools/train.py', file, '--work-dir', run, '--seed', 3, '--amp', *one_epoch])
     assert 'Training config on 16 pairs of custom (train) with 1 x CPU' in output
     assert (run / 'epoch_1.pth').exists() and not (run / 'epoch_2.pth').exists()
     output = run_tool(['tools/test.py', file, run, '--work-dir', run])
@@ -63,7 +64,8 @@ def test_training_does_not_need_the_test_split(tmp_path, config):
     (['train_dataloader.dataset.feature_dim=9'], 'ValueError: The features in .* have 8 dimensions'),
 ])
 def test_mistakes_are_explained_without_a_traceback(tmp_path, config, options, message, monkeypatch, capsys):
-    monkeypatch.setattr('sys.argv', ['train.py', config(), '--work-dir', str(tmp_path / 'run'), '--cfg-options', *options])
+    command = ['train.py', config(), '--work-dir', str(tmp_path / 'run'), '--cfg-options', *options]
+    monkeypatch.setattr('sys.argv', command)
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(REPO / 'tools' / 'train.py'), run_name='__main__')
     assert end.value.code == 1
@@ -77,13 +79,14 @@ def test_debug_shows_the_traceback(tmp_path):
 
 def test_two_processes_train_and_test(tmp_path, config):
     file, run, port = config('cnm', optim_wrapper=ALTERNATING), tmp_path / 'run', _free_port()
-    options = ['--cfg-options', 'train_dataloader.batch_size=2', 'train_cfg.max_epochs=1', 'test_dataloader.dataset.indices=7']
-    output = run_tool(['bash', 'tools/dist_train.sh', file, 2, '--work-dir', run, '--auto-scale-lr', *options], PORT=port)
+    options = ['--work-dir', run, '--cfg-options', 'train_dataloader.batch_size=2', 'train_cfg.max_epochs=1',
+               'test_dataloader.dataset.indices=7']
+    output = run_tool(['bash', 'tools/dist_train.sh', file, 2, '--auto-scale-lr', *options], PORT=port)
     assert 'with 2 x CPU' in output
     assert 'LR is set based on batch size of 4 and the current batch size is 4' in output
     test = [file, run / 'epoch_1.pth']
-    run_tool(['bash', 'tools/dist_test.sh', *test, 2, '--out', tmp_path / 'two.jsonl', '--work-dir', run, *options], PORT=port)
-    run_tool(['tools/test.py', *test, '--out', tmp_path / 'one.jsonl', '--work-dir', run, *options])
+    run_tool(['bash', 'tools/dist_test.sh', *test, 2, '--out', tmp_path / 'two.jsonl', *options], PORT=port)
+    run_tool(['tools/test.py', *test, '--out', tmp_path / 'one.jsonl', *options])
     two, one = _predictions(tmp_path / 'two.jsonl'), _predictions(tmp_path / 'one.jsonl')
     assert sorted(two) == sorted(one) == list(range(7))
     for index, row in one.items():
@@ -92,7 +95,8 @@ def test_two_processes_train_and_test(tmp_path, config):
 
 def test_two_nodes_resume_what_one_process_began(trained):
     file, run = trained
-    command = ['bash', 'tools/dist_train.sh', file, 1, '--work-dir', run, '--resume', '--cfg-options', 'train_cfg.max_epochs=2']
+    command = ['bash', 'tools/dist_train.sh', file, 1, '--work-dir', run, '--resume',
+               '--cfg-options', 'train_cfg.max_epochs=2']
     places = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=_free_port())
     nodes = [start_tool(command, NODE_RANK=rank, **places) for rank in ('0', '1')]
     outputs = [node.communicate(timeout=120)[0] for node in nodes]
