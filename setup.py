@@ -23,7 +23,7 @@ setup(
     long_description_content_type='text/markdown',
     author='the mmvmr authors',
     license='Apache-2.0',
-    python_requires='>=3.9',
+    python_requires='>=3.10',
     # The configs stay at the top of the repository and travel in the wheel as data of the package.
     packages=[*find_packages(include=['mmvmr', 'mmvmr.*']), 'mmvmr.configs'],
     package_dir={'mmvmr.configs': 'configs'},

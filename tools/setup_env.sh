@@ -7,8 +7,8 @@ _fail() { echo "setup: $*" >&2; exit 1; }
 
 if [ -z "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ]; then
     if [ ! -x .venv/bin/python ]; then
-        command -v python3 >/dev/null || _fail 'there is no python3. Install Python 3.9 or newer.'
-        python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || _fail "$(python3 --version) is too old: 3.9 or newer is needed."
+        command -v python3 >/dev/null || _fail 'there is no python3. Install Python 3.10 or newer.'
+        python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || _fail "$(python3 --version) is too old: 3.10 or newer is needed."
         echo 'setup: making the environment .venv'
         rm -rf .venv
         python3 -m venv .venv || _fail 'python3 -m venv failed; on Debian: apt-get install python3-venv'
