@@ -10,8 +10,8 @@ import argparse
 import json
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import Pool
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -82,8 +82,8 @@ def make_all(folder: Path, args: argparse.Namespace) -> str:
     (folder / 'videos').mkdir(parents=True)
     tasks = [(split, index) for split, count in SPLITS.items() for index in range(max(round(count * args.scale), 1))]
     work = partial(make_video, folder=folder / 'videos', seed=args.seed, difficulty=args.difficulty)
-    with Pool(args.workers) as pool:
-        made = list(tqdm(pool.imap(work, tasks, chunksize=4), total=len(tasks), desc='Rendering and describing videos'))
+    with ProcessPoolExecutor(args.workers) as pool:  # says so when a process is killed; a Pool would wait forever
+        made = list(tqdm(pool.map(work, tasks, chunksize=4), total=len(tasks), desc='Rendering and describing videos'))
     write_packed_store(folder / 'features', ((script.video_id, rows) for script, rows in made), args.num_clips,
                        manifest=dict(extractor=DescriptorExtractor.name, fps=FPS))
     pairs: Dict[str, List[list]] = {split: [] for split in SPLITS}
