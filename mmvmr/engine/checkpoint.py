@@ -74,12 +74,17 @@ def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu') -> Di
     return checkpoint
 
 
+def load_from_disk(filename: str, map_location: Any = None) -> Dict:
+    """:func:`load_checkpoint` for MMEngine, which puts the end of this name into its log."""
+    return load_checkpoint(filename, map_location)
+
+
 def refuse_remote(filename: str, map_location: Any = None) -> Dict:
     """MMEngine unpickles what it downloads, which may run code; ours must be a local file."""
     raise ValueError(f'Checkpoints are read from local files, got "{filename}". Download it first, and give its path.')
 
 
-CheckpointLoader.register_scheme(prefixes='', loader=load_checkpoint, force=True)
+CheckpointLoader.register_scheme(prefixes='', loader=load_from_disk, force=True)
 CheckpointLoader.register_scheme(prefixes=_REMOTE, loader=refuse_remote, force=True)
 
 

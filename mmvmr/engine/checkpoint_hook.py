@@ -36,6 +36,8 @@ class CheckpointHook(_CheckpointHook):
             super().after_train_epoch(runner)
 
     def after_val_epoch(self, runner, metrics: Dict[str, float]) -> None:
+        if self.out_dir is None:  # validation without training
+            return
         self._check_metrics(metrics)
         if not self.by_epoch:
             super().after_val_epoch(runner, metrics)
@@ -46,6 +48,7 @@ class CheckpointHook(_CheckpointHook):
         if self._due or (self.save_last and runner.train_loop.stop_training):
             runner.logger.info(f'Saving checkpoint at {runner.epoch} epochs')
             self._save_checkpoint_with_step(runner, runner.epoch, dict(epoch=runner.epoch, iter=runner.iter))
+            self._due = False
 
     def before_save_checkpoint(self, runner, checkpoint: Dict) -> None:
         for key in ('meta', 'message_hub'):

@@ -6,6 +6,7 @@ from two_parts import TwoParts, train_in_process, train_two_parts
 
 from mmvmr.engine.wrappers import BFloat16OptimWrapper
 
+
 def test_two_processes_train_like_one_on_the_whole_batch(tmp_path):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
