@@ -55,7 +55,7 @@ def test_plain_pickle_is_refused_and_nothing_is_run(tmp_path):
 
 
 def test_config_in_a_checkpoint_is_not_executed_on_resuming(tmp_path):
-    text = f'import os\nos.mkdir({str(tmp_path / "owned")!r})'
+    text = f'_ = __import__("os").mkdir({str(tmp_path / "owned")!r})'
     path = _save(tmp_path / 'bad.pth', dict(state_dict={}, meta=dict(config=text, epoch=1)))
     assert load_checkpoint(path)['meta'] == dict(epoch=1)
     Config.fromstring(text, file_format='.py')
