@@ -34,10 +34,10 @@ def test_proposal_generator_in_twenty_lines_trains_and_predicts(tmp_path, monkey
     _write(tmp_path, part)
     (tmp_path / 'my_parts' / '__init__.py').touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    config = Config.fromfile(_write(tmp_path, config_block))  # imports my_parts.windows by custom_imports
+    config = Config.fromfile(_write(tmp_path, config_block))  # imports my_parts.slices by custom_imports
     with DefaultScope.overwrite_default_scope('mmvmr'):
         model = MODELS.build(config.model)
-    assert type(model.proposal_generator).__name__ == 'EvenWindows'
+    assert type(model.proposal_generator).__name__ == 'EvenSlices'
     data = dict(inputs=make_batch(num_clips=64, video_dim=57, word_dim=300),
                 data_samples=[MomentSample(metainfo=dict(video_id='v', query='q', duration=8.0)) for _ in range(3)])
     losses = model(**model.data_preprocessor(data, True), mode='loss')
