@@ -1,4 +1,5 @@
 """Features that stay on the device for the whole training."""
+import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -19,6 +20,6 @@ class ResidentFeaturesHook(Hook):
         if not getattr(dataset, 'resident', False):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        array = torch.from_numpy(dataset.store.array)
-        model.data_preprocessor.resident = array.to(next(model.parameters()).device)
-        runner.logger.info(f'{array.nbytes / 2**30:.2f} GB of features stay on the device.')
+        features = torch.from_numpy(np.array(dataset.store.array))  # a copy in memory: the map is read-only
+        model.data_preprocessor.resident = features.to(next(model.parameters()).device)
+        runner.logger.info(f'{features.nbytes / 2**30:.2f} GB of features stay on the device.')
