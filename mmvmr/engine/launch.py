@@ -12,6 +12,7 @@ from typing import Callable, Optional
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 import mmvmr
 from mmvmr import registry
@@ -43,7 +44,7 @@ def _closest_argument(message: str) -> str:
         return ''
     names = list(inspect.signature(parts[0]).parameters)
     close = difflib.get_close_matches(match[2], names, n=3, cutoff=0.5)
-    return f'. {"Did you mean " + " or ".join(close) if close else "Its arguments: " + ", ".join(names)}?'
+    return f'. Did you mean {" or ".join(close)}?' if close else f'. Its arguments are {", ".join(names)}.'
 
 
 class FormattedOnce(Config):
@@ -77,15 +78,31 @@ def find_config(name: str) -> str:
     raise FileNotFoundError(f'There is no config "{name}". Did you mean {" or ".join(known[stem] for stem in close)}?')
 
 
+def _check_entries(config: Config, options: dict) -> None:
+    """Refuse a misspelled entry, which MMEngine would not read and so not report."""
+    known = {*inspect.signature(Runner.__init__).parameters, 'compile', 'custom_imports', 'sync_bn'}
+    wrong = [name for name in config if name not in known and difflib.get_close_matches(name, known, cutoff=0.9)]
+    wrong += [name for name in dict.fromkeys(key.split('.')[0] for key in options) if name not in {*config, *known}]
+    if wrong:
+        close = difflib.get_close_matches(wrong[0], {*config, *known}.difference(wrong), cutoff=0.5)
+        raise ValueError(f'"{wrong[0]}" is no entry of a config that anything reads. Did you mean '
+                         f'{" or ".join(close) or "one of " + ", ".join(sorted(config))}?')
+
+
 def read_config(path: str, options: Optional[dict] = None, work_dir: Optional[str] = None) -> Config:
-    """Read a config file, apply ``--cfg-options``, and set the work dir to ``work_dirs/<stem>`` unless it is given."""
+    """Read a config file, apply ``--cfg-options``, and set the work dir to ``work_dirs/<stem>`` unless it is given.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        ValueError: If an entry is misspelled.
+    """
     path = find_config(path)
     file = Config.fromfile(path)
     config = FormattedOnce(file.to_dict(), cfg_text=file.text, filename=file.filename)
     if 'batch_size' in config.get('train_dataloader', {}):  # the learning rate in a file belongs to its batch size
         config.setdefault('auto_scale_lr', dict(base_batch_size=config.train_dataloader.batch_size, enable=False))
-    if options:
-        config.merge_from_dict(options)
+    _check_entries(config, options or {})
+    config.merge_from_dict(options or {})
     config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
     return config
 

@@ -28,6 +28,16 @@ def test_learning_rate_belongs_to_the_batch_size_of_the_file(tmp_path, tiny_data
     assert config.auto_scale_lr == dict(base_batch_size=4, enable=False)
 
 
+def test_misspelled_entries_are_refused(tmp_path, tiny_dataset):
+    file = write_config(tmp_path / 'mine.py', tiny_dataset, optim_wraper=dict(accumulative_counts=2))
+    with pytest.raises(ValueError, match='"optim_wraper" is no entry of a config .* Did you mean optim_wrapper'):
+        read_config(file)
+    file = write_config(tmp_path / 'mine.py', tiny_dataset, hidden_size=3)  # a name of the user's own
+    with pytest.raises(ValueError, match='"modle" is no entry .* Did you mean model'):
+        read_config(file, {'modle.span_level': 0.3})
+    assert read_config(file, {'hidden_size': 4, 'compile': True}).compile
+
+
 def test_text_of_a_config_follows_its_changes(tmp_path, tiny_dataset):
     config = read_config(write_config(tmp_path / 'mine.py', tiny_dataset))
     assert 'max_epochs=2' in config.pretty_text
