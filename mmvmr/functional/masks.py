@@ -1,6 +1,4 @@
 """Temporal masks: the one currency between proposal generators, negatives and reconstructors."""
-from typing import Optional
-
 import torch
 from torch import Tensor
 
@@ -48,15 +46,14 @@ def resample(video: Tensor, num_clips: int) -> Tensor:
     return video.index_select(1, positions)
 
 
-def mask_spans(masks: Tensor, level: float, peaks: Optional[Tensor] = None) -> Tensor:
-    """Read a span from each mask: the run around its peak where the mask is at least ``level`` of the peak.
+def mask_spans(masks: Tensor, level: float) -> Tensor:
+    """Read a span from each mask: the run around its (first) peak where the mask is at least ``level`` of the peak.
 
     The ends are interpolated linearly between grid points.
 
     Args:
         masks: (..., T'), non-negative.
         level: Fraction of the peak, in (0, 1].
-        peaks: (...) indices of the peaks; the first maximum by default.
 
     Returns:
         (..., 2) start and end as fractions of the video.
@@ -66,7 +63,7 @@ def mask_spans(masks: Tensor, level: float, peaks: Optional[Tensor] = None) -> T
         tensor([0.3750, 0.6250])
     """
     last = masks.size(-1) - 1
-    peaks = (masks.argmax(dim=-1) if peaks is None else peaks).unsqueeze(-1)
+    peaks = masks.argmax(dim=-1, keepdim=True)
     heights = level * masks.gather(-1, peaks)
     start = _run_start(masks, heights, peaks)
     end = last - _run_start(masks.flip(-1), heights, last - peaks)

@@ -1,6 +1,4 @@
 """Hiding words of a query, reading it backwards, and scoring how well it was filled in again."""
-from typing import Optional
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -58,9 +56,8 @@ def reverse_words(query: Query) -> Query:
         hidden=None if query.hidden is None else query.hidden.gather(1, order))
 
 
-def query_nll(logits: Tensor, word_ids: Tensor, valid: Tensor, label_smoothing: float = 0.0,
-              average: bool = True) -> Tensor:
-    """Negative log-likelihood of each query, averaged over its words (``average=False``: one value per word).
+def query_nll(logits: Tensor, word_ids: Tensor, valid: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Negative log-likelihood of each query, averaged over its words.
 
     l_i = -(1 - eps) log p(w_i) - eps / V sum_v log p(v) with label smoothing eps (CNM section "Training").
 
@@ -70,7 +67,7 @@ def query_nll(logits: Tensor, word_ids: Tensor, valid: Tensor, label_smoothing: 
         valid: (B, N) bool, the positions that count.
 
     Returns:
-        (B, M), or (B, M, N) with zeros where not valid.
+        (B, M).
 
     Example:
         >>> query_nll(torch.zeros(1, 1, 2, 4), torch.tensor([[3, 0]]), torch.tensor([[True, False]]))
@@ -80,11 +77,10 @@ def query_nll(logits: Tensor, word_ids: Tensor, valid: Tensor, label_smoothing: 
     words = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction='none',
                             label_smoothing=label_smoothing).view(targets.shape)
     words = words.masked_fill(~valid.unsqueeze(1), 0)
-    return words.sum(dim=-1) / valid.sum(dim=-1).unsqueeze(1) if average else words
+    return words.sum(dim=-1) / valid.sum(dim=-1).unsqueeze(1)
 
 
-def mean_words(query: Query, keep: Optional[Tensor] = None) -> Tensor:
-    """Average of the encoded words of each query: (B, D). ``keep`` (B, L) narrows the words that count."""
-    keep = (query.mask if keep is None else keep).unsqueeze(-1)
-    words = query.features[:, -query.mask.size(1):]
+def mean_words(query: Query) -> Tensor:
+    """Average of the encoded words of each query, without start token and padding: (B, D)."""
+    words, keep = query.features[:, -query.mask.size(1):], query.mask.unsqueeze(-1)
     return (words * keep).sum(dim=1) / keep.sum(dim=1).clamp(min=1)
