@@ -27,7 +27,7 @@ def check_fit(model, dataset) -> None:
     if wrong:
         listed = '; '.join(f'{key} is {given}, the data have {found}' for key, (given, found) in wrong.items())
         options = ' '.join(f'{key}={found}' for key, (_, found) in wrong.items())
-        raise ValueError(f'The model does not fit the data: {listed}. If the data are the right ones, change the config '
+        raise ValueError(f'The model does not fit the data: {listed}. If the data are right, change the config '
                          f'or add --cfg-options {options}')
 
 
