@@ -58,3 +58,11 @@ def test_log_tells_the_losses_and_how_long_it_will_take(run, tmp_path):
     log = next((tmp_path / 'run').rglob('*.log')).read_text()
     line = next(line for line in log.splitlines() if 'Epoch(train) [1][2/4]' in line)
     assert 'eta: ' in line and 'loss_ranking: ' in line
+
+
+def test_compiled_steps_have_the_same_losses(run):
+    plain = run()
+    compiled = run({'compile': dict(backend='eager')})  # traced, not translated: the compiler itself takes minutes
+    assert hasattr(compiled.model.train_step, '_torchdynamo_orig_callable')
+    losses = [runner.message_hub.get_scalar('train/loss').data[0] for runner in (plain, compiled)]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
