@@ -1,4 +1,5 @@
-"""A model without randomness and its training in two processes, importable from processes that a test starts."""
+"""A model without randomness, and its training in two processes:  two_parts.py RANK PORT FOLDER."""
+import sys
 from pathlib import Path
 
 import torch
@@ -7,6 +8,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mmvmr.engine.alternating import AlternatingConstructor, train_step
+from mmvmr.engine.launch import end_processes
 from mmvmr.engine.wrappers import MomentDistributedDataParallel
 
 SGD = dict(optimizer=dict(type='SGD', lr=0.1))
@@ -50,4 +52,8 @@ def train_in_process(rank: int, port: int, folder: Path) -> None:
         model = TwoParts()
         wrapped = MomentDistributedDataParallel(model, device_ids=[rank])
         torch.save(train_two_parts(model, wrapped, slice(rank, 8, 2), in_turn), f'{folder}/{rank}_{in_turn}.pth')
-    torch.distributed.destroy_process_group()
+    end_processes()
+
+
+if __name__ == '__main__':
+    train_in_process(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -13,7 +13,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmvmr.engine.checkpoint import find_weights, load_weights
-from mmvmr.engine.launch import friendly_errors, read_config, start_processes
+from mmvmr.engine.launch import end_processes, friendly_errors, read_config, start_processes
 from mmvmr.evaluation.probes import PROBES, apply_probe
 
 
@@ -63,6 +63,7 @@ def main() -> None:
         apply_probe(dataset, args.probe)
         runner.test_evaluator.dataset_meta = dataset.metainfo
     runner.test()
+    end_processes()
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmvmr.engine.checkpoint import find_latest
-from mmvmr.engine.launch import friendly_errors, read_config, start_processes, use_mixed_precision
+from mmvmr.engine.launch import end_processes, friendly_errors, read_config, start_processes, use_mixed_precision
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,6 +69,7 @@ def main() -> None:
     runner.logger.info(f'Training {Path(args.config).stem} on {data.get("num_pairs")} pairs of {data.get("protocol")} '
                        f'with {runner.world_size} x {device}, into {runner.work_dir}')
     runner.train()
+    end_processes()
 
 
 if __name__ == '__main__':

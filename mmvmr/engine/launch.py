@@ -1,4 +1,5 @@
 """What the command-line tools share: reading configs, starting processes, and errors that a user can read."""
+import atexit
 import difflib
 import functools
 import inspect
@@ -123,6 +124,20 @@ def start_processes(launcher: str) -> None:
         _set_rank(*(dict(slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
                          mpi=tuple(f'OMPI_COMM_WORLD_{name}' for name in ('RANK', 'SIZE', 'LOCAL_RANK')))[launcher]))
     torch.distributed.init_process_group('gloo')
+
+
+def end_processes() -> None:
+    """End this process if it is one of several; the last call of a program.
+
+    The threads of gloo may still hold Python objects, and then hang or abort a process that takes Python apart
+    (https://github.com/pytorch/pytorch/issues/190489). So it ends at once, as the children of multiprocessing do.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _set_rank(rank: str, size: str, local_rank: str) -> None:

@@ -1,8 +1,9 @@
 import socket
 
 import torch
+from runs import start_tool
 from torch import nn
-from two_parts import TwoParts, train_in_process, train_two_parts
+from two_parts import TwoParts, train_two_parts
 
 from mmvmr.engine.wrappers import BFloat16OptimWrapper
 
@@ -11,7 +12,10 @@ def test_two_processes_train_like_one_on_the_whole_batch(tmp_path):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.start_processes(train_in_process, (port, tmp_path), nprocs=2, start_method='spawn')
+    processes = [start_tool(['tests/two_parts.py', rank, port, tmp_path]) for rank in (0, 1)]
+    for process in processes:
+        output = process.communicate(timeout=200)[0]
+        assert process.returncode == 0, output
     for in_turn in (False, True):
         model = TwoParts()
         start = {name: value.clone() for name, value in model.state_dict().items()}
