@@ -25,7 +25,7 @@ model = dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=1.0),
         diversity=dict(type='DiversityLoss', target=0.146, loss_weight=5.0)),
-    ranker=dict(type='VoteRanker', weight_by_best=True),
+    ranker=dict(type='VoteRanker', weights='best'),
     tie_transformers=True)
 
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=4e-4), clip_grad=dict(max_norm=10))

@@ -13,7 +13,7 @@ D       hidden size (Dv and Dw before the encoder)
 V       words the reconstructor can name (class 0 ends a query)
 ======  ==========================================================
 
-All four records are immutable; ``record._replace(field=...)`` gives a changed copy. None of them holds an annotated
+All records are immutable; ``record._replace(field=...)`` gives a changed copy. None of them holds an annotated
 span: that is the weak supervision. Ground truth lives in :class:`MomentSample` alone, which no part receives.
 """
 from typing import Dict, NamedTuple, Optional
@@ -41,7 +41,14 @@ class Batch(NamedTuple):
     """What the data preprocessor hands to the model."""
     video: Tensor  # (B, T, Dv) clip features
     query: Query
-    matched: Optional[Tensor] = None  # (B,) bool: does the query belong to the video? None: all do
+    same_video: Optional[Tensor] = None  # (B, B) bool: are pairs i and j of one video? in training only
+
+
+class Clips(NamedTuple):
+    """What a generator that scores clip by clip knows of single clips, for the losses that judge clips (MSCL)."""
+    scores: Tensor  # (B, T) in (0, 1), how well the clip matches the query
+    features: Tensor  # (B, T, E) of unit length, for contrast between clips
+    mismatched: Tensor  # (B, T) the scores under the query of the next pair, pair 0 after the last
 
 
 class Proposals(NamedTuple):
@@ -49,13 +56,14 @@ class Proposals(NamedTuple):
     spans: Tensor  # (B, K, 2) start and end as fractions of the video, may reach beyond [0, 1]
     masks: Tensor  # (B, K, T') in [0, 1]: how much of each clip belongs to the proposal
     scores: Optional[Tensor] = None  # (B, K) the generator's own confidence, where it has one
+    clips: Optional[Clips] = None  # where the generator scores clips
 
 
 class Outputs(NamedTuple):
     """Everything that the losses and the ranker may look at."""
     video: Tensor  # (B, T, D)
     query: Query
-    matched: Optional[Tensor]  # (B,)
+    same_video: Optional[Tensor]  # (B, B) bool
     components: Proposals  # what the generator proposed
     proposals: Proposals  # the same, or what the combiner made of it
     nll: Dict[str, Dict[str, Tensor]]  # nll[task][mask name] -> (B, K) or (B, 1), lower is better; see MomentRetriever

@@ -40,6 +40,7 @@ class ReconstructionWeighted(nn.Module):
     Args:
         temperature: tau.
     """
+    ranks_components = True  # the components are candidates for the answer as well, behind what is made of them
 
     def __init__(self, temperature: float = 0.1, peak_normalized: bool = True) -> None:
         super().__init__()
@@ -60,6 +61,7 @@ class AttentionWeighted(nn.Module):
     Args:
         dim: D.
     """
+    ranks_components = True
 
     def __init__(self, dim: int, peak_normalized: bool = True) -> None:
         super().__init__()
@@ -78,6 +80,7 @@ class AttentionWeighted(nn.Module):
 @MODELS.register_module()
 class EquallyWeighted(nn.Module):
     """All components count the same. Variant B of MCMT."""
+    ranks_components = True
 
     def __init__(self, peak_normalized: bool = True) -> None:
         super().__init__()
@@ -91,6 +94,7 @@ class EquallyWeighted(nn.Module):
 @MODELS.register_module()
 class Union(nn.Module):
     """The largest component at every clip, max_k m_k, from the first start to the last end. Variant C of MCMT."""
+    ranks_components = True
 
     def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
         start = components.spans[..., 0].amin(dim=1, keepdim=True)

@@ -54,8 +54,14 @@ class MomentRetriever(BaseModel):
         self.span_level = span_level
         self._check()
         if tie_transformers:
-            for reconstructor in self.reconstructors.values():
-                reconstructor.transformer = self.proposal_generator.transformer
+            self._tie_transformers()
+
+    def _tie_transformers(self) -> None:
+        for part in (self.proposal_generator, *self.reconstructors.values()):
+            if not hasattr(part, 'transformer'):
+                raise ValueError(f'{type(part).__name__} has no transformer that could be shared. '
+                                 'Set `tie_transformers=False` in the config.')
+            part.transformer = self.proposal_generator.transformer
 
     def forward(self, inputs: Batch, data_samples: Optional[List[MomentSample]] = None, mode: str = 'tensor',
                 losses: Optional[Sequence[str]] = None) -> Union[Outputs, Dict[str, Tensor], List[MomentSample]]:
@@ -72,35 +78,39 @@ class MomentRetriever(BaseModel):
             return self.retrieve(inputs, self._needed_negatives(self.losses))
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}.")
 
-    def retrieve(self, batch: Batch, negatives: Sequence[str] = (), explain: bool = True,
-                 explain_components: bool = False) -> Outputs:
+    def retrieve(self, batch: Batch, negatives: Sequence[str] = (), explain: bool = True) -> Outputs:
         """Everything up to the judgement.
 
-        Per task, ``nll`` holds 'positive' (B, K), each named negative of the proposal with the lowest nll (B, 1), and
-        with ``explain_components`` what the combiner started from, 'components' (B, K').
+        Per task, ``nll`` holds 'positive' (B, K) and each named negative of the proposal with the lowest nll (B, 1).
         """
+        outputs = self._propose(batch)
+        nll = {}
+        for task, reconstructor in self.reconstructors.items():
+            nll[task] = self._explain(reconstructor, outputs, dict(positive=outputs.proposals.masks))
+            if negatives:
+                best = nll[task]['positive'].argmin(dim=1)
+                opposed = select_masks(self._oppose(outputs, negatives), best)
+                nll[task].update(self._explain(reconstructor, outputs, opposed))
+        return outputs._replace(nll=nll)
+
+    def _propose(self, batch: Batch) -> Outputs:
+        """Encode, propose, combine."""
         video, query = self.encoder(batch.video, batch.query)
         components = self.proposal_generator(video, query)
         proposals = components
         if self.combiner is not None:
-            explain_query = self.reconstructors['query'].explain
-            proposals = self.combiner(components, video, query, lambda masks: explain_query(video, query, masks))
-        nll = {}
-        for task, reconstructor in self.reconstructors.items() if explain else ():
-            masks = dict(positive=proposals.masks)
-            if explain_components and self.combiner is not None:
-                masks['components'] = components.masks
-            nll[task] = self._explain(reconstructor, video, query, masks)
-            if negatives:
-                opposed = {name: self.negatives[name](proposals, video, query) for name in negatives}
-                best = nll[task]['positive'].argmin(dim=1)
-                nll[task].update(self._explain(reconstructor, video, query, select_masks(opposed, best)))
-        return Outputs(video, query, batch.matched, components, proposals, nll)
+            explain = self.reconstructors['query'].explain
+            proposals = self.combiner(components, video, query, lambda masks: explain(video, query, masks))
+        return Outputs(video, query, batch.same_video, components, proposals, nll={})
+
+    def _oppose(self, outputs: Outputs, negatives: Sequence[str]) -> Dict[str, Tensor]:
+        """Masks (B, K or 1, T') of the negatives of all proposals, by name."""
+        return {name: self.negatives[name](outputs.proposals, outputs.video, outputs.query) for name in negatives}
 
     @staticmethod
-    def _explain(reconstructor: nn.Module, video: Tensor, query, masks: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    def _explain(reconstructor: nn.Module, outputs: Outputs, masks: Dict[str, Tensor]) -> Dict[str, Tensor]:
         """Reconstruct from all masks in one call and hand the results out by name."""
-        nll = reconstructor(video, query, torch.cat(list(masks.values()), dim=1))
+        nll = reconstructor(outputs.video, outputs.query, torch.cat(list(masks.values()), dim=1))
         return dict(zip(masks, nll.split([mask.size(1) for mask in masks.values()], dim=1)))
 
     def loss(self, batch: Batch, names: Optional[Sequence[str]] = None) -> Dict[str, Tensor]:
@@ -115,11 +125,10 @@ class MomentRetriever(BaseModel):
         Args:
             margin: Also add ``margin``, the reconstruction margin of the moment ranked first.
         """
-        outputs = self.retrieve(inputs, explain=self.ranker is not None, explain_components=True)
-        candidates = outputs.proposals
-        if self.combiner is not None:
-            candidates = Proposals(*(torch.cat(pair, dim=1) for pair in zip(outputs.proposals[:2], outputs.components)))
-        spans = candidates.spans if self.span_level is None else mask_spans(candidates.masks, self.span_level)
+        outputs = self._rank_inputs(inputs)
+        spans, masks = outputs.proposals[:2]
+        if self.span_level is not None:
+            spans = mask_spans(masks, self.span_level)
         scores = self.ranker(outputs) if self.ranker is not None else torch.zeros_like(spans[..., 0])
         order = scores.argsort(dim=1, descending=True, stable=True)
         spans = spans.clamp(0, 1).gather(1, order.unsqueeze(-1).expand_as(spans)).cpu()
@@ -127,12 +136,26 @@ class MomentRetriever(BaseModel):
         for sample, fractions, pred_scores in zip(data_samples, spans, scores):
             sample.pred_spans, sample.pred_scores = fractions * sample.duration, pred_scores
         if margin:
-            for sample, value in zip(data_samples, self._margin(outputs, candidates.masks, order[:, :1]).tolist()):
+            for sample, value in zip(data_samples, self._margin(outputs, order[:, :1]).tolist()):
                 sample.set_field(value, 'margin')
         return data_samples
 
-    def _margin(self, outputs: Outputs, masks: Tensor, chosen: Tensor) -> Tensor:
+    def _rank_inputs(self, batch: Batch) -> Outputs:
+        """The candidates for the answer as proposals (B, C), explained as far as the ranker reads it."""
+        outputs = self._propose(batch)
+        if getattr(self.combiner, 'ranks_components', False):
+            pairs = zip(outputs.proposals[:2], outputs.components)
+            outputs = outputs._replace(proposals=Proposals(*(torch.cat(pair, dim=1) for pair in pairs)))
+        if self.ranker is None or 'scores' in getattr(self.ranker, 'reads', ()):
+            return outputs
+        opposed = self._oppose(outputs, getattr(self.ranker, 'negatives', ()))
+        masks = dict(opposed, positive=outputs.proposals.masks)
+        return outputs._replace(nll={
+            task: self._explain(part, outputs, masks) for task, part in self.reconstructors.items()})
+
+    def _margin(self, outputs: Outputs, chosen: Tensor) -> Tensor:
         """How much better the chosen mask explains the query than both the rest of the video and the whole: (B,)."""
+        masks = outputs.proposals.masks
         mask = masks.gather(1, chosen.unsqueeze(-1).expand(-1, -1, masks.size(-1)))  # (B, 1, T')
         three = torch.cat([mask, 1 - mask, torch.ones_like(mask)], dim=1)
         nll = sum(part(outputs.video, outputs.query, three) for part in self.reconstructors.values())
@@ -151,21 +174,37 @@ class MomentRetriever(BaseModel):
         return list(dict.fromkeys(name for loss in losses.values() for name in loss.negatives))
 
     def _check(self) -> None:
-        for name, loss in self.losses.items():
-            for kind, wanted, present in (('negatives', loss.negatives, self.negatives),
-                                          ('reconstructors', getattr(loss, 'tasks', ()), self.reconstructors)):
-                missing = [item for item in wanted if item not in present]
-                if missing:
-                    raise ValueError(f'Loss "{name}" needs the {kind} {missing}, but the model has {list(present)}. '
-                                     f'Add them under `{kind}` in the config, or name others in the loss.')
+        """Refuse combinations of parts that cannot work; docs/mixtures.md lists them."""
+        judges = {f'Loss "{name}"': loss for name, loss in self.losses.items()}
+        if self.ranker is not None:
+            judges['The ranker'] = self.ranker
+        for name, judge in judges.items():
+            self._check_judge(f'{name} ({type(judge).__name__})', judge)
         if self.reconstructors and self.encoder.reads_query:
             raise ValueError(f'{type(self.encoder).__name__} reads the query, so the video that it encodes would tell '
                              'the reconstructors the hidden words. Use an encoder that does not, e.g. LinearEncoder.')
         if self.combiner and 'query' not in self.reconstructors:
             raise ValueError('A combiner asks the reconstructor named "query", but the model has '
                              f'{list(self.reconstructors)}. Name one of `reconstructors` so in the config.')
-        if self.ranker and not self.reconstructors:
-            raise ValueError('A ranker needs at least one of `reconstructors`, but there is none.')
+
+    def _check_judge(self, name: str, judge: nn.Module) -> None:
+        for kind, attribute in (('negatives', 'negatives'), ('reconstructors', 'tasks')):
+            present = getattr(self, kind)
+            missing = [item for item in getattr(judge, attribute, ()) if item not in present]
+            if missing:
+                raise ValueError(f'{name} needs the {kind} {missing}, but the model has {list(present)}. Add them '
+                                 f'under `{kind}` in the config, or name others there.')
+        reads = getattr(judge, 'reads', ())
+        gives = getattr(self.proposal_generator, 'gives', ())
+        if judge is self.ranker and 'scores' not in reads and not self.reconstructors:
+            raise ValueError(f'{name} needs at least one of `reconstructors`, but there is none.')
+        for field in reads:
+            if field not in gives:
+                raise ValueError(f'{name} reads the {field} that a proposal generator gives, but '
+                                 f'{type(self.proposal_generator).__name__} gives {list(gives) or "none"}.')
+        if 'scores' in reads and self.combiner is not None:
+            raise ValueError(f'{name} reads the scores that the generator gives its proposals, but what '
+                             f'{type(self.combiner).__name__} makes of them has none. Leave one of the two out.')
 
 
 def select_masks(masks: Dict[str, Tensor], chosen: Tensor) -> Dict[str, Tensor]:

@@ -7,10 +7,9 @@ from mmvmr.registry import MODELS
 from mmvmr.structures import Outputs
 
 
-def candidate_nll(outputs: Outputs) -> Tensor:
-    """NLL of each candidate, averaged over the tasks: (B, C), proposals first, then the components behind them."""
-    return torch.stack([torch.cat([nll[name] for name in ('positive', 'components') if name in nll], dim=1)
-                        for nll in outputs.nll.values()]).mean(dim=0)
+def candidate_nll(outputs: Outputs, name: str = 'positive') -> Tensor:
+    """NLL under the mask of each candidate, or under a negative of it, averaged over the tasks: (B, C)."""
+    return torch.stack([nll[name] for nll in outputs.nll.values()]).mean(dim=0)
 
 
 @MODELS.register_module()
@@ -20,11 +19,40 @@ class ReconstructionRanker(nn.Module):
     def forward(self, outputs: Outputs) -> Tensor:
         """Scores (B, C), higher is better."""
         scores = -candidate_nll(outputs)
-        num_proposals = outputs.proposals.masks.size(1)
-        lead = scores.amax(dim=1, keepdim=True)
-        if scores.size(1) > num_proposals:  # ties are broken in favour of the first
-            scores = torch.cat([lead.expand(-1, num_proposals), scores[:, num_proposals:]], dim=1)
-        return scores
+        num_combined = max(scores.size(1) - outputs.components.masks.size(1), 0)
+        lead = scores.amax(dim=1, keepdim=True)  # ties are broken in favour of the first
+        return torch.cat([lead.expand(-1, num_combined), scores[:, num_combined:]], dim=1)
+
+
+@MODELS.register_module()
+class KeepDeleteRanker(nn.Module):
+    """A good moment explains the query if kept and ruins it if deleted: score = weight nll(deleted) - nll(kept).
+
+    Section "Decision stage" of PC-Net++ (CPR, 2026), where it needs no training.
+
+    Args:
+        negative: Name of the negative that deletes the moment, e.g. a :class:`~mmvmr.models.negatives.Complement`.
+        weight: lambda.
+    """
+
+    def __init__(self, negative: str = 'deleted', weight: float = 0.5) -> None:
+        super().__init__()
+        self.negatives = (negative,)
+        self.weight = weight
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """Scores (B, C), higher is better."""
+        return self.weight * candidate_nll(outputs, self.negatives[0]) - candidate_nll(outputs)
+
+
+@MODELS.register_module()
+class ScoreRanker(nn.Module):
+    """The generator's own scores."""
+    reads = ('scores',)  # of the generator, and no reconstruction
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """Scores (B, K), higher is better."""
+        return outputs.proposals.scores
 
 
 @MODELS.register_module()
@@ -32,22 +60,26 @@ class VoteRanker(nn.Module):
     """Top-1 by votes, sum_j IoU(i, j) k_j; the rest in the order of their NLL (CPL section "Inference").
 
     Args:
-        weight_by_best: k_j = IoU(best, j), with the candidate of the lowest NLL as best (CPL on Charades-STA), instead
-            of k_j = 1 (CPL on ActivityNet Captions).
+        weights: k_j: 'equal' is 1 (CPL and PPS on ActivityNet Captions); 'best' is IoU(best, j), with the candidate of
+            the lowest NLL as best (CPL on Charades-STA); 'confidence' is 1 - nll_j / max_i nll_i (PPS on Charades-STA).
     """
 
-    def __init__(self, weight_by_best: bool = False) -> None:
+    def __init__(self, weights: str = 'equal') -> None:
         super().__init__()
-        self.weight_by_best = weight_by_best
+        if weights not in ('equal', 'best', 'confidence'):
+            raise ValueError(f"weights must be 'equal', 'best' or 'confidence', got {weights!r}.")
+        self.weights = weights
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """Scores (B, K), higher is better."""
+        """Scores (B, C), higher is better."""
         nll = candidate_nll(outputs)
         order = nll.argsort(dim=1, stable=True)
         spans = outputs.proposals.spans.clamp(0, 1)
         spans = spans.gather(1, order.unsqueeze(-1).expand_as(spans))
-        iou = temporal_iou(spans.unsqueeze(2), spans.unsqueeze(1))  # (B, K, K), best candidate first
-        votes = (iou * iou[:, :1] if self.weight_by_best else iou).sum(dim=2)
-        winner = order.gather(1, votes.argmax(dim=1, keepdim=True))
+        iou = temporal_iou(spans.unsqueeze(2), spans.unsqueeze(1))  # (B, C, C), best candidate first
+        sorted_nll = nll.gather(1, order).unsqueeze(1)  # (B, 1, C)
+        weights = dict(equal=torch.ones_like(sorted_nll), best=iou[:, :1],
+                       confidence=1 - sorted_nll / sorted_nll[..., -1:])[self.weights]
+        winner = order.gather(1, (iou * weights).sum(dim=2).argmax(dim=1, keepdim=True))
         lead = nll.amax(dim=1, keepdim=True) - nll.amin(dim=1, keepdim=True) + 1
         return (-nll).scatter_add(1, winner, lead)

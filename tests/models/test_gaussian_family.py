@@ -129,8 +129,8 @@ def test_reconstruction_ranker_prefers_the_lowest_average_nll():
 
 
 def test_combined_proposal_comes_before_its_components():
-    nll = dict(query=dict(positive=torch.tensor([[5.0]]), components=torch.tensor([[3.0, 2.0]])))
-    scores = ReconstructionRanker()(_outputs(nll, [[0.0, 1.0]]))
+    outputs = _outputs(dict(query=dict(positive=torch.tensor([[5.0, 3.0, 2.0]]))), [[0.0, 1.0]] * 3)
+    scores = ReconstructionRanker()(outputs._replace(components=Proposals(None, torch.zeros(1, 2, 5))))
     assert scores.argsort(dim=1, descending=True, stable=True).tolist() == [[0, 2, 1]]
 
 
@@ -147,7 +147,7 @@ def test_votes_weighted_by_the_overlap_with_the_best_ignore_those_far_from_it():
     nll = dict(query=dict(positive=torch.tensor([[1.0, 2.0, 3.0, 4.0]])))
     spans = [[0.0, 0.3], [0.5, 0.9], [0.5, 0.9], [0.5, 0.9]]
     assert VoteRanker()(_outputs(nll, spans)).argmax().item() == 1
-    assert VoteRanker(weight_by_best=True)(_outputs(nll, spans)).argmax().item() == 0
+    assert VoteRanker('best')(_outputs(nll, spans)).argmax().item() == 0
 
 
 def _reconstructor(**changes):

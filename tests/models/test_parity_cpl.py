@@ -128,7 +128,7 @@ def test_moments_are_ranked_by_nll(case):
 @pytest.mark.parametrize('weighted', [False, True])
 def test_first_moment_is_elected(weighted):
     config, weights, model = make_pair('cpl', num_proposals=8)
-    model.ranker = VoteRanker(weight_by_best=weighted)
+    model.ranker = VoteRanker('best' if weighted else 'equal')
     inputs = cast(make_inputs(config, (5, 3, 4, 7, 6, 6)), torch.float64)
     expected = cpl.forward(weights, config['model']['config'], inputs)
     overturned = 0
