@@ -195,16 +195,12 @@ class MomentRetriever(BaseModel):
                 raise ValueError(f'{name} needs the {kind} {missing}, but the model has {list(present)}. Add them '
                                  f'under `{kind}` in the config, or name others there.')
         reads = getattr(judge, 'reads', ())
-        gives = getattr(self.proposal_generator, 'gives', ())
         if judge is self.ranker and 'scores' not in reads and not self.reconstructors:
             raise ValueError(f'{name} needs at least one of `reconstructors`, but there is none.')
         for field in reads:
-            if field not in gives:
-                raise ValueError(f'{name} reads the {field} that a proposal generator gives, but '
-                                 f'{type(self.proposal_generator).__name__} gives {list(gives) or "none"}.')
-        if 'scores' in reads and self.combiner is not None:
-            raise ValueError(f'{name} reads the scores that the generator gives its proposals, but what '
-                             f'{type(self.combiner).__name__} makes of them has none. Leave one of the two out.')
+            source = self.combiner if judge is self.ranker and self.combiner is not None else self.proposal_generator
+            if field not in getattr(source, 'gives', ()):
+                raise ValueError(f'{name} reads the {field} of proposals, but {type(source).__name__} gives none.')
 
 
 def select_masks(masks: Dict[str, Tensor], chosen: Tensor) -> Dict[str, Tensor]:
