@@ -19,10 +19,10 @@ class KeepDeleteScan(nn.Module):
 
         s_t = nll(1 - g_t) - weight nll(g_t)
 
-    A candidate is a peak of s with everything around it that stays above ``level`` of its height over the median of s
-    (most of a video does not belong to the moment). The rule needs no timestamps, and nothing is trained. Scoring a mask
-    by keeping and deleting it is from the decision stage of PC-Net++ (CPR, 2026); scanning the video with it, instead
-    of judging proposals, is ours.
+    A candidate is a peak of s with everything around it that stays above ``level`` of its height over the median of
+    s (most of a video does not belong to the moment). The rule needs no timestamps, and nothing is trained. Scoring a
+    mask by keeping and deleting it is from the decision stage of PC-Net++ (CPR, 2026); scanning the video with it,
+    instead of judging proposals, is ours.
 
     Args:
         window: Width of g between the points where it has fallen to exp(-2), a fraction of the video.
