@@ -25,7 +25,7 @@ model = dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=1.0),
         diversity=dict(type='DiversityLoss', target=0.146 * 50 / num_clips, loss_weight=5.0)),
-    combiner=dict(type='KeepDeleteScan'),
+    combiner=dict(type='KeepDeleteScan', num_clips=64),
     ranker=dict(type='ScoreRanker'),
     tie_transformers=True)
 

@@ -3,7 +3,7 @@ import torch
 from parts import config, make_batch
 
 from mmvmr.functional.masks import gaussian_mask
-from mmvmr.models.scan import KeepDeleteScan, peak_masks
+from mmvmr.models.scan import KeepDeleteScan, highest_peaks, masks_around
 from mmvmr.registry import MODELS
 from mmvmr.structures import MomentSample, Proposals
 
@@ -23,7 +23,7 @@ def _scan(scan, explain):
 
 
 def test_scan_finds_the_clips_that_the_query_needs():
-    found = _scan(KeepDeleteScan(window=0.1), _explained_by(10, 11, 12, 13, 14))
+    found = _scan(KeepDeleteScan(window=0.1, level=0.5), _explained_by(10, 11, 12, 13, 14))
     start, end = found.spans[0, 0].tolist()
     assert start == pytest.approx(0.5, abs=0.03) and end == pytest.approx(0.7, abs=0.03)
     assert found.masks[0, 0].argmax().item() == 12
@@ -48,16 +48,33 @@ def test_two_moments_give_two_candidates_the_one_that_matters_more_first():
     assert found.scores[0, 0] > found.scores[0, 1] > 0
 
 
-def test_mask_of_a_lower_peak_does_not_reach_into_a_higher_one():
-    masks, heights = peak_masks(torch.tensor([[4.0, 0.0, 1.0, 2.0, 1.0]]), level=0.5, num_peaks=2)
-    assert heights.tolist() == [[4.0, 2.0]]
+def test_place_is_where_keeping_explains_most_and_extent_is_what_deleting_ruins():
+    def explain(masks):  # clips 5 and 6 are needed, but only clip 6 explains the query on its own
+        return 1 - masks[..., [5, 6]].mean(dim=-1) - 0.5 * (masks[..., 6] - masks[..., 5]), None
+    found = _scan(KeepDeleteScan(window=0.02, weight=1.0, num_candidates=1), explain)
+    assert found.masks[0, 0].argmax().item() == 6
+    missed = [0.0, 1.0]  # nll without clip 5 and without clip 6, above the others
+    assert found.masks[0, 0, 5].item() == pytest.approx(missed[0] / missed[1], abs=1e-4)
+
+
+def test_grid_may_be_finer_than_that_of_the_proposals():
+    found = _scan(KeepDeleteScan(num_clips=40, window=0.1), _explained_by(30))
+    assert found.masks.shape == (1, 5, 40)
+    assert found.spans[0, 0].mean().item() == pytest.approx(30 / 39, abs=0.01)
+
+
+def test_mask_around_a_lower_peak_does_not_reach_into_a_higher_one():
+    curve = torch.tensor([[4.0, 0.0, 1.0, 2.0, 1.0]])
+    heights, peaks = highest_peaks(curve, 2)
+    assert heights.tolist() == [[4.0, 2.0]] and peaks.tolist() == [[0, 3]]
+    masks = masks_around(curve, peaks, level=0.5)
     assert masks[0].tolist() == [[1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.5, 1.0, 0.5]]
 
 
 def test_flat_curve_gives_narrow_masks_of_no_height():
-    masks, heights = peak_masks(torch.zeros(2, 6), level=0.5, num_peaks=3)
+    heights, peaks = highest_peaks(torch.zeros(2, 6), 3)
     assert heights.tolist() == [[0.0] * 3] * 2
-    assert masks.sum(dim=-1).tolist() == [[1.0] * 3] * 2
+    assert masks_around(torch.zeros(2, 6), peaks, level=0.5).sum(dim=-1).tolist() == [[1.0] * 3] * 2
 
 
 def test_scan_is_one_line_of_a_config():
