@@ -133,7 +133,8 @@ class AttentiveMixture(nn.Module):
         """K components -> P mixtures with masks (B, P, T')."""
         check_groups(self.members, components.masks.size(1))
         weights = self._weights(components.masks, explain).unsqueeze(-1)  # (B, P, K, 1)
-        masks = (weights * components.masks.unsqueeze(1)).sum(dim=2)
+        # rounding must not take a mask beyond 1, where its complement would be negative
+        masks = (weights * components.masks.unsqueeze(1)).sum(dim=2).clamp(max=1)
         spans = (weights * components.spans.unsqueeze(1)).sum(dim=2)
         inwards = self.shrink / 2 * (spans[..., 1] - spans[..., 0])
         return Proposals(spans + torch.stack([inwards, -inwards], dim=-1), masks)

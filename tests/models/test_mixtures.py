@@ -52,6 +52,16 @@ def test_shrinking_moves_both_ends_inwards():
     torch.testing.assert_close(combined.spans, torch.tensor([[[0.05, 0.15], [0.45, 0.55]]]))
 
 
+def test_mixture_of_equal_masks_does_not_exceed_one_by_rounding():
+    torch.manual_seed(0)
+    states = torch.randn(500, 3, 2)
+    components = Proposals(torch.zeros(500, 3, 2), torch.ones(500, 3, 4))
+    weights = torch.tanh(2 * states[..., 0]).softmax(dim=1)
+    assert weights.sum(dim=1).max() > 1  # by rounding
+    combined = _mixture(groups=[3])(components, None, None, lambda masks: (None, states))
+    assert combined.masks.max() <= 1 and combined.masks.min() > 0.999
+
+
 def test_order_of_the_components_in_a_mixture_does_not_matter():
     turned = Proposals(SPANS[:, [0, 2, 1]], MASKS[:, [0, 2, 1]])
     combined = _mixture()(COMPONENTS, None, None, _explain_as(0.7, -0.2)[0])
