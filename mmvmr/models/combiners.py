@@ -106,11 +106,11 @@ class Union(nn.Module):
 
 @MODELS.register_module()
 class AttentiveMixture(nn.Module):
-    """One mixture sum_j a_j g_j per group of components, with importance weights a = softmax_j(u^T tanh(U h_j)) (PPS).
+    """One mixture sum_j a_j g_j per group of components: the Gaussian mixture proposals of PPS.
 
-    h_j is the state in which the query is reconstructed under component j alone. The ends of a mixture are those of its
-    components, averaged with the same weights, then moved inwards. The mask need not reach 1. Section "Gaussian mixture
-    proposals" of the paper.
+    The weights a = softmax_j(u^T tanh(U h_j)) read the state h_j in which the query is reconstructed under component j
+    alone. The ends of a mixture are those of its components, averaged with the same weights, then moved inwards. The
+    mask need not reach 1.
 
     Args:
         dim: D.
@@ -121,13 +121,16 @@ class AttentiveMixture(nn.Module):
 
     def __init__(self, dim: int, groups: Sequence[int], shrink: float = 0.0) -> None:
         super().__init__()
+        if max(groups, default=0) < 2:
+            raise ValueError(f'groups {tuple(groups)} leave nothing to mix. Take AttentiveMixture out, or let a group '
+                             'have several components.')
         self.projection = nn.Linear(dim, dim, bias=False)
         self.score = nn.Linear(dim, 1, bias=False)
         self.shrink = shrink
         members = group_members(groups)
-        single = members[members.sum(dim=1) == 1].any(dim=0)
+        mixed = members[members.sum(dim=1) > 1].any(dim=0).nonzero().squeeze(1)  # components that are not alone
         self.register_buffer('members', members, persistent=False)  # (P, K)
-        self.register_buffer('mixed', (~single).nonzero().squeeze(1), persistent=False)  # components with company
+        self.register_buffer('mixed', mixed, persistent=False)
 
     def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
         """K components -> P mixtures with masks (B, P, T')."""

@@ -62,7 +62,7 @@ class Side(nn.Module):
 class LearnedNegative(nn.Module):
     """A sum of M learned masks per proposal, divided by its maximum: the easy negative of PPS. (B, K, T').
 
-    Being ranked behind the proposal is all that teaches it. Section "Negative proposal mining" of the paper.
+    Being ranked behind the proposal is all that teaches it. It shares nothing with what made the proposals.
 
     Args:
         generator: Config of the proposal generator of the K * M masks.

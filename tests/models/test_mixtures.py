@@ -47,6 +47,11 @@ def test_weights_in_a_mixture_follow_the_states_of_its_components():
     torch.testing.assert_close(asked[0], MASKS[:, 1:])  # a component alone in its group has nothing to be weighed
 
 
+def test_mixtures_of_one_component_each_are_refused():
+    with pytest.raises(ValueError, match=r'groups \(1, 1\) leave nothing to mix'):
+        _mixture(groups=[1, 1])
+
+
 def test_shrinking_moves_both_ends_inwards():
     combined = _mixture(shrink=0.5)(COMPONENTS, None, None, _explain_as(0.0, 0.0)[0])
     torch.testing.assert_close(combined.spans, torch.tensor([[[0.05, 0.15], [0.45, 0.55]]]))

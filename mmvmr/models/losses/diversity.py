@@ -19,8 +19,8 @@ class DiversityLoss(nn.Module):
     Args:
         target: lambda of the paper.
         components: Act on what the generator proposed instead of on what the combiner made of it.
-        groups: Sizes of groups; the loss is then the sum over those with at least two proposals (within the mixtures
-            of PPS, section "Pull-push learning scheme"). By default all proposals are one group.
+        groups: Sizes of groups; the loss is then the sum over those with at least two proposals (the push within the
+            mixtures of PPS). By default all proposals are one group.
     """
     negatives = ()
 

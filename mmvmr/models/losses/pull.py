@@ -13,7 +13,7 @@ from mmvmr.structures import Outputs
 class PullLoss(nn.Module):
     """sum over groups of mean_b (max_j c_j - min_j c_j)^2, with the centres c_j of the components in the group.
 
-    Section "Pull-push learning scheme" of PPS; the push is :class:`~mmvmr.models.losses.diversity.DiversityLoss`.
+    The pull of PPS's pull-push learning scheme; the pushes are :class:`~mmvmr.models.losses.diversity.DiversityLoss`.
 
     Args:
         groups: Sizes of the groups of components.
