@@ -3,7 +3,8 @@ _base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py'
 
 dim = 128
 num_clips = 32  # T'
-groups = [1, 2, 3, 4]  # mixture k has k Gaussians
+groups = [1, 2, 3, 4, 5]  # mixture k has k Gaussians
+sigma = 9
 target = 0.15 * 50 / num_clips
 transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=2, dropout=0.1)
 generator = dict(
@@ -16,8 +17,12 @@ generator = dict(
 model = dict(
     type='MomentRetriever',
     encoder=dict(type='LinearEncoder', video_dim=57, word_dim=300, dim=dim, dropout=0.1, readout=True),
-    proposal_generator=dict(generator, num_proposals=sum(groups), groups=groups, sigma=9),
-    combiner=dict(type='AttentiveMixture', dim=dim, groups=groups, shrink=0.5556),
+    proposal_generator=dict(generator, num_proposals=sum(groups), groups=groups, sigma=sigma),
+    combiner=dict(
+        type='AttentiveMixture',
+        dim=dim,
+        groups=groups,
+        shrink=1 - 4 / sigma),  # two standard deviations on either side: a choice without timestamps
     reconstructors=dict(
         query=dict(
             type='MaskedQueryReconstructor',
@@ -27,7 +32,7 @@ model = dict(
     negatives=dict(
         learned=dict(
             type='LearnedNegative',
-            generator=dict(generator, num_proposals=2 * len(groups), sigma=9),
+            generator=dict(generator, num_proposals=2 * len(groups), sigma=sigma),
             num_gaussians=2),
         hard=dict(type='WholeVideo')),
     losses=dict(
