@@ -1,13 +1,15 @@
-"""Combiners: how K component masks become one positive mask (MCMT section "Positive Sample Mask Generation").
+"""Combiners: how component masks become positive masks.
 
-The paper's formula is not public; these are the four readings of it in ``docs/methods``, of which
-:class:`ReconstructionWeighted` is the default.
+MCMT makes one mask of all components (section "Positive Sample Mask Generation"). Its formula is not public; the first
+four are the readings of it in ``docs/methods``, of which :class:`ReconstructionWeighted` is the default. PPS makes a
+mixture of each group of components: :class:`AttentiveMixture`.
 """
-from typing import Callable, Tuple
+from typing import Callable, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
+from mmvmr.functional.groups import check_groups, group_members
 from mmvmr.functional.masks import resample
 from mmvmr.functional.words import mean_words
 from mmvmr.registry import MODELS
@@ -100,3 +102,49 @@ class Union(nn.Module):
         start = components.spans[..., 0].amin(dim=1, keepdim=True)
         end = components.spans[..., 1].amax(dim=1, keepdim=True)
         return Proposals(torch.stack([start, end], dim=-1), components.masks.amax(dim=1, keepdim=True))
+
+
+@MODELS.register_module()
+class AttentiveMixture(nn.Module):
+    """One mixture sum_j a_j g_j per group of components: the Gaussian mixture proposals of PPS.
+
+    The weights a = softmax_j(u^T tanh(U h_j)) read the state h_j in which the query is reconstructed under component j
+    alone. The ends of a mixture are those of its components, averaged with the same weights, then moved inwards. The
+    mask need not reach 1.
+
+    Args:
+        dim: D.
+        groups: Sizes of the groups; PPS has 1, 2, ..., P.
+        shrink: gamma, the fraction of its width that a span loses, half of it on each side.
+    """
+    ranks_components = False
+
+    def __init__(self, dim: int, groups: Sequence[int], shrink: float = 0.0) -> None:
+        super().__init__()
+        if max(groups, default=0) < 2:
+            raise ValueError(f'groups {tuple(groups)} leave nothing to mix. Take AttentiveMixture out, or let a group '
+                             'have several components.')
+        self.projection = nn.Linear(dim, dim, bias=False)
+        self.score = nn.Linear(dim, 1, bias=False)
+        self.shrink = shrink
+        members = group_members(groups)
+        mixed = members[members.sum(dim=1) > 1].any(dim=0).nonzero().squeeze(1)  # components that are not alone
+        self.register_buffer('members', members, persistent=False)  # (P, K)
+        self.register_buffer('mixed', mixed, persistent=False)
+
+    def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
+        """K components -> P mixtures with masks (B, P, T')."""
+        check_groups(self.members, components.masks.size(1))
+        weights = self._weights(components.masks, explain).unsqueeze(-1)  # (B, P, K, 1)
+        # rounding must not take a mask beyond 1, where its complement would be negative
+        masks = (weights * components.masks.unsqueeze(1)).sum(dim=2).clamp(max=1)
+        spans = (weights * components.spans.unsqueeze(1)).sum(dim=2)
+        inwards = self.shrink / 2 * (spans[..., 1] - spans[..., 0])
+        return Proposals(spans + torch.stack([inwards, -inwards], dim=-1), masks)
+
+    def _weights(self, masks: Tensor, explain: Explain) -> Tensor:
+        """How much component k counts in mixture p: (B, P, K), 0 outside of the mixture, each row adding up to 1."""
+        states = explain(masks.index_select(1, self.mixed))[1]  # a component alone in its group needs none
+        scores = self.score(torch.tanh(self.projection(states))).squeeze(-1).to(masks.dtype)
+        scores = torch.zeros_like(masks[..., 0]).index_copy(1, self.mixed, scores)
+        return scores.unsqueeze(1).masked_fill(~self.members, -torch.inf).softmax(dim=2)

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import gaussian_mask
-from mmvmr.registry import MODELS
+from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
 from mmvmr.structures import Proposals, Query
 
 
@@ -17,7 +17,7 @@ class Complement(nn.Module):
 
 @MODELS.register_module()
 class WholeVideo(nn.Module):
-    """The whole video, unweighted: the hard negative of CNM, CPL and MCMT, the same for all proposals. (B, 1, T')."""
+    """The whole video, unweighted: the hard negative of CNM, CPL, MCMT, PPS, one for all proposals. (B, 1, T')."""
 
     def forward(self, proposals: Proposals, video: Tensor, query: Query) -> Tensor:
         return torch.ones_like(proposals.masks[:, :1])
@@ -56,3 +56,29 @@ class Side(nn.Module):
         stds = offset.clamp(min=0.01) / (self.sigma / 2)
         centers = offset if self.side == 'left' else 1 - offset
         return gaussian_mask(centers, stds, proposals.masks.size(-1), peak_normalized=True)
+
+
+@MODELS.register_module()
+class LearnedNegative(nn.Module):
+    """A sum of M learned masks per proposal, divided by its maximum: the easy negative of PPS. (B, K, T').
+
+    Being ranked behind the proposal is all that teaches it. It shares nothing with what made the proposals.
+
+    Args:
+        generator: Config of the proposal generator of the K * M masks.
+        num_gaussians: M.
+    """
+
+    def __init__(self, generator: dict, num_gaussians: int = 1) -> None:
+        super().__init__()
+        self.generator = PROPOSAL_GENERATORS.build(generator)
+        self.num_gaussians = num_gaussians
+
+    def forward(self, proposals: Proposals, video: Tensor, query: Query) -> Tensor:
+        masks = self.generator(video, query).masks
+        if masks.size(1) != proposals.masks.size(1) * self.num_gaussians:
+            raise ValueError(f'{proposals.masks.size(1)} proposals with num_gaussians={self.num_gaussians} take as '
+                             f'many masks as their product, but the generator of LearnedNegative gives '
+                             f'{masks.size(1)}. Set its `num_proposals` to the product.')
+        masks = masks.unflatten(1, (-1, self.num_gaussians)).sum(dim=2)
+        return masks / masks.amax(dim=-1, keepdim=True)

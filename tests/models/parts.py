@@ -59,7 +59,26 @@ MCMT = dict(
     ranker=dict(type='ReconstructionRanker'),
     span_level=0.25)
 
-METHODS = dict(cnm=CNM, cpl=CPL, mcmt=MCMT)
+_groups = [1, 2, 3]
+_locator = dict(_generator, transformer=dict(_transformer, roles=['locate']), num_proposals=6)
+PPS = dict(
+    CPL,
+    proposal_generator=dict(_locator, groups=_groups),
+    reconstructors=dict(query=dict(_reconstructor, transformer=dict(_transformer, roles=['reconstruct']))),
+    combiner=dict(type='AttentiveMixture', dim=16, groups=_groups, shrink=0.15),
+    negatives=dict(
+        hard=dict(type='WholeVideo'),
+        learned=dict(type='LearnedNegative', generator=dict(_locator, sigma=3), num_gaussians=2)),
+    losses=dict(
+        reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
+        ranking=dict(type='RankingLoss', margins=dict(hard=0.1, learned=0.15), loss_weight=3.0),
+        inter=dict(type='DiversityLoss', target=0.15, loss_weight=2.0),
+        intra=dict(type='DiversityLoss', target=0.15, components=True, groups=_groups, loss_weight=0.1),
+        pull=dict(type='PullLoss', groups=_groups, loss_weight=5.0)),
+    ranker=dict(type='VoteRanker', weights='confidence'),
+    tie_transformers=False)
+
+METHODS = dict(cnm=CNM, cpl=CPL, mcmt=MCMT, pps=PPS)
 
 
 def config(method: str) -> dict:

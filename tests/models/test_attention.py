@@ -97,3 +97,20 @@ def test_masks_can_be_permuted():
     order = [2, 0, 1]
     torch.testing.assert_close(model.reconstruct(video, words, masks)[:, order],
                                model.reconstruct(video, words, masks[:, order]))
+
+
+def test_transformer_for_one_role_leaves_out_what_only_the_other_needs():
+    torch.manual_seed(0)
+    both, masks = DualTransformer(16, 2, 2).eval(), torch.rand(1, 1, 6)
+    video, words = torch.randn(1, 6, 16), torch.randn(1, 4, 16)
+    calls = dict(locate=lambda model: model.locate(video, words, torch.ones(1, 4, dtype=torch.bool)),
+                 reconstruct=lambda model: model.reconstruct(video, words, masks))
+    for role, other in (('locate', 'reconstruct'), ('reconstruct', 'locate')):
+        one = DualTransformer(16, 2, 2, roles=[role]).eval()
+        one.load_state_dict({name: both.state_dict()[name] for name in one.state_dict()})
+        result = calls[role](one)
+        torch.testing.assert_close(result, calls[role](both))
+        result.sum().backward()
+        assert all(p.grad is not None for p in one.parameters())
+        with pytest.raises(ValueError, match=f"asked to {other}, but was built for the roles .'{role}'"):
+            calls[other](one)

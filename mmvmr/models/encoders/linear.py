@@ -1,4 +1,4 @@
-"""Linear projections of clips and words (the Gaussian family: CNM, CPL, MCMT)."""
+"""Linear projections of clips and words (the Gaussian family: CNM, CPL, PPS, MCMT)."""
 from typing import Tuple
 
 import torch

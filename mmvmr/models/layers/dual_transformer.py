@@ -1,5 +1,5 @@
 """Two transformer stacks, over clips and over words, each of which can look at the other."""
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +15,13 @@ class TransformerLayer(nn.Module):
     All inputs have a mask axis M, see :class:`~mmvmr.models.layers.attention.Attention`.
     """
 
-    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, num_heads: int, dropout: float, has_memory: bool = True) -> None:
         super().__init__()
         self.self_attention = Attention(dim, num_heads)
         self.self_norm = nn.LayerNorm(dim)
-        self.memory_attention = Attention(dim, num_heads)
-        self.memory_norm = nn.LayerNorm(dim)
+        if has_memory:
+            self.memory_attention = Attention(dim, num_heads)
+            self.memory_norm = nn.LayerNorm(dim)
         self.expand = nn.Linear(dim, 2 * dim)
         self.contract = nn.Linear(2 * dim, dim)
         self.norm = nn.LayerNorm(dim)
@@ -52,12 +53,17 @@ class DualTransformer(nn.Module):
     Args:
         dim: D.
         num_layers: Layers per stack.
+        roles: 'locate', 'reconstruct' or both. With one alone (PPS shares no transformer), the parameters that the
+            other needs are left out: only the stack that looks at the other has the attention to do so.
     """
 
-    def __init__(self, dim: int = 256, num_heads: int = 4, num_layers: int = 3, dropout: float = 0.1) -> None:
+    def __init__(self, dim: int = 256, num_heads: int = 4, num_layers: int = 3, dropout: float = 0.1,
+                 roles: Sequence[str] = ('locate', 'reconstruct')) -> None:
         super().__init__()
-        self.video_layers = nn.ModuleList(TransformerLayer(dim, num_heads, dropout) for _ in range(num_layers))
-        self.word_layers = nn.ModuleList(TransformerLayer(dim, num_heads, dropout) for _ in range(num_layers))
+        self.roles = tuple(roles)
+        self.video_layers, self.word_layers = (
+            nn.ModuleList(TransformerLayer(dim, num_heads, dropout, looks) for _ in range(num_layers))
+            for looks in ('locate' in roles, 'reconstruct' in roles))
 
     def locate(self, video: Tensor, words: Tensor, word_mask: Tensor, readout: Optional[Tensor] = None) -> Tensor:
         """State, after the last layer, of the position that has seen the whole video and the whole query.
@@ -73,6 +79,7 @@ class DualTransformer(nn.Module):
         Returns:
             (B, D).
         """
+        self._check_role('locate')
         words = words.unsqueeze(1)  # (B, 1, N, D)
         for layer in self.word_layers:
             words = layer(words)
@@ -94,6 +101,7 @@ class DualTransformer(nn.Module):
         Returns:
             (B, M, N, D).
         """
+        self._check_role('reconstruct')
         bias = mask_bias(masks)
         clips, words = video.unsqueeze(1), words.unsqueeze(1)
         for layer in self.video_layers:
@@ -101,3 +109,8 @@ class DualTransformer(nn.Module):
         for layer in self.word_layers:
             words = layer(words, memory=clips, memory_bias=bias)
         return words
+
+    def _check_role(self, role: str) -> None:
+        if role not in self.roles:
+            raise ValueError(f'This DualTransformer is asked to {role}, but was built for the roles {self.roles}. '
+                             f'Add {role!r} to its `roles` in the config.')

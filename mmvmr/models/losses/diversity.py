@@ -1,7 +1,10 @@
 """Proposals of one pair should differ from each other."""
+from typing import Optional, Sequence
+
 import torch
 from torch import Tensor, nn
 
+from mmvmr.functional.groups import check_groups, group_members
 from mmvmr.registry import LOSSES
 from mmvmr.structures import Outputs
 
@@ -16,11 +19,16 @@ class DiversityLoss(nn.Module):
     Args:
         target: lambda of the paper.
         components: Act on what the generator proposed instead of on what the combiner made of it.
+        groups: Sizes of groups; the loss is then the sum over those with at least two proposals (the push within the
+            mixtures of PPS). By default all proposals are one group.
     """
     negatives = ()
 
-    def __init__(self, target: float, components: bool = False, loss_weight: float = 1.0) -> None:
+    def __init__(self, target: float, components: bool = False, groups: Optional[Sequence[int]] = None,
+                 loss_weight: float = 1.0) -> None:
         super().__init__()
+        members = group_members(groups) if groups else None
+        self.register_buffer('members', members, persistent=False)  # (G, K)
         self.target = target
         self.components = components
         self.loss_weight = loss_weight
@@ -30,4 +38,13 @@ class DiversityLoss(nn.Module):
         shares = masks / masks.sum(dim=-1, keepdim=True)
         overlap = shares @ shares.transpose(1, 2)  # (B, K, K)
         target = self.target * torch.eye(masks.size(1), device=masks.device, dtype=masks.dtype)
-        return self.loss_weight * (target - overlap).square().sum(dim=(1, 2)).mean()
+        squares = (target - overlap).square()
+        if self.members is not None:
+            check_groups(self.members, masks.size(1))
+            squares = squares * self._same_group()
+        return self.loss_weight * squares.sum(dim=(1, 2)).mean()
+
+    def _same_group(self) -> Tensor:
+        """(K, K) bool, True for two proposals of one group, or twice the same one, unless it is alone in its group."""
+        members = self.members & (self.members.sum(dim=1, keepdim=True) > 1)
+        return (members.unsqueeze(2) & members.unsqueeze(1)).any(dim=0)

@@ -1,7 +1,10 @@
 """Proposals as Gaussians over time, predicted from the video and the query."""
+from typing import Optional, Sequence
+
 import torch
 from torch import Tensor, nn
 
+from mmvmr.functional.groups import check_groups, group_members
 from mmvmr.functional.masks import gaussian_mask
 from mmvmr.functional.words import reverse_words
 from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
@@ -27,15 +30,19 @@ class GaussianProposalGenerator(nn.Module):
         peak_normalized: Let every mask reach 1.
         bidirectional: Read the query forwards and backwards and predict from both states (MCMT).
         spread_centers: Start with centres spread evenly over the video instead of all near the middle.
+        groups: Sizes of groups of proposals that share one width (the mixtures of PPS); by default each has its own.
     """
 
     def __init__(self, dim: int, transformer: dict, num_proposals: int = 1, num_clips: int = 50, sigma: float = 9.0,
                  max_width: float = 1.0, min_mask_width: float = 0.01, peak_normalized: bool = True,
-                 bidirectional: bool = False, spread_centers: bool = False) -> None:
+                 bidirectional: bool = False, spread_centers: bool = False,
+                 groups: Optional[Sequence[int]] = None) -> None:
         super().__init__()
+        columns = _head_columns(groups or [1] * num_proposals, num_proposals)
         self.transformer = MODELS.build(transformer)
         self.positions = SinusoidalEncoding(dim)
-        self.head = nn.Linear(dim * (2 if bidirectional else 1), 2 * num_proposals)
+        self.head = nn.Linear(dim * (2 if bidirectional else 1), int(columns.max()) + 1)
+        self.register_buffer('columns', columns, persistent=False)
         self.num_clips = num_clips
         self.sigma = sigma
         self.max_width = max_width
@@ -45,7 +52,7 @@ class GaussianProposalGenerator(nn.Module):
         if spread_centers:
             centers = (torch.arange(num_proposals) + 0.5) / num_proposals
             with torch.no_grad():
-                self.head.bias[0::2] = torch.logit(centers)
+                self.head.bias[columns[:, 0]] = torch.logit(centers)
 
     def forward(self, video: Tensor, query: Query) -> Proposals:
         """video (B, T, D), encoded query -> K proposals with masks (B, K, T')."""
@@ -54,7 +61,7 @@ class GaussianProposalGenerator(nn.Module):
             state = torch.cat([state, self._read(video, reverse_words(query))], dim=-1)
         numbers = self.head(state)
         numbers = numbers.to(torch.promote_types(numbers.dtype, torch.float32))  # a mask is too fine for bfloat16
-        centers, widths = numbers.sigmoid().unflatten(-1, (-1, 2)).unbind(dim=-1)  # (B, K) each
+        centers, widths = numbers.sigmoid()[:, self.columns].unbind(dim=-1)  # (B, K) each
         widths = widths * self.max_width
         stds = widths.clamp(min=self.min_mask_width) / self.sigma
         return Proposals(spans=torch.stack([centers - widths / 2, centers + widths / 2], dim=-1),
@@ -64,3 +71,12 @@ class GaussianProposalGenerator(nn.Module):
         """(B, D) state of the position that has seen the video and the query in its order of words."""
         started = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)  # (B, L+1): the start token counts
         return self.transformer.locate(video, self.positions(query.features), started, query.readout)
+
+
+def _head_columns(groups: Sequence[int], num_proposals: int) -> Tensor:
+    """Where the head gives centre and width of each proposal: (K, 2). A group has its centres, then its width."""
+    members = group_members(groups)
+    check_groups(members, num_proposals)
+    group = members.int().argmax(dim=0)  # (K,); as many widths come before the centres of a proposal
+    last = members.sum(dim=1).cumsum(dim=0)[group]
+    return torch.stack([torch.arange(num_proposals) + group, last + group], dim=1)

@@ -1,0 +1,42 @@
+"""PPS on ActivityNet Captions (Kim et al., AAAI 2024), C3D features, the authors' hyper-parameters."""
+_base_ = ['_base_/datasets/activitynet_c3d.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
+
+dim = 256
+groups = [1, 2, 3, 4, 5]  # mixture k has k Gaussians
+transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=3, dropout=0.1)
+generator = dict(
+    type='GaussianProposalGenerator',
+    dim=dim,
+    transformer=dict(transformer, roles=['locate']),
+    num_clips=50,
+    peak_normalized=True)
+
+model = dict(
+    type='MomentRetriever',
+    encoder=dict(type='LinearEncoder', video_dim=500, word_dim=300, dim=dim, dropout=0.1, readout=True),
+    proposal_generator=dict(generator, num_proposals=sum(groups), groups=groups, sigma=4),
+    combiner=dict(type='AttentiveMixture', dim=dim, groups=groups, shrink=0.15),
+    reconstructors=dict(
+        query=dict(
+            type='MaskedQueryReconstructor',
+            dim=dim,
+            vocab_size=8001,
+            transformer=dict(transformer, roles=['reconstruct']))),
+    negatives=dict(
+        learned=dict(
+            type='LearnedNegative',
+            generator=dict(generator, num_proposals=2 * len(groups), sigma=3),
+            num_gaussians=2),
+        hard=dict(type='WholeVideo')),
+    losses=dict(
+        reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
+        ranking=dict(type='RankingLoss', margins=dict(hard=0.1, learned=0.15), loss_weight=1.0),
+        inter=dict(type='DiversityLoss', target=0.15, loss_weight=0.1),
+        intra=dict(type='DiversityLoss', target=0.15, components=True, groups=groups, loss_weight=0.01),
+        pull=dict(type='PullLoss', groups=groups, loss_weight=0.2)),
+    ranker=dict(type='VoteRanker'))
+
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=4e-4), clip_grad=dict(max_norm=10))
+
+train_dataloader = dict(batch_size=32)
+train_cfg = dict(max_epochs=30)
