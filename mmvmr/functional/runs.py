@@ -1,5 +1,5 @@
 """Connected runs of high scores along the clips of a video."""
-from typing import Sequence, Tuple
+from typing import Tuple
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,7 @@ def peak_run(scores: Tensor, level: float) -> Tensor:
     return high & (gaps == gaps.gather(-1, scores.argmax(dim=-1, keepdim=True)))
 
 
-def score_runs(scores: Tensor, levels: Sequence[float]) -> Tuple[Tensor, Tensor]:
+def score_runs(scores: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor]:
     """All runs of scores at or above each of N levels, with their contrast: mean inside minus mean outside.
 
     A run is reported where it starts; the contrast at all other places is -1, less than any run of scores in [0, 1]
@@ -52,13 +52,13 @@ def score_runs(scores: Tensor, levels: Sequence[float]) -> Tuple[Tensor, Tensor]
 
     Args:
         scores: (B, T) in [0, 1].
-        levels: N numbers in (0, 1].
+        levels: (N,) in (0, 1].
 
     Returns:
         Start and end in clips, (B, N*T, 2), and contrasts (B, N*T).
     """
     num_clips = scores.size(1)
-    high = scores.unsqueeze(1) >= scores.new_tensor(levels).unsqueeze(1)  # (B, N, T)
+    high = scores.unsqueeze(1) >= levels.unsqueeze(1)  # (B, N, T)
     time = torch.arange(num_clips, device=scores.device).expand_as(high)
     ends = time.masked_fill(high, num_clips).flip(-1).cummin(dim=-1).values.flip(-1)  # where the run at t ends
     sums = F.pad(scores.cumsum(dim=-1), (1, 0)).unsqueeze(1).expand(-1, len(levels), -1)  # (B, N, T+1)
@@ -69,7 +69,7 @@ def score_runs(scores: Tensor, levels: Sequence[float]) -> Tuple[Tensor, Tensor]
     return torch.stack([time, ends], dim=-1).flatten(1, 2), contrast.masked_fill(~starts, -1).flatten(1)
 
 
-def best_runs(scores: Tensor, levels: Sequence[float], count: int, nms: float) -> Tuple[Tensor, Tensor]:
+def best_runs(scores: Tensor, levels: Tensor, count: int, nms: float) -> Tuple[Tensor, Tensor]:
     """The ``count`` runs of the highest contrast, see :func:`score_runs`; a run much like a better one is left out.
 
     Where there are fewer, the best one is repeated with contrast -1.
@@ -82,7 +82,7 @@ def best_runs(scores: Tensor, levels: Sequence[float], count: int, nms: float) -
         Start and end in clips, (B, count, 2), and contrasts (B, count).
 
     Example:
-        >>> best_runs(torch.tensor([[0.0, 0.5, 0.0, 1.0]]), [0.4, 0.8], count=3, nms=0.5)
+        >>> best_runs(torch.tensor([[0.0, 0.5, 0.0, 1.0]]), torch.tensor([0.4, 0.8]), count=3, nms=0.5)
         (tensor([[[3, 4],
                  [1, 2],
                  [3, 4]]]), tensor([[ 0.8333,  0.1667, -1.0000]]))

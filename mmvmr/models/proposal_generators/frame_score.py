@@ -39,7 +39,7 @@ class FrameScoreProposalGenerator(nn.Module):
         self.num_mismatched = num_mismatched
         self.num_proposals = num_proposals
         self.num_clips = num_clips
-        self.levels = tuple(levels)
+        self.register_buffer('levels', torch.tensor(levels), persistent=False)
         self.nms = nms
 
     def forward(self, video: Tensor, query: Query) -> Proposals:
