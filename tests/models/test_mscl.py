@@ -20,9 +20,9 @@ def _outputs(scores, mismatched=None, same_video=None, features=None):
     return Outputs(torch.zeros(len(scores), 1, 1), None, same_video, Proposals(None, None, None, clips), None, {})
 
 
-def _co_attention(**changes):
+def _co_attention():
     torch.manual_seed(0)
-    return CoAttention(16, 2, **changes).eval()
+    return CoAttention(16, 2).eval()
 
 
 def _words(batch=3, length=4):
@@ -51,18 +51,10 @@ def test_padding_of_a_query_leaves_no_trace_in_the_clips():
     torch.testing.assert_close(module(video, words, mask), module(video, changed, mask))
 
 
-def test_clip_knows_its_neighbours_and_no_more_of_the_video():
-    module, video, (words, mask) = _co_attention(context=5), torch.randn(1, 11, 16), _words(1)
-    changed = video.clone()
-    changed[:, 5] += 1
-    differs = (module(video, words, mask) != module(changed, words, mask)).any(dim=-1)[0, 0]
-    assert differs.nonzero().flatten().tolist() == [3, 4, 5, 6, 7]
-
-
-def test_constant_video_has_the_same_score_at_its_ends_as_in_the_middle():
-    module, (words, mask) = _co_attention(), _words(1)
-    states = module(torch.randn(1, 1, 16).expand(1, 9, 16), words, mask)[0, 0]
-    torch.testing.assert_close(states, states[4].expand_as(states))
+def test_clips_know_what_comes_before_and_after_them():
+    module, video, (words, mask) = _co_attention(), torch.randn(1, 6, 16), _words(1)
+    forwards, backwards = module(video, words, mask), module(video.flip(1), words, mask).flip(2)
+    assert (forwards - backwards).abs().amax(dim=(0, 1, 3)).min() > 1e-3
 
 
 def test_mask_is_the_score_curve_inside_the_span_and_zero_outside():

@@ -9,26 +9,23 @@ from mmvmr.registry import MODELS
 
 @MODELS.register_module()
 class CoAttention(nn.Module):
-    """Words attend to each other, clips look at their neighbours, then clips attend to words.
+    """Self-attention over words and over clips, a recurrence over clips, then clips attend to words.
 
-    F = LN(V + attention(V, Q)) * sigmoid(W q), where q is the pooled query. A clip knows no more of the video than
-    ``context`` clips: where every clip knew of all others, a score of the whole video could be had at any place, and
-    finding the right query would not have to mean finding the moment. What does not depend on the query is computed
-    once per video, so that several queries per video cost little.
+    F = LN(V + attention(V, Q)) * sigmoid(W q), where q is the pooled query. What does not depend on the query is
+    computed once per video, so that several queries per video cost little.
 
     Args:
-        dim: D.
-        context: How many neighbouring clips a clip is seen with, itself included; odd.
+        dim: D, even.
     """
 
-    def __init__(self, dim: int, num_heads: int = 4, context: int = 5, dropout: float = 0.1) -> None:
+    def __init__(self, dim: int, num_heads: int = 4, dropout: float = 0.1) -> None:
         super().__init__()
         self.positions = SinusoidalEncoding(dim)
         self.word_attention = Attention(dim, num_heads)
         self.word_norm = nn.LayerNorm(dim)
-        # the first and the last clip are repeated outside: zeros would tell a clip that it is near an end
-        self.neighbours = nn.Conv1d(dim, dim, context, padding=context // 2, padding_mode='replicate')
+        self.clip_attention = Attention(dim, num_heads)
         self.clip_norm = nn.LayerNorm(dim)
+        self.recurrence = nn.GRU(dim, dim // 2, batch_first=True, bidirectional=True)
         self.cross_attention = Attention(dim, num_heads)
         self.cross_norm = nn.LayerNorm(dim)
         self.pool = nn.Linear(dim, 1)
@@ -62,5 +59,6 @@ class CoAttention(nn.Module):
         return self.word_norm(words + self.dropout(attended)).squeeze(1)
 
     def _read_clips(self, video: Tensor) -> Tensor:
-        around = self.neighbours(video.transpose(1, 2)).relu().transpose(1, 2)
-        return self.clip_norm(video + self.dropout(around))
+        attended = self.clip_attention(video.unsqueeze(1)).squeeze(1)
+        clips = self.clip_norm(video + self.dropout(attended))
+        return self.recurrence(clips)[0]
