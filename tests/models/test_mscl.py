@@ -156,9 +156,10 @@ def test_band_of_hard_negatives_tightens_with_training():
 
 
 def test_clips_next_to_the_run_are_hard_negatives_however_they_look():
-    closeness = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
-    positives, negatives = [False, False, True, True, False, False], [True, True, False, False, False, True]
-    assert _hard(closeness, positives, negatives, progress=0.0, reach=2) == [0, 1, 5]  # 4 is neither
+    closeness = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    positives, negatives = [False] * 8, [True] * 8
+    positives[2:4], negatives[2:5] = [True] * 2, [False] * 3  # clip 4 is neither
+    assert _hard(closeness, positives, negatives, progress=0.0, reach=2) == [0, 1, 5]
 
 
 def test_closest_negatives_step_in_where_none_is_hard():

@@ -7,7 +7,7 @@ from mmvmr.structures import Outputs
 
 @LOSSES.register_module()
 class SmoothnessLoss(nn.Module):
-    """mean |s_{t+1} - s_t|: moments have few borders."""
+    """Mean of abs(s_{t+1} - s_t): moments have few borders."""
     negatives = ()
     reads = ('clips',)
 
@@ -21,7 +21,7 @@ class SmoothnessLoss(nn.Module):
 
 @LOSSES.register_module()
 class SparsityLoss(nn.Module):
-    """mean_b |mean_t s_t - kappa|: moments take a part of the video.
+    """Mean over the videos of abs(mean_t s_t - kappa): moments take a part of the video.
 
     Args:
         target: kappa.
