@@ -14,8 +14,9 @@ from mmvmr.structures import Clips, Proposals, Query
 class FrameScoreProposalGenerator(nn.Module):
     """Frame-wise matching scores s_t = sigmoid(MLP(F_t)), F_t a clip that has looked at the query (MSCL).
 
-    Candidates are the connected runs of the score curve, smoothed and stretched to [0, 1], above several levels. The
-    score of a candidate is its contrast, mean inside minus mean outside; its mask is the curve inside it.
+    Candidates are the connected runs above several levels of the score curve, which is smoothed by a Gaussian of one
+    clip and stretched to [0, 1]. The score of a candidate is its contrast, mean inside minus mean outside; its mask is
+    the curve inside it. In training, a video is scored for queries of other pairs as well, see :class:`Clips`.
 
     Args:
         co_attention: Config of the :class:`~mmvmr.models.layers.co_attention.CoAttention` that reads the query.
