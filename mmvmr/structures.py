@@ -48,7 +48,7 @@ class Clips(NamedTuple):
     """What a generator that scores clip by clip knows of single clips, for the losses that judge clips (MSCL)."""
     scores: Tensor  # (B, T) in (0, 1), how well the clip matches the query
     features: Tensor  # (B, T, E) of unit length, for contrast between clips
-    mismatched: Tensor  # (B, T) the scores under the query of the next pair, pair 0 after the last
+    mismatched: Optional[Tensor]  # (B, R, T) under the queries of the next R pairs, round the batch; in training only
 
 
 class Proposals(NamedTuple):

@@ -22,7 +22,8 @@ def scope():
 def _batch(config) -> Batch:
     torch.manual_seed(0)
     mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
-    ids = torch.randint(1, config.model.reconstructors.query.vocab_size, mask.shape) * mask
+    vocab_size = config.model.get('reconstructors', {}).get('query', {}).get('vocab_size', 100)
+    ids = torch.randint(1, vocab_size, mask.shape) * mask
     words = torch.randn(2, 6, config.model.encoder.word_dim) * mask.unsqueeze(-1)
     num_clips = config.train_dataloader.dataset.num_clips
     return Batch(torch.randn(2, num_clips, config.model.encoder.video_dim), Query(words, mask, ids, 1.0 * mask))

@@ -28,7 +28,8 @@ def test_gradients_reach_every_parameter(method):
     model = _build(method)
     losses = model(**model.data_preprocessor(dict(inputs=make_batch()), True), mode='loss')
     sum(losses.values()).backward()
-    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == ([] if model.reconstructors else ['encoder.blank'])  # which only reconstructors see
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -46,6 +47,7 @@ def test_bfloat16_gives_nearly_the_losses_of_float32(method):
 def test_moments_come_best_first_and_inside_the_video(method):
     samples = _predict(_build(method), make_batch())
     candidates = dict(cnm=1, cpl=4, mcmt=1 + 3, pps=3)[method]
+    candidates = dict(cnm=1, cpl=4, mcmt=1 + 3, mscl=3)[method]
     for sample in samples:
         assert sample.pred_spans.shape == (candidates, 2)
         assert (sample.pred_spans[:, 0] <= sample.pred_spans[:, 1]).all()
@@ -56,15 +58,17 @@ def test_moments_come_best_first_and_inside_the_video(method):
 @pytest.mark.parametrize('method', METHODS)
 def test_prediction_does_not_depend_on_the_random_state_or_on_the_rest_of_the_batch(method):
     model, batch = _build(method), make_batch()
-    first = _predict(model, batch, margin=True)
+    margin = len(model.reconstructors) > 0
+    first = _predict(model, batch, margin=margin)
     torch.manual_seed(99)
     query = batch.query
     shortest = batch._replace(video=batch.video[1:2], query=type(query)(
         query.features[1:2, :3], query.mask[1:2, :3], query.word_ids[1:2, :3], query.word_weights[1:2, :3]))
-    alone = _predict(model, shortest, margin=True)[0]
+    alone = _predict(model, shortest, margin=margin)[0]
     torch.testing.assert_close(alone.pred_spans, first[1].pred_spans)
     torch.testing.assert_close(alone.pred_scores, first[1].pred_scores)
-    assert alone.margin == pytest.approx(first[1].margin, abs=1e-5)
+    if margin:
+        assert alone.margin == pytest.approx(first[1].margin, abs=1e-5)
 
 
 @pytest.mark.parametrize('method', METHODS)

@@ -1,0 +1,96 @@
+"""Connected runs of high scores along the clips of a video."""
+from typing import Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmvmr.functional.spans import temporal_nms
+
+
+def stretch(scores: Tensor) -> Tensor:
+    """Scores of each video, stretched to [0, 1]; all ones where they do not differ.
+
+    Args:
+        scores: (..., T).
+
+    Example:
+        >>> stretch(torch.tensor([0.2, 0.3, 0.6]))
+        tensor([0.0000, 0.2500, 1.0000])
+    """
+    low, high = scores.aminmax(dim=-1, keepdim=True)
+    room = high - low
+    return torch.where(room > 1e-6, (scores - low) / room.clamp(min=1e-6), torch.ones_like(scores))
+
+
+def smooth(scores: Tensor, std: float) -> Tensor:
+    """Scores (B, T) convolved with a Gaussian of ``std`` clips; the first and last clip are repeated outside."""
+    radius = int(3 * std + 0.5)
+    offsets = torch.arange(-radius, radius + 1, device=scores.device, dtype=scores.dtype)
+    kernel = (-offsets.square() / (2 * std**2)).softmax(dim=0)
+    padded = F.pad(scores.unsqueeze(1), (radius, radius), mode='replicate').squeeze(1)
+    return (padded.unfold(-1, 2 * radius + 1, 1) * kernel).sum(dim=-1)
+
+
+def peak_run(scores: Tensor, level: float) -> Tensor:
+    """The run of scores >= ``level`` that holds the (first) highest one: (..., T) -> (..., T) bool.
+
+    Example:
+        >>> peak_run(torch.tensor([0.8, 0.1, 0.9, 1.0, 0.2]), level=0.7)
+        tensor([False, False,  True,  True, False])
+    """
+    high = scores >= level
+    gaps = (~high).cumsum(dim=-1)  # the same number all along a run
+    return high & (gaps == gaps.gather(-1, scores.argmax(dim=-1, keepdim=True)))
+
+
+def score_runs(scores: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor]:
+    """All runs of scores at or above each of N levels, with their contrast: mean inside minus mean outside.
+
+    A run is reported where it starts; the contrast at all other places is -1, less than any run of scores in [0, 1]
+    that is at or above a positive level can have.
+
+    Args:
+        scores: (B, T) in [0, 1].
+        levels: (N,) in (0, 1].
+
+    Returns:
+        Start and end in clips, (B, N*T, 2), and contrasts (B, N*T).
+    """
+    num_clips = scores.size(1)
+    high = scores.unsqueeze(1) >= levels.unsqueeze(1)  # (B, N, T)
+    time = torch.arange(num_clips, device=scores.device).expand_as(high)
+    ends = time.masked_fill(high, num_clips).flip(-1).cummin(dim=-1).values.flip(-1)  # where the run at t ends
+    sums = F.pad(scores.cumsum(dim=-1), (1, 0)).unsqueeze(1).expand(-1, len(levels), -1)  # (B, N, T+1)
+    inside = sums.gather(-1, ends) - sums[..., :-1]
+    lengths = ends - time
+    contrast = inside / lengths.clamp(min=1) - (sums[..., -1:] - inside) / (num_clips - lengths).clamp(min=1)
+    starts = high & ~F.pad(high[..., :-1], (1, 0))
+    return torch.stack([time, ends], dim=-1).flatten(1, 2), contrast.masked_fill(~starts, -1).flatten(1)
+
+
+def best_runs(scores: Tensor, levels: Tensor, count: int, nms: float) -> Tuple[Tensor, Tensor]:
+    """The ``count`` runs of the highest contrast, see :func:`score_runs`; a run much like a better one is left out.
+
+    Where there are fewer, the best one is repeated with contrast -1.
+
+    Args:
+        scores: (B, T) in [0, 1], reaching 1 in every video.
+        nms: IoU with a better run above which a run is left out.
+
+    Returns:
+        Start and end in clips, (B, count, 2), and contrasts (B, count).
+
+    Example:
+        >>> best_runs(torch.tensor([[0.0, 0.5, 0.0, 1.0]]), torch.tensor([0.4, 0.8]), count=3, nms=0.5)
+        (tensor([[[3, 4],
+                 [1, 2],
+                 [3, 4]]]), tensor([[ 0.8333,  0.1667, -1.0000]]))
+    """
+    runs, contrast = score_runs(scores, levels)
+    contrast, order = contrast.sort(dim=1, descending=True, stable=True)
+    runs = runs.gather(1, order.unsqueeze(-1).expand_as(runs))
+    kept = temporal_nms(runs.to(scores.dtype), nms, top=count)
+    contrast, index = contrast.masked_fill(~kept, -1).topk(count, dim=1)
+    index = torch.where(contrast > -1, index, index[:, :1])
+    return runs.gather(1, index.unsqueeze(-1).expand(-1, -1, 2)), contrast

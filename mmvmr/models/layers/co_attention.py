@@ -1,0 +1,64 @@
+"""Clips that have looked at the words of a query."""
+import torch
+from torch import Tensor, nn
+
+from mmvmr.models.layers.attention import Attention
+from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
+from mmvmr.registry import MODELS
+
+
+@MODELS.register_module()
+class CoAttention(nn.Module):
+    """Self-attention over words and over clips, a recurrence over clips, then clips attend to words.
+
+    F = LN(V + attention(V, Q)) * sigmoid(W q), where q is the pooled query. What does not depend on the query is
+    computed once per video, so that several queries per video cost little.
+
+    Args:
+        dim: D, even.
+    """
+
+    def __init__(self, dim: int, num_heads: int = 4, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.positions = SinusoidalEncoding(dim)
+        self.word_attention = Attention(dim, num_heads)
+        self.word_norm = nn.LayerNorm(dim)
+        self.clip_attention = Attention(dim, num_heads)
+        self.clip_norm = nn.LayerNorm(dim)
+        self.recurrence = nn.GRU(dim, dim // 2, batch_first=True, bidirectional=True)
+        self.cross_attention = Attention(dim, num_heads)
+        self.cross_norm = nn.LayerNorm(dim)
+        self.pool = nn.Linear(dim, 1)
+        self.gate = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, video: Tensor, words: Tensor, word_mask: Tensor, num_queries: int = 1) -> Tensor:
+        """
+        Args:
+            video: (B, T, D).
+            words: (B, N, D).
+            word_mask: (B, N) bool, True on words.
+            num_queries: M, how many queries each video is read for: that of its own pair, of the next pair, and so on.
+
+        Returns:
+            (B, M, T, D).
+        """
+        rows = torch.arange(len(words), device=words.device)
+        rows = (rows.unsqueeze(1) + torch.arange(num_queries, device=words.device)) % len(words)  # (B, M)
+        words, word_mask = self._read_words(words, word_mask)[rows], word_mask[rows]  # (B, M, N, D), (B, M, N)
+        clips = self._read_clips(video).unsqueeze(1)  # (B, 1, T, D)
+        attended = self.cross_attention(clips, words, word_mask[:, :, None, None])
+        clips = self.cross_norm(clips + self.dropout(attended))  # (B, M, T, D)
+        shares = self.pool(words).masked_fill(~word_mask.unsqueeze(-1), -torch.inf).softmax(dim=2)
+        query = (shares * words).sum(dim=2, keepdim=True)  # (B, M, 1, D)
+        return clips * self.gate(query).sigmoid()
+
+    def _read_words(self, words: Tensor, mask: Tensor) -> Tensor:
+        words = self.positions(words).unsqueeze(1)
+        attended = self.word_attention(words, bias=mask[:, None, None, None])
+        return self.word_norm(words + self.dropout(attended)).squeeze(1)
+
+    def _read_clips(self, video: Tensor) -> Tensor:
+        attended = self.clip_attention(video.unsqueeze(1)).squeeze(1)
+        clips = self.clip_norm(video + self.dropout(attended))
+        return self.recurrence(clips)[0]
