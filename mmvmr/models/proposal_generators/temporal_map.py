@@ -1,0 +1,111 @@
+"""Proposals as cells of two-dimensional maps of the video, start by end, at several scales."""
+from typing import Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mmvmr.functional.maps import max_pool_map, neighbour_weights, valid_cells
+from mmvmr.functional.masks import span_mask
+from mmvmr.functional.spans import temporal_nms
+from mmvmr.registry import PROPOSAL_GENERATORS
+from mmvmr.structures import Proposals, Query
+
+_TEMPERATURE = 0.1  # of the draw among the cells that are not the best ones; our reconstruction
+
+
+class MapScale(nn.Module):
+    """What is fixed for a map of N x N cells, C of which are valid."""
+
+    def __init__(self, size: int, num_clips: int, kernel_size: int, num_layers: int) -> None:
+        super().__init__()
+        self.size = size
+        valid = valid_cells(size)
+        spans = (valid.nonzero() + torch.tensor([0, 1])) / size
+        constants = dict(valid=valid.float(), index=valid.flatten().nonzero().squeeze(1), spans=spans,
+                         masks=span_mask(spans, num_clips),
+                         weights=neighbour_weights(valid, kernel_size, num_layers))
+        for name, value in constants.items():  # (N, N), (C,), (C, 2), (C, T'), (layers, N, N)
+            self.register_buffer(name, value, persistent=False)
+
+
+@PROPOSAL_GENERATORS.register_module()
+class TemporalMapProposalGenerator(nn.Module):
+    """The best cells of several temporal maps that were matched with the query (MS-2D-RL, ICPR 2020).
+
+    Per scale j the clips are averaged to N_j; cell (x, y) is the maximum of the clips x to y and is fused with the code
+    of the query, F_cro = || (W^T f^T) * (W^M F^M) ||; convolutions shared by the scales turn it into a score in (0, 1).
+    In training half of the K cells per scale are the best ones and half are drawn by softmax(score / 0.1) from the
+    rest, because only chosen cells are ever judged. Masks and spans have no gradient: the scores learn from labels.
+
+    Args:
+        dim: D.
+        hidden_dim: E, channels of the maps.
+        scales: N_j, rows of each map.
+        num_proposals: K, per scale. A map with fewer cells repeats them.
+        num_clips: T', the length of a mask.
+        kernel_size: Of the convolutions, odd.
+        num_layers: Convolutions before the score.
+        nms: A cell that overlaps more than this IoU with a better one is not among the best.
+    """
+    gives = ('scores',)
+
+    def __init__(self, dim: int, hidden_dim: int = 256, scales: Sequence[int] = (16, 32, 64), num_proposals: int = 8,
+                 num_clips: int = 64, kernel_size: int = 3, num_layers: int = 4, nms: float = 0.5) -> None:
+        super().__init__()
+        self.clip_projection = nn.Linear(dim, hidden_dim)
+        self.words = nn.LSTM(dim, hidden_dim, batch_first=True)
+        self.word_projection = nn.Linear(hidden_dim, hidden_dim)
+        self.map_projection = nn.Linear(hidden_dim, hidden_dim, bias=False)
+        self.layers = nn.ModuleList(
+            ConvModule(hidden_dim, hidden_dim, kernel_size, padding=kernel_size // 2) for _ in range(num_layers))
+        self.score = nn.Linear(hidden_dim, 1)
+        self.scales = nn.ModuleList(MapScale(size, num_clips, kernel_size, num_layers) for size in scales)
+        self.num_proposals = num_proposals
+        self.nms = nms
+
+    def forward(self, video: Tensor, query: Query) -> Proposals:
+        """video (B, T, D), encoded query -> K proposals per scale, scale by scale, with masks and scores."""
+        clips = self.clip_projection(video).relu().transpose(1, 2)  # (B, E, T)
+        code = self._read(query)
+        chosen = [self._choose(self._score(clips, code, scale), scale) for scale in self.scales]
+        return Proposals(*(torch.cat(field, dim=1) for field in zip(*chosen)))  # (B, Ns*K, ...)
+
+    def _read(self, query: Query) -> Tensor:
+        """(B, E) code of the query: the state of the LSTM at its last word."""
+        states = self.words(query.features[:, -query.mask.size(1):])[0]  # (B, L, E), without the start token
+        last = query.mask.sum(dim=1)[:, None, None] - 1
+        return self.word_projection(states.gather(1, last.expand(-1, 1, states.size(2))).squeeze(1))
+
+    def _score(self, clips: Tensor, code: Tensor, scale: MapScale) -> Tensor:
+        """(B, E, T) clips and (B, E) code -> scores (B, C) of the valid cells."""
+        clips = F.adaptive_avg_pool1d(clips, scale.size)
+        cells = checkpoint(self._fuse, clips, code, scale, use_reentrant=False, preserve_rng_state=False)
+        for layer, weight in zip(self.layers, scale.weights):  # in place, so that one map is kept per layer
+            cells = layer.activate(layer(cells, activate=False).mul_(weight))
+        logits = self.score(cells.flatten(2).index_select(2, scale.index).transpose(1, 2)).squeeze(2)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid()  # bfloat16 would make ties
+
+    def _fuse(self, clips: Tensor, code: Tensor, scale: MapScale) -> Tensor:
+        """(B, E, N) clips and (B, E) code -> F_cro (B, E, N, N). Computed again for the gradient: cheaper than kept."""
+        weight = code.unsqueeze(2) * self.map_projection.weight  # the product with the code, folded into W^M
+        fused = weight @ max_pool_map(clips).flatten(2)
+        return F.normalize(fused, dim=1).unflatten(2, (scale.size, scale.size)) * scale.valid
+
+    def _choose(self, scores: Tensor, scale: MapScale) -> Tuple[Tensor, Tensor, Tensor]:
+        """scores (B, C) -> spans, masks and scores of K cells, in prediction the best ones, best first."""
+        with torch.no_grad():
+            order = scores.argsort(dim=1, descending=True, stable=True)
+            num_best = (self.num_proposals + 1) // 2 if self.training else self.num_proposals
+            best = temporal_nms(scale.spans[order], self.nms, num_best)
+            if self.training:  # the largest of logits + Gumbel noise are draws without replacement
+                noise = -torch.empty_like(scores).exponential_().log()
+                priority = scores.gather(1, order) / _TEMPERATURE + noise
+            else:
+                priority = -torch.arange(order.size(1), device=order.device, dtype=scores.dtype).expand_as(scores)
+            ranked = priority.masked_fill(best, torch.inf).argsort(dim=1, descending=True, stable=True)
+            wanted = torch.arange(self.num_proposals, device=order.device) % order.size(1)
+            chosen = order.gather(1, ranked[:, wanted])  # (B, K)
+        return scale.spans[chosen], scale.masks[chosen], scores.gather(1, chosen)
