@@ -10,7 +10,7 @@ def valid_cells(num_clips: int) -> Tensor:
     Moments of up to 16 clips are all there; those of up to 32 start at, and last, multiples of 2; longer ones of 4.
 
     Returns:
-        (N, N) bool.
+        (N, N) bool, True on [x, y].
 
     Example:
         >>> valid_cells(3)
@@ -22,30 +22,48 @@ def valid_cells(num_clips: int) -> Tensor:
                 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63])
     """
     start = torch.arange(num_clips).unsqueeze(1)
-    length = torch.arange(1, num_clips + 1) - start  # of cell (start, end)
+    length = torch.arange(1, num_clips + 1) - start  # of cell [start, end]
     stride = 1 + (length > 16).long() + 2 * (length > 32) if num_clips >= 32 else torch.ones_like(length)
     return (length > 0) & (length % stride == 0) & (start % stride == 0)
 
 
-def max_pool_map(clips: Tensor) -> Tensor:
-    """Cell (x, y) is the maximum of the clips x to y (MS-2D-RL, 2D-TAN); cells below the diagonal are 0.
+def max_pool_moments(clips: Tensor) -> Tensor:
+    """The maximum of the clips x to y for all x <= y (MS-2D-RL, 2D-TAN), the shortest moments first, then by x.
 
-    A running maximum along each row: every cell costs one comparison.
+    Each moment is one comparison away from the one that is a clip shorter.
 
     Args:
-        clips: (B, D, N), non-negative.
+        clips: (B, E, N).
 
     Returns:
-        (B, D, N, N).
+        (B, E, N (N + 1) / 2).
 
     Example:
-        >>> max_pool_map(torch.tensor([[[2.0, 1.0, 3.0]]]))
-        tensor([[[[2., 2., 3.],
-                  [0., 1., 3.],
-                  [0., 0., 3.]]]])
+        >>> max_pool_moments(torch.tensor([[[2.0, 1.0, 3.0]]]))
+        tensor([[[2., 1., 3., 2., 3., 3.]]])
     """
-    upper = torch.ones(clips.size(-1), clips.size(-1), device=clips.device, dtype=clips.dtype).triu()
-    return (clips.unsqueeze(-2) * upper).cummax(dim=-1).values
+    rows = [clips]
+    for shift in range(1, clips.size(-1)):
+        rows.append(torch.maximum(rows[-1][..., :-1], clips[..., shift:]))
+    return torch.cat(rows, dim=-1)
+
+
+def moment_index(cells: Tensor, num_clips: int) -> Tensor:
+    """Where :func:`max_pool_moments` puts the moments from clip x to y.
+
+    Args:
+        cells: (C, 2) int64, x and y.
+
+    Returns:
+        (C,) int64.
+
+    Example:
+        >>> moment_index(torch.tensor([[0, 0], [1, 2], [0, 2]]), num_clips=3)
+        tensor([0, 4, 5])
+    """
+    start, end = cells.unbind(dim=-1)
+    shift = end - start
+    return start + shift * num_clips - shift * (shift - 1) // 2
 
 
 def neighbour_weights(valid: Tensor, kernel_size: int, num_layers: int) -> Tensor:

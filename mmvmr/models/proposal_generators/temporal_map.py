@@ -5,9 +5,8 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from mmvmr.functional.maps import max_pool_map, neighbour_weights, valid_cells
+from mmvmr.functional.maps import max_pool_moments, moment_index, neighbour_weights, valid_cells
 from mmvmr.functional.masks import span_mask
 from mmvmr.functional.spans import temporal_nms
 from mmvmr.registry import PROPOSAL_GENERATORS
@@ -23,11 +22,15 @@ class MapScale(nn.Module):
         super().__init__()
         self.size = size
         valid = valid_cells(size)
-        spans = (valid.nonzero() + torch.tensor([0, 1])) / size
-        constants = dict(valid=valid.float(), index=valid.flatten().nonzero().squeeze(1), spans=spans,
-                         masks=span_mask(spans, num_clips),
-                         weights=neighbour_weights(valid, kernel_size, num_layers))
-        for name, value in constants.items():  # (N, N), (C,), (C, 2), (C, T'), (layers, N, N)
+        cells = valid.nonzero()  # (C, 2)
+        spans = (cells + torch.tensor([0, 1])) / size
+        constants = dict(
+            spans=spans,  # (C, 2)
+            masks=span_mask(spans, num_clips),  # (C, T')
+            moments=moment_index(cells, size),  # (C,) where they are pooled
+            places=cells[:, 0] * size + cells[:, 1],  # (C,) where they are on the map
+            weights=neighbour_weights(valid, kernel_size, num_layers))  # (layers, N, N)
+        for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
 
 
@@ -81,18 +84,19 @@ class TemporalMapProposalGenerator(nn.Module):
 
     def _score(self, clips: Tensor, code: Tensor, scale: MapScale) -> Tensor:
         """(B, E, T) clips and (B, E) code -> scores (B, C) of the valid cells."""
-        clips = F.adaptive_avg_pool1d(clips, scale.size)
-        cells = checkpoint(self._fuse, clips, code, scale, use_reentrant=False, preserve_rng_state=False)
-        for layer, weight in zip(self.layers, scale.weights):  # in place, so that one map is kept per layer
+        fused = self._fuse(F.adaptive_avg_pool1d(clips, scale.size), code, scale)
+        cells = fused.new_zeros(*fused.shape[:2], scale.size**2).index_copy(2, scale.places, fused)
+        cells = cells.unflatten(2, (scale.size, scale.size))  # (B, E, N, N)
+        for layer, weight in zip(self.layers, scale.weights):  # in place: one map per layer is kept for the gradient
             cells = layer.activate(layer(cells, activate=False).mul_(weight))
-        logits = self.score(cells.flatten(2).index_select(2, scale.index).transpose(1, 2)).squeeze(2)
+        logits = self.score(cells.flatten(2).index_select(2, scale.places).transpose(1, 2)).squeeze(2)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid()  # bfloat16 would make ties
 
     def _fuse(self, clips: Tensor, code: Tensor, scale: MapScale) -> Tensor:
-        """(B, E, N) clips and (B, E) code -> F_cro (B, E, N, N). Computed again for the gradient: cheaper than kept."""
+        """(B, E, N) clips and (B, E) code -> F_cro of the valid cells (B, E, C)."""
+        moments = max_pool_moments(clips).index_select(2, scale.moments)
         weight = code.unsqueeze(2) * self.map_projection.weight  # the product with the code, folded into W^M
-        fused = weight @ max_pool_map(clips).flatten(2)
-        return F.normalize(fused, dim=1).unflatten(2, (scale.size, scale.size)) * scale.valid
+        return F.normalize(weight @ moments, dim=1)
 
     def _choose(self, scores: Tensor, scale: MapScale) -> Tuple[Tensor, Tensor, Tensor]:
         """scores (B, C) -> spans, masks and scores of K cells, in prediction the best ones, best first."""
