@@ -25,8 +25,8 @@ model = dict(
         pseudo_label=dict(type='PseudoLabelLoss', labels='rank', warmup=0.2)),  # (R) all scales together
     ranker=dict(type='ScoreRanker'))
 
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), clip_grad=dict(max_norm=10))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=3e-3), clip_grad=dict(max_norm=10))
 
-param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
-train_dataloader = dict(batch_size=32)
-train_cfg = dict(max_epochs=6)
+param_scheduler = [dict(type='InverseSquareRootLR', warmup=200)]
+train_dataloader = dict(batch_size=16)
+train_cfg = dict(max_epochs=8)
