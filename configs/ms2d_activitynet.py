@@ -1,6 +1,6 @@
 """MS-2D-RL on ActivityNet Captions (Li et al., ICPR 2020), C3D features.
 
-The paper's hyper-parameters are not public; what is a reconstruction of ours is marked (R).
+Written from the abstract and the poster of the paper; what they do not say is our reconstruction, marked (R).
 """
 _base_ = ['_base_/datasets/activitynet_c3d.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 

@@ -1,6 +1,6 @@
 """MS-2D-RL on Moving Shapes: a smaller model than for the benchmarks, for 64 clips of a 57-dim descriptor.
 
-The paper's hyper-parameters are not public; what is a reconstruction of ours is marked (R).
+Written from the abstract and the poster of the paper; what they do not say is our reconstruction, marked (R).
 """
 _base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 

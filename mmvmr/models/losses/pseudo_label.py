@@ -16,7 +16,7 @@ class PseudoLabelLoss(nn.Module):
     - 'thresholds': 1 if l_k < (1 - delta) / K, 0 if l_k >= (1 + delta) / K, and 1 - l_k between, the paper's form;
     - 'rank': 1 for the best quarter of the group, 0 for the worse half, falling linearly between.
 
-    The minus sign is missing on the poster of the paper.
+    The poster of the paper leaves the minus sign out.
 
     Args:
         labels: 'thresholds' or 'rank'.

@@ -12,7 +12,7 @@ class ReconstructionLoss(nn.Module):
     """sum over tasks of mean_b [ min_k nll(proposal k) + sum_r nll(reference r) ].
 
     CNM: L_rec with the whole video as reference. CPL: the same with ``loss_weight=0.5``. MCMT: two tasks. MS-2D-RL: the
-    mean over the proposals instead of their minimum (L_rec of section "Caption").
+    mean over the proposals instead of their minimum.
 
     Args:
         tasks: Names of reconstructors.

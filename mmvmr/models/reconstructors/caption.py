@@ -13,7 +13,7 @@ _MASKS_AT_ONCE = 2  # word probabilities (B, M, N, V) are by far the largest ten
 
 @RECONSTRUCTORS.register_module()
 class CaptionReconstructor(nn.Module):
-    """Two-layer LSTM that captions a moment, log P(w_l | moment, w_1 .. w_{l-1}) (MS-2D-RL section "Caption").
+    """Two-layer LSTM that captions a moment, log P(w_l | moment, w_1 .. w_{l-1}) (MS-2D-RL, caption module).
 
     The moment under mask m is max_t m_t relu(v_t), the paper's max pooling where masks are 0 or 1. All words are given
     to the LSTM as they come (teacher forcing), hidden or not; all are scored, and so is the end of the query (class 0).
