@@ -5,7 +5,7 @@ Written from the abstract and the poster of the paper; what they do not say is o
 _base_ = ['_base_/datasets/activitynet_c3d.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 256  # (R)
-scales = (16, 32, 64)  # (R)
+scales = (64, 32, 16)  # (R); largest first: its gradient comes last, when the other maps are gone from memory
 
 model = dict(
     type='MomentRetriever',

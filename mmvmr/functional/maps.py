@@ -33,19 +33,19 @@ def max_pool_moments(clips: Tensor) -> Tensor:
     Each moment is one comparison away from the one that is a clip shorter.
 
     Args:
-        clips: (B, E, N).
+        clips: (B, N, E).
 
     Returns:
-        (B, E, N (N + 1) / 2).
+        (B, N (N + 1) / 2, E).
 
     Example:
-        >>> max_pool_moments(torch.tensor([[[2.0, 1.0, 3.0]]]))
-        tensor([[[2., 1., 3., 2., 3., 3.]]])
+        >>> max_pool_moments(torch.tensor([[[2.0], [1.0], [3.0]]])).flatten()
+        tensor([2., 1., 3., 2., 3., 3.])
     """
     rows = [clips]
-    for shift in range(1, clips.size(-1)):
-        rows.append(torch.maximum(rows[-1][..., :-1], clips[..., shift:]))
-    return torch.cat(rows, dim=-1)
+    for shift in range(1, clips.size(1)):
+        rows.append(torch.maximum(rows[-1][:, :-1], clips[:, shift:]))
+    return torch.cat(rows, dim=1)
 
 
 def moment_index(cells: Tensor, num_clips: int) -> Tensor:

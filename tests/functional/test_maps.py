@@ -28,11 +28,11 @@ def test_small_maps_have_all_cells(size):
 
 def test_a_cell_is_the_maximum_of_its_clips():
     torch.manual_seed(0)
-    clips, cells = torch.randn(2, 3, 7), valid_cells(7).nonzero()
+    clips, cells = torch.randn(2, 7, 3), valid_cells(7).nonzero()
     pooled = max_pool_moments(clips)
-    assert pooled.shape == (2, 3, 28)
-    expected = torch.stack([clips[..., start:end + 1].amax(dim=-1) for start, end in cells.tolist()], dim=-1)
-    assert torch.equal(pooled[..., moment_index(cells, 7)], expected)
+    assert pooled.shape == (2, 28, 3)
+    expected = torch.stack([clips[:, start:end + 1].amax(dim=1) for start, end in cells.tolist()], dim=1)
+    assert torch.equal(pooled[:, moment_index(cells, 7)], expected)
 
 
 @pytest.mark.parametrize('kernel_size', [3, 5])

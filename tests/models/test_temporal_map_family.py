@@ -29,22 +29,22 @@ def _captioner():
 
 def test_fused_cells_are_the_normalised_product_of_projected_moments_and_query():
     generator = _generator(scales=[5])
-    clips, code = torch.rand(2, 12, 5), torch.randn(2, 12)
+    clips, code = torch.rand(2, 5, 12), torch.randn(2, 12)
     fused = generator._fuse(clips, code, generator.scales[0])
     cells = [(start, end) for start in range(5) for end in range(start, 5)]
-    assert fused.shape == (2, 12, len(cells))
+    assert fused.shape == (2, len(cells), 12)
     for column, (start, end) in enumerate(cells):
-        moment = clips[..., start:end + 1].amax(dim=-1) @ generator.map_projection.weight.T
-        torch.testing.assert_close(fused[..., column], F.normalize(code * moment, dim=1))
+        moment = clips[:, start:end + 1].amax(dim=1) @ generator.map_projection.weight.T
+        torch.testing.assert_close(fused[:, column], F.normalize(code * moment, dim=1))
 
 
 def test_score_is_the_convolutions_over_the_map_of_fused_cells():
     generator = _generator(scales=[4], num_layers=2, kernel_size=3)
-    scale, clips, code = generator.scales[0], torch.rand(2, 12, 8), torch.randn(2, 12)
-    halves = clips.unflatten(2, (4, 2)).mean(dim=3)  # 8 clips at scale 4
+    scale, clips, code = generator.scales[0], torch.rand(2, 8, 12), torch.randn(2, 12)
+    halves = clips.unflatten(1, (4, 2)).mean(dim=2)  # 8 clips at scale 4
     fused, cells = generator._fuse(halves, code, scale), torch.zeros(2, 12, 4, 4)
     upper = torch.ones(4, 4).triu()
-    cells[..., upper.bool()] = fused
+    cells[..., upper.bool()] = fused.transpose(1, 2)
     valid = upper[None, None]
     for layer in generator.layers:
         in_sight = F.conv2d(valid, torch.ones(1, 1, 3, 3), padding=1)

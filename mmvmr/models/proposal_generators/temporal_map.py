@@ -71,8 +71,7 @@ class TemporalMapProposalGenerator(nn.Module):
 
     def forward(self, video: Tensor, query: Query) -> Proposals:
         """video (B, T, D), encoded query -> K proposals per scale, scale by scale, with masks and scores."""
-        clips = self.clip_projection(video).relu().transpose(1, 2)  # (B, E, T)
-        code = self._read(query)
+        clips, code = self.clip_projection(video).relu(), self._read(query)  # (B, T, E), (B, E)
         chosen = [self._choose(self._score(clips, code, scale), scale) for scale in self.scales]
         return Proposals(*(torch.cat(field, dim=1) for field in zip(*chosen)))  # (B, Ns*K, ...)
 
@@ -83,20 +82,26 @@ class TemporalMapProposalGenerator(nn.Module):
         return self.word_projection(states.gather(1, last.expand(-1, 1, states.size(2))).squeeze(1))
 
     def _score(self, clips: Tensor, code: Tensor, scale: MapScale) -> Tensor:
-        """(B, E, T) clips and (B, E) code -> scores (B, C) of the valid cells."""
-        fused = self._fuse(F.adaptive_avg_pool1d(clips, scale.size), code, scale)
-        cells = fused.new_zeros(*fused.shape[:2], scale.size**2).index_copy(2, scale.places, fused)
-        cells = cells.unflatten(2, (scale.size, scale.size))  # (B, E, N, N)
-        for layer, weight in zip(self.layers, scale.weights):  # in place: one map per layer is kept for the gradient
+        """(B, T, E) clips and (B, E) code -> scores (B, C) of the valid cells.
+
+        Channels stay last in memory, which the convolutions would otherwise rearrange in copies, and work in place, so
+        that one map per layer is kept for the gradient.
+        """
+        fused = self._fuse(clips, code, scale)
+        cells = fused.new_zeros(len(fused), scale.size**2, fused.size(2)).index_copy(1, scale.places, fused)
+        cells = cells.unflatten(1, (scale.size, scale.size)).permute(0, 3, 1, 2)  # (B, E, N, N)
+        for layer, weight in zip(self.layers, scale.weights):
             cells = layer.activate(layer(cells, activate=False).mul_(weight))
-        logits = self.score(cells.flatten(2).index_select(2, scale.places).transpose(1, 2)).squeeze(2)
-        return logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid()  # bfloat16 would make ties
+        cells = cells.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, scale.places)  # (B, C, E)
+        logits = self.score(cells).squeeze(2)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid()  # too fine for bfloat16
 
     def _fuse(self, clips: Tensor, code: Tensor, scale: MapScale) -> Tensor:
-        """(B, E, N) clips and (B, E) code -> F_cro of the valid cells (B, E, C)."""
-        moments = max_pool_moments(clips).index_select(2, scale.moments)
-        weight = code.unsqueeze(2) * self.map_projection.weight  # the product with the code, folded into W^M
-        return F.normalize(weight @ moments, dim=1)
+        """(B, T, E) clips and (B, E) code -> F_cro of the valid cells (B, C, E)."""
+        clips = F.adaptive_avg_pool1d(clips.transpose(1, 2), scale.size).transpose(1, 2)  # (B, N, E)
+        moments = max_pool_moments(clips).index_select(1, scale.moments)
+        weight = self.map_projection.weight.T * code.unsqueeze(1)  # the product with the code, folded into W^M
+        return F.normalize(moments @ weight, dim=2)
 
     def _choose(self, scores: Tensor, scale: MapScale) -> Tuple[Tensor, Tensor, Tensor]:
         """scores (B, C) -> spans, masks and scores of K cells, in prediction the best ones, best first."""
