@@ -26,6 +26,32 @@ def gaussian_mask(centers: Tensor, stds: Tensor, num_clips: int, peak_normalized
     return exponent.exp()
 
 
+def span_mask(spans: Tensor, num_clips: int) -> Tensor:
+    """Masks that are 1 inside a span and 0 outside, on ``num_clips`` points evenly spaced from 0 to 1.
+
+    The point nearest to the middle of the span is always inside, so that no mask is empty, however short the span.
+    A span from clip x to clip y of a video cut into ``num_clips`` equal clips, or into fewer if their number divides
+    ``num_clips``, is 1 on just these clips.
+
+    Args:
+        spans: (..., 2) start and end as fractions of the video.
+        num_clips: T', the length of a mask.
+
+    Returns:
+        (..., T') of 0 and 1.
+
+    Example:
+        >>> span_mask(torch.tensor([[0.25, 0.75], [0.6, 0.62]]), 4)  # clips 1 and 2 of 4; less than a clip
+        tensor([[0., 1., 1., 0.],
+                [0., 0., 1., 0.]])
+    """
+    time = torch.linspace(0, 1, num_clips, device=spans.device, dtype=spans.dtype)
+    start, end = spans[..., :1], spans[..., 1:]
+    middle = ((start + end) / 2 * (num_clips - 1)).round()
+    nearest = torch.arange(num_clips, device=spans.device) == middle
+    return ((time >= start) & (time <= end) | nearest).to(spans.dtype)
+
+
 def resample(video: Tensor, num_clips: int) -> Tensor:
     """Pick ``num_clips`` of the T clips at the integer parts of evenly spaced positions.
 

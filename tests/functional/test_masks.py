@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mmvmr.functional.masks import gaussian_mask, mask_spans, resample
+from mmvmr.functional.masks import gaussian_mask, mask_spans, resample, span_mask
 
 
 def test_gaussian_mask_is_one_at_its_center_and_falls_by_the_formula():
@@ -59,3 +59,26 @@ def test_level_exp_minus_alpha_over_four_gives_back_the_cnm_span(width):
     start, end = mask_spans(mask, math.exp(-alpha / 4))[0].tolist()
     assert start == pytest.approx(0.45 - width / 2, abs=0.005)
     assert end == pytest.approx(0.45 + width / 2, abs=0.005)
+
+
+@pytest.mark.parametrize('size, num_clips', [(64, 64), (16, 64), (32, 64), (8, 8), (3, 12), (1, 5)])
+def test_mask_of_a_cell_is_its_clips_where_the_cells_fit_the_grid(size, num_clips):
+    clips = num_clips // size
+    for start in range(size):
+        for end in range(start, size):
+            mask = span_mask(torch.tensor([start / size, (end + 1) / size]), num_clips)
+            assert mask.nonzero().flatten().tolist() == list(range(start * clips, (end + 1) * clips))
+
+
+@pytest.mark.parametrize('num_clips', [1, 2, 7, 50])
+def test_no_mask_of_a_span_is_empty_however_short(num_clips):
+    start = torch.linspace(0, 0.99, 100)
+    masks = span_mask(torch.stack([start, start + 0.001], dim=-1), num_clips)
+    assert masks.shape == (100, num_clips) and (masks.sum(dim=-1) >= 1).all()
+    nearest = masks.argmax(dim=-1) / max(num_clips - 1, 1)
+    assert (nearest - start).abs().max() <= 0.5 / max(num_clips - 1, 1) + 0.001 or num_clips == 1
+
+
+def test_mask_of_a_span_is_read_back_within_half_a_step_of_the_grid():
+    spans = torch.tensor([[0.1, 0.3], [0.0, 1.0], [0.52, 0.9]])
+    torch.testing.assert_close(mask_spans(span_mask(spans, 41), 0.5), spans, atol=0.5 / 40 + 1e-6, rtol=0)

@@ -93,6 +93,19 @@ MSCL = dict(
     ranker=dict(type='ScoreRanker'))
 
 METHODS = dict(cnm=CNM, cpl=CPL, mcmt=MCMT, mscl=MSCL)
+MS2D = dict(
+    type='MomentRetriever',
+    encoder=dict(type='LinearEncoder', video_dim=8, word_dim=6, dim=16, blank=False),
+    proposal_generator=dict(
+        type='TemporalMapProposalGenerator', dim=16, hidden_dim=12, scales=(4, 8), num_proposals=3, num_clips=10,
+        num_layers=2),
+    reconstructors=dict(query=dict(type='CaptionReconstructor', dim=16, vocab_size=VOCAB)),
+    losses=dict(
+        reconstruction=dict(type='ReconstructionLoss', best_only=False),
+        pseudo_label=dict(type='PseudoLabelLoss', num_groups=2)),
+    ranker=dict(type='ScoreRanker'))
+
+METHODS = dict(cnm=CNM, cpl=CPL, mcmt=MCMT, ms2d=MS2D)
 
 
 def config(method: str) -> dict:

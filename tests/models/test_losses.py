@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmvmr.models.losses.diversity import DiversityLoss
+from mmvmr.models.losses.pseudo_label import PseudoLabelLoss
 from mmvmr.models.losses.ranking import RankingLoss
 from mmvmr.models.losses.reconstruction import ReconstructionLoss
 from mmvmr.structures import Outputs, Proposals
@@ -22,6 +23,10 @@ def test_reconstruction_takes_the_best_proposal_and_its_references():
     # best: 2 and 1, mean 1.5; whole video: mean of 2.5 and 1.05
     assert ReconstructionLoss(references=['hard'])(_outputs()).item() == pytest.approx(1.5 + 1.775)
     assert ReconstructionLoss(references=['hard'], loss_weight=0.5)(_outputs()).item() == pytest.approx(3.275 / 2)
+
+
+def test_reconstruction_of_all_proposals_is_the_mean_over_them():
+    assert ReconstructionLoss(best_only=False)(_outputs()).item() == pytest.approx((3 + 2 + 1 + 4) / 4)
 
 
 def test_reconstruction_sums_over_tasks():
@@ -56,3 +61,75 @@ def test_diversity_target_is_a_prior_on_the_width():
     mask = torch.exp(-(time - 0.5)**2 / (2 * std**2)).view(1, 1, -1)
     target = 1 / (2 * math.sqrt(math.pi) * std * num_clips)
     assert DiversityLoss(target)(_outputs(mask)).item() == pytest.approx(0, abs=1e-8)
+
+
+def _judged(nll, scores):
+    proposals = Proposals(None, None, torch.tensor([scores]))
+    return Outputs(None, None, None, proposals, proposals, dict(query=dict(positive=torch.tensor([nll]))))
+
+
+def _cross_entropy(scores, labels):
+    terms = [label * math.log(score) + (1 - label) * math.log(1 - score) for score, label in zip(scores, labels)]
+    return -sum(terms) / len(terms)
+
+
+def test_pseudo_labels_by_thresholds_around_the_mean_share():
+    # shares 1/6, 1/3, 1/2: below, at and above the mean of 1/3; the middle band gets 1 - l
+    nll, scores = [1.0, 2.0, 3.0], [0.9, 0.4, 0.2]
+    expected = _cross_entropy(scores, [1, 1 - 1 / 3, 0])
+    assert PseudoLabelLoss()(_judged(nll, scores)).item() == pytest.approx(expected, rel=1e-5)
+    assert PseudoLabelLoss(loss_weight=3)(_judged(nll, scores)).item() == pytest.approx(3 * expected, rel=1e-5)
+
+
+@pytest.mark.parametrize('share, label', [(0.97, 1), (0.99, 1 - 0.99 / 2), (1.01, 1 - 1.01 / 2), (1.03, 0)])
+def test_delta_is_the_half_width_of_the_middle_band(share, label):
+    loss = PseudoLabelLoss(delta=0.02)(_judged([share, 2 - share], [0.3, 0.5])).item()
+    other = {1: 0, 0: 1}.get(label, 1 - (2 - share) / 2)
+    assert loss == pytest.approx(_cross_entropy([0.3, 0.5], [label, other]), rel=1e-5)
+
+
+def test_pseudo_labels_by_rank_fall_from_the_best_quarter_to_the_half():
+    nll, labels = [5.0, 1.0, 2.0, 8.0, 4.0, 3.0, 6.0, 7.0], [0, 1, 1, 0, 0.25, 0.75, 0, 0]
+    scores = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    loss = PseudoLabelLoss(labels='rank')(_judged(nll, scores)).item()
+    assert loss == pytest.approx(_cross_entropy(scores, labels), rel=1e-5)
+
+
+def test_pseudo_labels_compare_within_their_group():
+    # in one group 1 and 2 are the best half; in two groups 1 and 10
+    nll, scores = [1.0, 2.0, 10.0, 20.0], [0.2, 0.3, 0.4, 0.6]
+    assert PseudoLabelLoss(num_groups=1)(_judged(nll, scores)).item() == pytest.approx(
+        _cross_entropy(scores, [1, 1, 0, 0]), rel=1e-5)
+    assert PseudoLabelLoss(num_groups=2)(_judged(nll, scores)).item() == pytest.approx(
+        _cross_entropy(scores, [1, 0, 1, 0]), rel=1e-5)
+
+
+def test_pseudo_label_loss_starts_after_its_share_of_training():
+    loss, outputs = PseudoLabelLoss(warmup=0.25), _judged([1.0, 2.0], [0.5, 0.5])
+    losses = []
+    for progress in (0.2, 0.25, 0.3, 1.0):
+        loss.set_progress(progress)
+        losses.append(loss(outputs).item())
+    assert losses == pytest.approx([0, 0, math.log(2), math.log(2)])
+
+
+def test_pseudo_labels_carry_no_gradient_to_what_they_come_from():
+    outputs = _judged([1.0, 2.0], [0.5, 0.25])
+    nll, scores = outputs.nll['query']['positive'].requires_grad_(), outputs.proposals.scores.requires_grad_()
+    PseudoLabelLoss()(outputs).backward()
+    assert nll.grad is None
+    torch.testing.assert_close(scores.grad, torch.tensor([[-1 / 0.5, 1 / 0.75]]) / 2)
+
+
+def test_certain_scores_give_a_finite_loss_under_autocast():
+    outputs = _judged([1.0, 2.0], [0.0, 1.0])
+    scores = outputs.proposals.scores.requires_grad_()
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = PseudoLabelLoss()(outputs)
+    loss.backward()
+    assert loss.item() == pytest.approx(-math.log(1e-6), rel=0.01) and scores.grad.isfinite().all()
+
+
+def test_unknown_labels_are_refused():
+    with pytest.raises(ValueError, match="'thresholds' or 'rank', got 'share'"):
+        PseudoLabelLoss(labels='share')

@@ -1,4 +1,5 @@
 """Linear projections of clips and words (the Gaussian family: CNM, CPL, PPS, MCMT)."""
+"""Linear projections of clips and words (the Gaussian family: CNM, CPL, MCMT; MS-2D-RL)."""
 from typing import Tuple
 
 import torch
@@ -20,17 +21,18 @@ class LinearEncoder(nn.Module):
         word_dim: Dw.
         dim: D.
         readout: Also provide a token after the last clip for the proposal generator to read (CPL).
+        blank: Provide the stand-in for a hidden word; a captioner hides none (MS-2D-RL).
     """
     reads_query = False  # the encoded video does not depend on the query, so a reconstructor may see it
 
     def __init__(self, video_dim: int, word_dim: int = 300, dim: int = 256, dropout: float = 0.1,
-                 readout: bool = False) -> None:
+                 readout: bool = False, blank: bool = True) -> None:
         super().__init__()
         self.video_dim, self.word_dim = video_dim, word_dim
         self.video_projection = nn.Linear(video_dim, dim)
         self.word_projection = nn.Linear(word_dim, dim)
         self.start = nn.Parameter(torch.zeros(word_dim))
-        self.blank = nn.Parameter(torch.zeros(word_dim))
+        self.blank = nn.Parameter(torch.zeros(word_dim)) if blank else None
         self.readout = nn.Parameter(torch.zeros(video_dim)) if readout else None
         self.dropout = nn.Dropout(dropout)
 
@@ -38,9 +40,9 @@ class LinearEncoder(nn.Module):
         """video (B, T, Dv), query with features (B, L, Dw) -> video (B, T, D), query with features (B, L+1, D)."""
         batch = video.size(0)
         words = torch.cat([self.start.expand(batch, 1, -1), query.features], dim=1)
+        blank = self.word_projection(self.blank) if self.blank is not None else None
         readout = None
         if self.readout is not None:
             readout = self.video_projection(self.dropout(self.readout.expand(batch, 1, -1)))
-        query = query._replace(features=self.word_projection(self.dropout(words)),
-                               blank=self.word_projection(self.blank), readout=readout)
+        query = query._replace(features=self.word_projection(self.dropout(words)), blank=blank, readout=readout)
         return self.video_projection(self.dropout(video)), query

@@ -1,0 +1,32 @@
+"""MS-2D-RL on Moving Shapes: a smaller model than for the benchmarks, for 64 clips of a 57-dim descriptor.
+
+Written from the abstract and the poster of the paper; what they do not say is our reconstruction, marked (R).
+"""
+_base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
+
+dim = 128
+
+model = dict(
+    type='MomentRetriever',
+    encoder=dict(type='LinearEncoder', video_dim=57, word_dim=300, dim=dim, dropout=0.1, blank=False),
+    proposal_generator=dict(
+        type='TemporalMapProposalGenerator',
+        dim=dim,
+        hidden_dim=64,  # (R)
+        scales=(16, 32),  # (R)
+        num_proposals=8,  # (R) per scale
+        num_clips=64,
+        kernel_size=3,  # (R)
+        num_layers=2,  # (R)
+        nms=0.5),  # (R)
+    reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim, vocab_size=62)),
+    losses=dict(
+        reconstruction=dict(type='ReconstructionLoss', best_only=False),
+        pseudo_label=dict(type='PseudoLabelLoss', labels='rank', warmup=0.2)),  # (R) all scales together
+    ranker=dict(type='ScoreRanker'))
+
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=3e-3), clip_grad=dict(max_norm=10))
+
+param_scheduler = [dict(type='InverseSquareRootLR', warmup=200)]
+train_dataloader = dict(batch_size=16)
+train_cfg = dict(max_epochs=8)

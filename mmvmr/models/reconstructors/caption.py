@@ -1,0 +1,59 @@
+"""Caption what a mask lets through of the video, and see how likely the query is as a caption."""
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mmvmr.functional.masks import resample
+from mmvmr.functional.words import query_nll
+from mmvmr.registry import RECONSTRUCTORS
+from mmvmr.structures import Query
+
+_MASKS_AT_ONCE = 2  # word probabilities (B, M, N, V) are by far the largest tensor
+
+
+@RECONSTRUCTORS.register_module()
+class CaptionReconstructor(nn.Module):
+    """Two-layer LSTM that captions a moment, log P(w_l | moment, w_1 .. w_{l-1}) (MS-2D-RL, caption module).
+
+    The moment under mask m is max_t m_t relu(v_t), the paper's max pooling where masks are 0 or 1. All words are given
+    to the LSTM as they come (teacher forcing), hidden or not; all are scored, and so is the end of the query (class 0).
+
+    Args:
+        dim: D.
+        vocab_size: V, one more than the words of the vocabulary.
+    """
+
+    def __init__(self, dim: int, vocab_size: int) -> None:
+        super().__init__()
+        self.first = nn.LSTM(2 * dim, dim, batch_first=True)
+        self.second = nn.LSTM(2 * dim, dim, batch_first=True)
+        self.classifier = nn.Linear(dim, vocab_size)
+        self.vocab_size = vocab_size
+
+    def forward(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+        """video (B, T, D), encoded query, masks (B, M, T') -> nll (B, M), lower is better."""
+        return self.explain(video, query, masks)[0]
+
+    def explain(self, video: Tensor, query: Query, masks: Tensor):
+        """Like :meth:`forward`, and the average state of the words under each mask: (B, M), (B, M, D)."""
+        states = self._caption(video, query, masks)
+        targets = torch.cat([query.word_ids, torch.zeros_like(query.word_ids[:, :1])], dim=1)
+        valid = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)
+        nll = [checkpoint(self._nll, some, targets, valid, use_reentrant=False, preserve_rng_state=False)
+               for some in states.split(_MASKS_AT_ONCE, dim=1)]
+        pooled = (states * valid[:, None, :, None]).sum(dim=2) / valid.sum(dim=1)[:, None, None]
+        return torch.cat(nll, dim=1), pooled
+
+    def _caption(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+        """States (B, M, N, D) before each word and before the end, N = L + 1. M folds into the batch here alone."""
+        clips = resample(video, masks.size(-1)).relu().unsqueeze(1)
+        moments = (masks.unsqueeze(-1) * clips).max(dim=2).values  # (B, M, D)
+        num_masks, num_words = masks.size(1), query.features.size(1)
+        moments = moments.unsqueeze(2).expand(-1, -1, num_words, -1).flatten(0, 1)  # (B*M, N, D)
+        words = query.features.unsqueeze(1).expand(-1, num_masks, -1, -1).flatten(0, 1)
+        states = self.first(torch.cat([words, moments], dim=-1))[0]
+        states = self.second(torch.cat([states, moments], dim=-1))[0]
+        return states.unflatten(0, (-1, num_masks))
+
+    def _nll(self, states: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+        return query_nll(self.classifier(states), targets, valid)
