@@ -1,5 +1,6 @@
 """The folder of one run, a config with its seed: the steps it consists of, what they cost, how far it has come."""
 import difflib
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from pprint import pformat
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from mmengine.config import Config
@@ -46,12 +48,18 @@ class RunFolder(NamedTuple):
         """What came out; there is one when the run is finished."""
         return self.path / 'result.json'
 
+    @property
+    def text(self) -> str:
+        """The config as Python, in its own order. MMEngine's text of it is sorted, so that the parts of a model would be
+        built in another order, with other initial weights.
+        """
+        entries = self.config.to_dict().items()
+        return ''.join(f'{key} = {pformat(value, width=110, sort_dicts=False)}\n' for key, value in entries)
+
     def changes(self) -> List[str]:
         """The lines of the config that are not those that the run was begun with, marked by + and -."""
-        if not self.config_file.exists() or Config.fromfile(self.config_file).to_dict() == self.config.to_dict():
-            return []
-        old, new = self.config_file.read_text(), self.config.pretty_text
-        return [line for line in difflib.ndiff(old.splitlines(), new.splitlines()) if line[0] in '+-']
+        old = self.config_file.read_text() if self.config_file.exists() else self.text
+        return [line for line in difflib.ndiff(old.splitlines(), self.text.splitlines()) if line[0] in '+-']
 
     def clear(self) -> None:
         """Delete the folder, if a run was begun in it."""
@@ -74,7 +82,7 @@ class RunFolder(NamedTuple):
             BlockingIOError: If another process is at work in the folder.
         """
         if not self.config_file.exists():
-            AtomicLocalBackend().put(self.config.pretty_text.encode(), self.config_file)
+            AtomicLocalBackend().put(self.text.encode(), self.config_file)
         with self._locked() as lock:
             for step, command in steps.items():
                 if self.cost(step) is not None:
@@ -90,7 +98,8 @@ class RunFolder(NamedTuple):
                                                       *self._tail(step)]))
 
     def finish(self, result: Dict) -> None:
-        """Write down what came out."""
+        """Write down what came out, with a fingerprint of the config."""
+        result = dict(result, config_sha256=hashlib.sha256(self.text.encode()).hexdigest())
         AtomicLocalBackend().put((json.dumps(result, indent=2) + '\n').encode(), self.result_file)
 
     def cost(self, step: str) -> Optional[Dict[str, float]]:

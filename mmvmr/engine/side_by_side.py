@@ -21,7 +21,8 @@ def run_side_by_side(jobs: Dict[str, Iterator[str]], num: int, bar: tqdm, pause:
     try:
         while waiting or active:
             while waiting and len(active) < num:
-                active[waiting[0]] = jobs[waiting.pop(0)]
+                name = waiting.pop(0)
+                active[name] = jobs[name]
             places = []
             for name, job in list(active.items()):
                 try:

@@ -1,5 +1,4 @@
 """What came out of a run: scores, probe, cost, and what it was made with."""
-import hashlib
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -70,5 +69,4 @@ def describe_run(config: Config, checkpoint: str, predictions: Path, probe: Path
     return dict(
         seed=config.randomness.seed, checkpoint=Path(checkpoint).name, **scores, cost=dict(cost, parameters=parameters),
         made_with=dict(mmvmr=mmvmr.__version__, torch=str(torch.__version__), mmengine=version('mmengine'),
-                       numpy=version('numpy'), Python=platform.python_version(), device=device),
-        config_sha256=hashlib.sha256(config.pretty_text.encode()).hexdigest())
+                       numpy=version('numpy'), Python=platform.python_version(), device=device))

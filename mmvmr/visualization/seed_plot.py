@@ -42,7 +42,8 @@ def _draw_metric(axis, comparison: Comparison, metric: str) -> None:
     axis.errorbar(table['mean', metric], places, xerr=table['std', metric].fillna(0), fmt='o', markersize=5, color=MEAN,
                   elinewidth=1.2, capsize=3, label='mean ± standard deviation')
     for place, value in enumerate(table['mean', metric]):
-        axis.annotate(f'{value:.1f}', (value, place), (0, 5), textcoords='offset points', ha='center', fontsize=8)
+        axis.annotate(f'{value:.1f}', (value, place), (0, 5), textcoords='offset points', ha='center', fontsize=8,
+                      bbox=dict(facecolor='white', edgecolor='none', pad=0.5))
     axis.set_xlabel(f'{metric} (%)', fontsize=9)
     axis.set_xlim(left=0)
     axis.tick_params(labelsize=9)

@@ -69,8 +69,8 @@ def plan(args: argparse.Namespace) -> List[RunFolder]:
     changed = [run for run in runs if run.changes()]
     if changed:
         raise ValueError('\n  '.join([
-            'These runs were begun with another config. To repeat them, give --redo or delete their folders; to keep them, '
-            'choose another --out.', *(str(run.path) for run in changed),
+            'These runs were begun with another config. Give --redo, or delete their folders, to repeat them; give '
+            'another --out to keep them.', *(str(run.path) for run in changed),
             'The first differs by', *changed[0].changes()[:10]]))
     return runs
 
