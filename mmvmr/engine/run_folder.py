@@ -50,8 +50,9 @@ class RunFolder(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The config as Python, in its own order. MMEngine's text of it is sorted, so that the parts of a model would be
-        built in another order, with other initial weights.
+        """The config as Python, in its own order.
+
+        MMEngine's text is sorted, so that the parts of a model would be built in another order, with other weights.
         """
         entries = self.config.to_dict().items()
         return ''.join(f'{key} = {pformat(value, width=110, sort_dicts=False)}\n' for key, value in entries)
@@ -62,9 +63,14 @@ class RunFolder(NamedTuple):
         return [line for line in difflib.ndiff(old.splitlines(), self.text.splitlines()) if line[0] in '+-']
 
     def clear(self) -> None:
-        """Delete the folder, if a run was begun in it."""
+        """Delete the folder, if a run was begun in it.
+
+        Raises:
+            FileExistsError: If another process is at work in the folder.
+        """
         if self.config_file.exists():
-            shutil.rmtree(self.path)
+            with self._locked():
+                shutil.rmtree(self.path)
 
     def run(self, steps: Dict[str, List], **environment: str) -> Iterator[str]:
         """Run the steps that have not succeeded yet, one after the other.
@@ -79,7 +85,7 @@ class RunFolder(NamedTuple):
 
         Raises:
             RuntimeError: If a step fails; the message has its last lines.
-            BlockingIOError: If another process is at work in the folder.
+            FileExistsError: If another process is at work in the folder.
         """
         if not self.config_file.exists():
             AtomicLocalBackend().put(self.text.encode(), self.config_file)
@@ -120,7 +126,7 @@ class RunFolder(NamedTuple):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise BlockingIOError(f'Another process works in "{self.path}": wait for it, or end it.') from error
+                raise FileExistsError(f'Another process works in "{self.path}": wait for it, or end it.') from error
             yield file.fileno()
 
     def _start(self, step: str, command: List, lock: int, environment: Dict[str, str]) -> subprocess.Popen:

@@ -90,7 +90,7 @@ def _differences(comparison: Comparison) -> Section:
 
 def _costs(comparison: Comparison) -> Section:
     table = comparison.table
-    rows = [['', 'parameters', 'training, s', 'CPU time, s', 'peak memory, MB']]
+    rows = [['', 'parameters', 'training, s', 'CPU time, s', 'peak memory, MiB']]
     rows += [[name, f'{table.loc[name, ("cost", "parameters")]:,.0f}', *_with_spread(
         table, name, 'cost', 'cost std', ['seconds', 'cpu_seconds', 'peak_mb'], '{:,.0f}')] for name in table.index]
     notes = ['Of the training process, validation included. Made with '

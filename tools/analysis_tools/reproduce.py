@@ -43,7 +43,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--redo', action='store_true', help='delete and repeat the runs whose config has changed')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change all configs')
     args = parser.parse_args(argv)
-    args.jobs = max(args.jobs, 1)
+    if args.jobs < 1:
+        parser.error(f'--jobs must be 1 or more, got {args.jobs}')
     return args
 
 
@@ -93,7 +94,7 @@ def execute(run: RunFolder, threads: int) -> Iterator[str]:
 
 def run_all(runs: List[RunFolder], jobs: int) -> Dict[str, Exception]:
     """Run what is not finished, ``jobs`` at a time; returns what went wrong, by name of the run."""
-    threads = int(os.environ.get('OMP_NUM_THREADS', max(len(os.sched_getaffinity(0)) // jobs, 1)))
+    threads = int(os.environ.get('OMP_NUM_THREADS') or max(len(os.sched_getaffinity(0)) // jobs, 1))
     waiting = {run.name: execute(run, threads) for run in runs if not run.result_file.exists()}
     done = len(runs) - len(waiting)
     print(f'{len(runs)} runs, {done} of them finished before; {jobs} at a time, with {threads} thread(s) each')
