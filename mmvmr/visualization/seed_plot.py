@@ -45,6 +45,7 @@ def _draw_metric(axis, comparison: Comparison, metric: str) -> None:
         axis.annotate(f'{value:.1f}', (value, place), (0, 5), textcoords='offset points', ha='center', fontsize=8,
                       bbox=dict(facecolor='white', edgecolor='none', pad=0.5))
     axis.set_xlabel(f'{metric} (%)', fontsize=9)
+    axis.margins(x=0.08)
     axis.set_xlim(left=0)
     axis.tick_params(labelsize=9)
     axis.tick_params(axis='y', length=0)
