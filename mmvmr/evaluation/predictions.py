@@ -1,8 +1,9 @@
 """The table of per-query predictions: what a test writes, and what is scored again without the model."""
 import json
 from pathlib import Path
-from typing import Union
+from typing import List, Union
 
+import numpy as np
 import pandas as pd
 
 COLUMNS = ('sample_idx', 'video_id', 'query', 'duration', 'gt_spans', 'pred_spans', 'pred_scores', 'protocol')
@@ -36,6 +37,23 @@ def select_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
         raise ValueError(f'Predictions under "{source}" do not hold the pairs of "{name}"; without the model, only '
                          f'{known} can be had. Run tools/test.py under that protocol.')
     return table[_SUBSETS[source, name](table)].reset_index(drop=True).assign(protocol=name)
+
+
+def check_same_queries(table: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Refuse to compare predictions for different queries.
+
+    Raises:
+        ValueError: If the rows are not about the same queries in the same order.
+    """
+    keys = ['video_id', 'query', 'gt_spans']
+    if not table[keys].equals(other[keys]):
+        raise ValueError('The two files are about different queries. Compare tests on the same pairs; --protocol of '
+                         'tools/analysis_tools/eval_results.py selects the pairs of a smaller protocol from both.')
+
+
+def relative_truths(table: pd.DataFrame) -> List[List[List[float]]]:
+    """The annotated spans of each query as fractions of its video."""
+    return [(np.asarray(spans) / duration).tolist() for spans, duration in zip(table['gt_spans'], table['duration'])]
 
 
 def write_predictions(table: pd.DataFrame, path: Union[str, Path]) -> None:

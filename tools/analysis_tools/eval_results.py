@@ -16,7 +16,7 @@ from terminaltables import AsciiTable
 
 from mmvmr.engine.launch import friendly_errors, read_config
 from mmvmr.evaluation.moment_recall import annotated_fractions
-from mmvmr.evaluation.predictions import read_predictions, select_protocol
+from mmvmr.evaluation.predictions import check_same_queries, read_predictions, select_protocol
 from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.evaluation.report import score_card
 from mmvmr.evaluation.scoring import answerable, per_query
@@ -72,10 +72,7 @@ def compare(table: pd.DataFrame, scores: pd.DataFrame, other: pd.DataFrame, othe
     Raises:
         ValueError: If the two are not about the same queries.
     """
-    keys = ['video_id', 'query', 'gt_spans']
-    if not table[keys].equals(other[keys]):
-        raise ValueError('The two files are about different queries. Compare tests on the same pairs; --protocol '
-                         'selects the pairs of a smaller protocol from both.')
+    check_same_queries(table, other)
     rows = [['', 'this', 'the other', 'difference', 'p (by video)']]
     for key in scores.columns.intersection(others.columns, sort=False):
         p_value = paired_p_value(scores[key], others[key], table['video_id'])

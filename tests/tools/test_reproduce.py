@@ -1,0 +1,196 @@
+"""The comparison over several seeds; but for one real run, with tools that only pretend to train and test."""
+import importlib.util
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from runs import REPO, make_runner, same, weights, write_config
+
+from mmvmr.engine import side_by_side
+
+SPEC = importlib.util.spec_from_file_location('reproduce', REPO / 'tools' / 'analysis_tools' / 'reproduce.py')
+reproduce = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(reproduce)
+
+PRETEND = """
+import json, os, pathlib, random, re, sys
+config, folder = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
+seed = re.search(r"randomness = {'seed': (\\d+)", config.read_text())[1]
+probe = '--probe' in sys.argv
+print(os.environ['OMP_NUM_THREADS'], 'threads')
+with open(os.environ['CALLS'], 'a') as calls:
+    print(pathlib.Path(__file__).stem + ' probe' * probe, config.stem, seed, file=calls)
+"""
+TRAIN = PRETEND + """
+if config.stem == os.environ.get('BROKEN'):
+    sys.exit('Out of luck')
+assert '--resume' in sys.argv
+folder.mkdir(exist_ok=True)
+(folder / 'best_margin_epoch_1.pth').touch()
+"""
+TEST = PRETEND + """
+assert (pathlib.Path(sys.argv[2]) / 'best_margin_epoch_1.pth').exists()
+draw = random.Random(f'{config.stem} {seed} {probe}').uniform
+with open(sys.argv[sys.argv.index('--out') + 1], 'w') as out:
+    for index in range(12):
+        print(json.dumps(dict(sample_idx=index, video_id=f'v{index // 3}', query='he sits', duration=20.0,
+                              gt_spans=[[0.0, 10.0]], pred_spans=[[0.0, draw(2, 10)]], pred_scores=[1.0],
+                              protocol='custom' + ' (shuffle-query)' * probe)), file=out)
+"""
+
+
+@pytest.fixture
+def pretend(tmp_path, monkeypatch):
+    """Put the pretended tools in place of the real ones; ``pretend()`` returns and forgets their calls so far."""
+    for name, text in dict(train=TRAIN, test=TEST).items():
+        (tmp_path / f'{name}.py').write_text(text)
+    calls = tmp_path / 'calls'
+    monkeypatch.setattr(reproduce, 'TOOLS', tmp_path)
+    monkeypatch.setattr(side_by_side.time, 'sleep', lambda _, sleep=side_by_side.time.sleep: sleep(0.02))
+    monkeypatch.setenv('CALLS', str(calls))
+
+    def read():
+        lines = calls.read_text().splitlines() if calls.exists() else []
+        calls.unlink(missing_ok=True)
+        return lines
+    return read
+
+
+@pytest.fixture
+def run(tmp_path, tiny_dataset, capsys):
+    """``run(*options)`` reproduces two configs with two seeds; returns exit code, output and folder."""
+    files = [write_config(tmp_path / f'{name}_tiny.py', tiny_dataset, 'cnm') for name in ('one', 'two')]
+
+    def main(*options):
+        with pytest.raises(SystemExit) as end:
+            reproduce.main([*files, '--seeds', '0', '1', '--out', str(tmp_path / 'out'), *options])
+        printed = capsys.readouterr()
+        return end.value.code, printed.out + printed.err, tmp_path / 'out'
+    return main
+
+
+def _scores(path):
+    """Recall at IoU 0.5 and mIoU, where the moment is [0, 10] and the answer [0, end] with end up to 10."""
+    iou = np.array([json.loads(line)['pred_spans'][0][1] / 10 for line in path.read_text().splitlines()])
+    return 100 * (iou >= 0.5).mean(), 100 * iou.mean()
+
+
+def _call_list(names='one two', steps=('train', 'test', 'test probe'), seeds='01'):
+    return [f'{step} {name}_tiny {seed}' for seed in seeds for name in names.split() for step in steps]
+
+
+def test_table_has_what_follows_from_the_predictions(run, pretend):
+    code, text, out = run()
+    assert code == 0 and pretend() == _call_list()
+    table = pd.read_csv(out / 'table.csv', index_col='method')
+    for name in ('one', 'two'):
+        folders = [out / f'{name}_tiny' / f'seed_{seed}' for seed in (0, 1)]
+        for file, suffix in (('predictions', ''), ('predictions_shuffle-query', ' probe')):
+            recalls, overlaps = zip(*[_scores(folder / f'{file}.jsonl') for folder in folders])
+            assert table.loc[name, f'R@1,IoU=0.5{suffix}'] == pytest.approx(sum(recalls) / 2, abs=1e-3)
+            assert table.loc[name, f'mIoU{suffix}'] == pytest.approx(sum(overlaps) / 2, abs=1e-3)
+            assert table.loc[name, f'mIoU{suffix} std'] == pytest.approx(abs(np.diff(overlaps)[0]) / 2**0.5, abs=1e-3)
+        assert f'| {name} | 2 |' in (out / 'table.md').read_text()
+    assert 'custom: 12 queries, 4 videos' in text
+    assert (out / 'table.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_finished_runs_are_used_again_and_give_the_same_bytes(run, pretend):
+    out = run()[2]
+    result = json.loads((out / 'one_tiny' / 'seed_1' / 'result.json').read_text())
+    assert result['seed'] == 1 and result['checkpoint'] == 'best_margin_epoch_1.pth'
+    assert {'mmvmr', 'torch', 'device'} <= result['made_with'].keys()
+    tables = {path.name: path.read_bytes() for path in out.glob('table.*')}
+    pretend()
+    code, text, _ = run('--jobs', '2')
+    assert code == 0 and '4 runs, 4 of them finished before' in text
+    assert pretend() == []
+    assert {path.name: path.read_bytes() for path in out.glob('table.*')} == tables and len(tables) == 3
+
+
+def test_interrupted_it_goes_on_from_there(run, pretend, monkeypatch):
+    describe, done = reproduce.describe_run, []
+
+    def interrupted(*args):
+        if done:
+            raise KeyboardInterrupt
+        done.append(args)
+        return describe(*args)
+
+    monkeypatch.setattr(reproduce, 'describe_run', interrupted)
+    code, _, out = run()
+    assert code == '\nStopped. The same command goes on from here.'
+    assert pretend() == _call_list(seeds='0') and not (out / 'table.md').exists()
+    monkeypatch.setattr(reproduce, 'describe_run', describe)
+    assert run()[0] == 0
+    assert pretend() == _call_list(seeds='1')  # the steps of the second run were done as well, but its result was not
+
+
+def test_run_that_fails_is_reported_and_the_others_finish(run, pretend, monkeypatch):
+    monkeypatch.setenv('BROKEN', 'one_tiny')
+    code, text, out = run('--seeds', '0')
+    assert code == 1
+    assert pretend() == ['train one_tiny 0', *_call_list('two', seeds='0')]
+    assert 'one_tiny/seed_0 has failed. The step "train" failed; ' in text and 'Out of luck' in text
+    assert '| two | 1 |' in (out / 'table.md').read_text() and '| one |' not in (out / 'table.md').read_text()
+    monkeypatch.delenv('BROKEN')
+    assert run('--seeds', '0')[0] == 0
+    assert pretend() == _call_list('one', seeds='0') and '| one | 1 |' in (out / 'table.md').read_text()
+
+
+def test_config_that_has_changed_is_refused_or_redone(run, pretend):
+    run('--seeds', '0')
+    pretend()
+    change = ('--seeds', '0', '--cfg-options', 'train_cfg.max_epochs=7')
+    code, text, out = run(*change)
+    assert code == 1 and pretend() == []
+    assert f'{out}/one_tiny/seed_0\n' in text and 'give --redo' in text.lower()
+    assert "'max_epochs': 2" in text and "'max_epochs': 7" in text
+    assert run(*change, '--redo')[0] == 0
+    assert pretend() == _call_list(seeds='0')
+
+
+def test_cores_are_shared_out(run, pretend, monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr(reproduce.os, 'sched_getaffinity', lambda _: set(range(7)))
+    code, _, out = run('--jobs', '2', '--seeds', '0')
+    assert code == 0 and sorted(pretend()) == sorted(_call_list(seeds='0'))
+    assert (out / 'two_tiny' / 'seed_0' / 'train.log').read_text() == '3 threads\n'
+
+
+@pytest.mark.parametrize('options, message', [
+    (['--reference', 'three'], "--reference be one of them; got ['one_tiny', 'two_tiny'] and 'three'"),
+    (['--cfg-options', 'tset_evaluator=None'], 'Did you mean test_evaluator'),
+    (['--cfg-options', 'test_evaluator.type=ReconstructionMargin'], 'no `test_evaluator` of type MomentRecall')])
+def test_mistakes_are_explained_before_anything_runs(run, pretend, options, message):
+    code, text, _ = run(*options)
+    assert code == 1 and message in text and 'Traceback' not in text
+    assert pretend() == []
+
+
+def test_methods_are_those_of_moving_shapes_unless_told_otherwise():
+    runs = [run.name for run in reproduce.plan(reproduce.parse_args([]))]
+    stems = sorted(path.stem for path in (REPO / 'configs').glob('*_moving_shapes.py'))
+    assert runs == [f'{stem}/seed_{seed}' for seed in (0, 1, 2) for stem in stems]
+
+
+def test_real_run_that_was_killed_ends_as_one_that_was_not(tmp_path, tiny_dataset, capsys):
+    file = write_config(tmp_path / 'tiny.py', tiny_dataset, 'cnm')
+    make_runner(file, tmp_path / 'straight', {'randomness.seed': 3}).train()
+    run = tmp_path / 'out' / 'tiny' / 'seed_3'
+    (run / 'train').mkdir(parents=True)
+    shutil.copy(tmp_path / 'straight' / 'epoch_1.pth', run / 'train')
+    with pytest.raises(SystemExit) as end:
+        reproduce.main([file, '--seeds', '3', '--out', str(tmp_path / 'out')])
+    assert end.value.code == 0, capsys.readouterr()
+    assert 'resumed epoch: 1' in (run / 'train.log').read_text()
+    assert same(weights(run / 'train' / 'epoch_2.pth'), weights(tmp_path / 'straight' / 'epoch_2.pth'))
+    result = json.loads((run / 'result.json').read_text())
+    assert f"R@1,IoU=0.5: {result['metrics']['R@1,IoU=0.5']:.4f}" in (run / 'test.log').read_text()
+    assert f"mIoU: {result['probe']['mIoU']:.4f}" in (run / 'probe.log').read_text()
+    assert 'probe: shuffle-query' in (run / 'probe.log').read_text()
+    assert result['cost']['peak_mb'] > 200
+    assert result['cost']['parameters'] == sum(
+        parameter.numel() for parameter in make_runner(file, tmp_path / 'straight').model.parameters())
