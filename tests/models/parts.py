@@ -78,7 +78,6 @@ PPS = dict(
     ranker=dict(type='VoteRanker', weights='confidence'),
     tie_transformers=False)
 
-METHODS = dict(cnm=CNM, cpl=CPL, mcmt=MCMT, pps=PPS)
 MSCL = dict(
     type='MomentRetriever',
     encoder=dict(type='LinearEncoder', video_dim=8, word_dim=6, dim=16),
@@ -92,7 +91,6 @@ MSCL = dict(
         sparsity=dict(type='SparsityLoss', target=0.3)),
     ranker=dict(type='ScoreRanker'))
 
-METHODS = dict(cnm=CNM, cpl=CPL, mcmt=MCMT, mscl=MSCL)
 MS2D = dict(
     type='MomentRetriever',
     encoder=dict(type='LinearEncoder', video_dim=8, word_dim=6, dim=16, blank=False),
@@ -105,7 +103,7 @@ MS2D = dict(
         pseudo_label=dict(type='PseudoLabelLoss', num_groups=2)),
     ranker=dict(type='ScoreRanker'))
 
-METHODS = dict(cnm=CNM, cpl=CPL, mcmt=MCMT, ms2d=MS2D)
+METHODS = dict(cnm=CNM, cpl=CPL, pps=PPS, mcmt=MCMT, ms2d=MS2D, mscl=MSCL)
 
 
 def config(method: str) -> dict:

@@ -46,9 +46,7 @@ def test_bfloat16_gives_nearly_the_losses_of_float32(method):
 @pytest.mark.parametrize('method', METHODS)
 def test_moments_come_best_first_and_inside_the_video(method):
     samples = _predict(_build(method), make_batch())
-    candidates = dict(cnm=1, cpl=4, mcmt=1 + 3, pps=3)[method]
-    candidates = dict(cnm=1, cpl=4, mcmt=1 + 3, mscl=3)[method]
-    candidates = dict(cnm=1, cpl=4, mcmt=1 + 3, ms2d=2 * 3)[method]
+    candidates = dict(cnm=1, cpl=4, pps=3, mcmt=1 + 3, ms2d=2 * 3, mscl=3)[method]
     for sample in samples:
         assert sample.pred_spans.shape == (candidates, 2)
         assert (sample.pred_spans[:, 0] <= sample.pred_spans[:, 1]).all()

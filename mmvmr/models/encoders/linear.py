@@ -1,5 +1,4 @@
-"""Linear projections of clips and words (the Gaussian family: CNM, CPL, PPS, MCMT)."""
-"""Linear projections of clips and words (the Gaussian family: CNM, CPL, MCMT; MS-2D-RL)."""
+"""Linear projections of clips and words."""
 from typing import Tuple
 
 import torch
