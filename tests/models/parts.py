@@ -80,15 +80,13 @@ PPS = dict(
 
 MSCL = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=8, word_dim=6, dim=16),
+    encoder=dict(type='LinearEncoder', video_dim=8, word_dim=6, dim=16, blank=False),
     proposal_generator=dict(
         type='FrameScoreProposalGenerator', dim=16, co_attention=dict(type='CoAttention', dim=16, num_heads=2),
         feature_dim=8, num_mismatched=2, num_proposals=3),
     losses=dict(
         matching=dict(type='MatchingLoss'),
-        contrast=dict(type='SelfContrastiveLoss', windows=[2, 1], shares=[1.0, 0.5], start=0.0),
-        smoothness=dict(type='SmoothnessLoss'),
-        sparsity=dict(type='SparsityLoss', target=0.3)),
+        contrast=dict(type='SelfContrastiveLoss', windows=[2, 1], shares=[1.0, 0.5], start=0.0)),
     ranker=dict(type='ScoreRanker'))
 
 MS2D = dict(

@@ -29,7 +29,7 @@ def test_gradients_reach_every_parameter(method):
     losses = model(**model.data_preprocessor(dict(inputs=make_batch()), True), mode='loss')
     sum(losses.values()).backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert without == ([] if model.reconstructors else ['encoder.blank'])  # which only reconstructors see
+    assert without == []
 
 
 @pytest.mark.parametrize('method', METHODS)

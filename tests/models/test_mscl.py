@@ -9,7 +9,6 @@ from parts import config, make_batch
 
 from mmvmr.models.layers.co_attention import CoAttention
 from mmvmr.models.losses.matching import MatchingLoss
-from mmvmr.models.losses.score_shape import SmoothnessLoss, SparsityLoss
 from mmvmr.models.losses.self_contrastive import SelfContrastiveLoss, closest, info_nce, pool
 from mmvmr.registry import MODELS
 from mmvmr.structures import Clips, Outputs, Proposals
@@ -110,13 +109,6 @@ def test_matching_is_finite_where_scores_are_zero_or_one():
     loss = MatchingLoss()(_outputs(scores.expand(2, 2), mismatched))
     loss.backward()
     assert loss.isfinite() and scores.grad.isfinite().all()
-
-
-def test_shape_of_a_curve():
-    scores = torch.tensor([[0.0, 0.5, 0.2], [1.0, 1.0, 1.0]])
-    assert SmoothnessLoss(loss_weight=1.0)(_outputs(scores)).item() == pytest.approx((0.5 + 0.3) / 4)
-    mean = 0.7 / 3
-    assert SparsityLoss(0.4, loss_weight=1.0)(_outputs(scores)).item() == pytest.approx((0.4 - mean + 0.6) / 2)
 
 
 def test_info_nce_by_hand():

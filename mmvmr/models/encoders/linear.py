@@ -20,7 +20,7 @@ class LinearEncoder(nn.Module):
         word_dim: Dw.
         dim: D.
         readout: Also provide a token after the last clip for the proposal generator to read (CPL).
-        blank: Provide the stand-in for a hidden word; a captioner hides none (MS-2D-RL).
+        blank: Provide the stand-in for a hidden word; without a masked-query reconstructor no word is hidden.
     """
     reads_query = False  # the encoded video does not depend on the query, so a reconstructor may see it
 
