@@ -242,6 +242,7 @@ def test_contrast_without_scores_of_clips_or_reconstruction_says_what_is_missing
 def test_frame_scores_are_trained_by_masked_query_reconstruction_as_well():
     torch.manual_seed(0)
     mixture = config('mscl')
+    mixture['encoder'].pop('blank')
     mixture['proposal_generator']['num_clips'] = 10
     mixture['reconstructors'] = copy.deepcopy(config('cnm')['reconstructors'])
     mixture['losses'] = dict(reconstruction=dict(type='ReconstructionLoss'))
