@@ -198,9 +198,12 @@ class MomentRetriever(BaseModel):
         if judge is self.ranker and 'scores' not in reads and not self.reconstructors:
             raise ValueError(f'{name} needs at least one of `reconstructors`, but there is none.')
         for field in reads:
-            source = self.combiner if judge is self.ranker and self.combiner is not None else self.proposal_generator
-            if field not in getattr(source, 'gives', ()):
-                raise ValueError(f'{name} reads the {field} of proposals, but {type(source).__name__} gives none.')
+            sources = [self.proposal_generator]
+            if self.combiner is not None and field != 'clips':  # what is said of clips passes by a combiner
+                sources = [self.combiner] if judge is self.ranker else [*sources, self.combiner]
+            for source in sources:
+                if field not in getattr(source, 'gives', ()):
+                    raise ValueError(f'{name} reads the {field} of proposals, but {type(source).__name__} gives none.')
 
 
 def select_masks(masks: Dict[str, Tensor], chosen: Tensor) -> Dict[str, Tensor]:

@@ -31,7 +31,7 @@ class KeepDeleteScan(nn.Module):
         level: Where the ends of a candidate are read, as a fraction of its height.
         num_candidates: K of the result, the highest peaks.
     """
-    gives = ('scores',)
+    gives = ('scores', 'probabilities')  # in training those of the generator
 
     def __init__(self, num_clips: Optional[int] = None, window: float = 0.08, weight: float = 0.25, level: float = 0.4,
                  num_candidates: int = 5) -> None:

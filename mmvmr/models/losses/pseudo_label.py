@@ -26,7 +26,7 @@ class PseudoLabelLoss(nn.Module):
         task: Name of the reconstructor.
     """
     negatives = ()
-    reads = ('scores',)
+    reads = ('probabilities',)
 
     def __init__(self, labels: str = 'thresholds', delta: float = 0.02, num_groups: int = 1, warmup: float = 0.0,
                  task: str = 'query', loss_weight: float = 1.0) -> None:

@@ -53,7 +53,7 @@ class TemporalMapProposalGenerator(nn.Module):
         num_layers: Convolutions before the score.
         nms: A cell that overlaps more than this IoU with a better one is not among the best.
     """
-    gives = ('scores',)
+    gives = ('scores', 'probabilities')  # the scores are probabilities, with a gradient
 
     def __init__(self, dim: int, hidden_dim: int = 256, scales: Sequence[int] = (16, 32, 64), num_proposals: int = 8,
                  num_clips: int = 64, kernel_size: int = 3, num_layers: int = 4, nms: float = 0.5) -> None:
