@@ -28,8 +28,7 @@ def merge(components: Proposals, weights: Tensor, peak_normalized: bool = True) 
     """
     weights = weights.unsqueeze(-1)
     masks = (weights * components.masks).sum(dim=1, keepdim=True)  # (B, 1, T')
-    if peak_normalized:
-        masks = masks / masks.amax(dim=-1, keepdim=True)
+    masks = masks / masks.amax(dim=-1, keepdim=True) if peak_normalized else masks.clamp(max=1)  # rounding exceeds 1
     return Proposals(spans=(weights * components.spans).sum(dim=1, keepdim=True), masks=masks)
 
 

@@ -49,25 +49,25 @@ RANKERS = dict(reconstruction=dict(type='ReconstructionRanker'), vote=dict(type=
 
 def _why_not(generator, reconstructor, combiner, loss, ranker):
     """The reason, as a pattern of the error message, why these do not go together; None where they do."""
-    clips, probabilities = generator == 'frame', generator == 'map'
-    if combiner != 'none' and reconstructor == 'none':
-        return 'A combiner asks the reconstructor named "query"'
-    if reconstructor == 'none' and loss in ('reconstruction', 'ranking'):
-        return 'needs the reconstructors'
-    if loss == 'matching' and not clips:
+    losses = (_base_loss(reconstructor), loss)
+    if 'matching' in losses and generator != 'frame':
         return 'reads the clips of proposals'
-    if loss == 'pseudo_label':
-        if reconstructor == 'none':
+    if reconstructor == 'none':
+        if loss in ('reconstruction', 'ranking', 'pseudo_label'):
             return 'needs the reconstructors'
-        if not probabilities or combiner not in ('none', 'scan'):
-            return 'reads the probabilities of proposals'
-    if loss == 'contrast' and reconstructor == 'none' and not clips:
-        return 'needs frame scores or the reconstructors'
-    if ranker == 'score' and not (combiner == 'scan' or (combiner == 'none' and (clips or probabilities))):
+        if combiner != 'none':
+            return 'A combiner asks the reconstructor named "query"|reads the scores'
+        return None if ranker == 'score' else 'needs at least one of `reconstructors`'
+    if loss == 'pseudo_label' and (generator != 'map' or combiner not in ('none', 'scan')):
+        return 'reads the probabilities of proposals'
+    if ranker == 'score' and combiner != 'scan' and (combiner != 'none' or generator == 'gaussian'):
         return 'reads the scores of proposals'
-    if ranker != 'score' and reconstructor == 'none':
-        return 'needs at least one of `reconstructors`'
     return None
+
+
+def _base_loss(reconstructor):
+    """What every model with these reconstructors is trained by at least."""
+    return 'matching' if reconstructor == 'none' else 'reconstruction'
 
 
 def _build(generator, reconstructor, combiner, negative, loss, ranker):
@@ -79,7 +79,7 @@ def _build(generator, reconstructor, combiner, negative, loss, ranker):
         encoder=dict(type='LinearEncoder', video_dim=8, word_dim=6, dim=16, readout=True),
         proposal_generator=GENERATORS[generator], reconstructors=RECONSTRUCTORS[reconstructor],
         combiner=COMBINERS[combiner], negatives=dict(negative=part.get(proposals, part), deleted=dict(type='Complement')),
-        losses={loss: LOSSES[loss]}, ranker=RANKERS[ranker]))
+        losses={name: LOSSES[name] for name in (_base_loss(reconstructor), loss)}, ranker=RANKERS[ranker]))
 
 
 def _train_and_predict(model):

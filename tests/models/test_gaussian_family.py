@@ -7,7 +7,7 @@ from parts import config, make_batch
 
 from mmvmr.functional.masks import gaussian_mask
 from mmvmr.functional.words import hide_words
-from mmvmr.models.combiners import AttentionWeighted, EquallyWeighted, ReconstructionWeighted, Union
+from mmvmr.models.combiners import AttentionWeighted, EquallyWeighted, ReconstructionWeighted, Union, merge
 from mmvmr.models.encoders.linear import LinearEncoder
 from mmvmr.models.negatives import Complement, Side, WholeVideo
 from mmvmr.models.rankers import ReconstructionRanker, VoteRanker
@@ -191,3 +191,10 @@ def test_inverse_reconstruction_is_that_of_the_reversed_query():
 def test_unknown_end_token_is_refused():
     with pytest.raises(ValueError, match="'always' or 'if_padded', got 'never'"):
         _reconstructor(end_token='never')
+
+
+def test_average_of_equal_masks_does_not_exceed_one_by_rounding():
+    torch.manual_seed(0)
+    weights = torch.randn(500, 3).softmax(dim=1)
+    assert weights.sum(dim=1).max() > 1
+    assert merge(Proposals(torch.zeros(500, 3, 2), torch.ones(500, 3, 4)), weights, peak_normalized=False).masks.max() <= 1
