@@ -78,7 +78,8 @@ def _build(generator, reconstructor, combiner, negative, loss, ranker):
         type='MomentRetriever',
         encoder=dict(type='LinearEncoder', video_dim=8, word_dim=6, dim=16, readout=True),
         proposal_generator=GENERATORS[generator], reconstructors=RECONSTRUCTORS[reconstructor],
-        combiner=COMBINERS[combiner], negatives=dict(negative=part.get(proposals, part), deleted=dict(type='Complement')),
+        combiner=COMBINERS[combiner],
+        negatives=dict(negative=part.get(proposals, part), deleted=dict(type='Complement')),
         losses={name: LOSSES[name] for name in (_base_loss(reconstructor), loss)}, ranker=RANKERS[ranker]))
 
 

@@ -197,4 +197,5 @@ def test_average_of_equal_masks_does_not_exceed_one_by_rounding():
     torch.manual_seed(0)
     weights = torch.randn(500, 3).softmax(dim=1)
     assert weights.sum(dim=1).max() > 1
-    assert merge(Proposals(torch.zeros(500, 3, 2), torch.ones(500, 3, 4)), weights, peak_normalized=False).masks.max() <= 1
+    components = Proposals(torch.zeros(500, 3, 2), torch.ones(500, 3, 4))
+    assert merge(components, weights, peak_normalized=False).masks.max() <= 1
