@@ -20,13 +20,14 @@ model = dict(
         num_layers=2,  # (R)
         nms=0.5),  # (R)
     reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim, vocab_size=62)),
+    negatives=dict(deleted=dict(type='Complement')),  # for the ranker alone
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', best_only=False),
         pseudo_label=dict(type='PseudoLabelLoss', labels='rank', warmup=0.2)),  # (R) all scales together
-    ranker=dict(type='ScoreRanker'))
+    ranker=dict(type='KeepDeleteRanker'))  # of PC-Net++; the paper's ScoreRanker needs more training than this
 
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=3e-3), clip_grad=dict(max_norm=10))
 
-param_scheduler = [dict(type='InverseSquareRootLR', warmup=200)]
+param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
 train_dataloader = dict(batch_size=16)
 train_cfg = dict(max_epochs=8)
