@@ -20,11 +20,10 @@ model = dict(
         num_layers=2,  # (R)
         nms=0.5),  # (R)
     reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim, vocab_size=62)),
-    negatives=dict(deleted=dict(type='Complement')),  # for the ranker alone
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', best_only=False),
         pseudo_label=dict(type='PseudoLabelLoss', labels='rank', warmup=0.2)),  # (R) all scales together
-    ranker=dict(type='KeepDeleteRanker'))  # of PC-Net++; within so few epochs better than ScoreRanker, the paper's
+    ranker=dict(type='ReconstructionRanker'))  # (R) within so few epochs the captioner knows more than the scores
 
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=3e-3), clip_grad=dict(max_norm=10))
 
