@@ -18,7 +18,7 @@ model = dict(
         num_proposals=8,  # (R) per scale
         num_clips=64,
         kernel_size=3,  # (R)
-        num_layers=4,  # (R)
+        num_layers=3,  # (R)
         nms=0.5),  # (R)
     reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim, vocab_size=8001)),
     losses=dict(

@@ -23,10 +23,10 @@ model = dict(
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', best_only=False),
         pseudo_label=dict(type='PseudoLabelLoss', labels='rank', warmup=0.2)),  # (R) all scales together
-    ranker=dict(type='ScoreRanker'))
+    ranker=dict(type='ReconstructionRanker'))  # (R) within so few epochs the captioner knows more than the scores
 
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=3e-3), clip_grad=dict(max_norm=10))
 
-param_scheduler = [dict(type='InverseSquareRootLR', warmup=200)]
+param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
 train_dataloader = dict(batch_size=16)
 train_cfg = dict(max_epochs=8)

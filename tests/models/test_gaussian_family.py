@@ -188,6 +188,12 @@ def test_inverse_reconstruction_is_that_of_the_reversed_query():
     torch.testing.assert_close(_reconstructor(inverse=True)(*plain, masks), _reconstructor()(*turned, masks))
 
 
+def test_encoder_without_a_stand_in_for_hidden_words_is_refused():
+    video, query = _encoded(make_batch())
+    with pytest.raises(ValueError, match='Set `blank=True` in the encoder'):
+        _reconstructor()(video, query._replace(blank=None), torch.rand(3, 1, 10))
+
+
 def test_unknown_end_token_is_refused():
     with pytest.raises(ValueError, match="'always' or 'if_padded', got 'never'"):
         _reconstructor(end_token='never')

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmvmr.functional.maps import max_pool_moments, moment_index, neighbour_weights, valid_cells
 from mmvmr.functional.masks import span_mask
@@ -84,10 +85,10 @@ class TemporalMapProposalGenerator(nn.Module):
     def _score(self, clips: Tensor, code: Tensor, scale: MapScale) -> Tensor:
         """(B, T, E) clips and (B, E) code -> scores (B, C) of the valid cells.
 
-        Channels stay last in memory, which the convolutions would otherwise rearrange in copies, and work in place, so
-        that one map per layer is kept for the gradient.
+        Maps are large. Their channels stay last in memory, where the convolutions need no copies; layers work in place,
+        so that one map of each is kept for the gradient; the fusion is cheap and computed again for it.
         """
-        fused = self._fuse(clips, code, scale)
+        fused = checkpoint(self._fuse, clips, code, scale, use_reentrant=False, preserve_rng_state=False)
         cells = fused.new_zeros(len(fused), scale.size**2, fused.size(2)).index_copy(1, scale.places, fused)
         cells = cells.unflatten(1, (scale.size, scale.size)).permute(0, 3, 1, 2)  # (B, E, N, N)
         for layer, weight in zip(self.layers, scale.weights):

@@ -8,8 +8,6 @@ from mmvmr.functional.words import query_nll
 from mmvmr.registry import RECONSTRUCTORS
 from mmvmr.structures import Query
 
-_MASKS_AT_ONCE = 2  # word probabilities (B, M, N, V) are by far the largest tensor
-
 
 @RECONSTRUCTORS.register_module()
 class CaptionReconstructor(nn.Module):
@@ -39,8 +37,9 @@ class CaptionReconstructor(nn.Module):
         states = self._caption(video, query, masks)
         targets = torch.cat([query.word_ids, torch.zeros_like(query.word_ids[:, :1])], dim=1)
         valid = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)
-        nll = [checkpoint(self._nll, some, targets, valid, use_reentrant=False, preserve_rng_state=False)
-               for some in states.split(_MASKS_AT_ONCE, dim=1)]
+        # one mask at a time, and again for the gradient: all (B, M, N, V) at once would be by far the largest tensor
+        nll = [checkpoint(self._nll, state, targets, valid, use_reentrant=False, preserve_rng_state=False)
+               for state in states.split(1, dim=1)]
         pooled = (states * valid[:, None, :, None]).sum(dim=2) / valid.sum(dim=1)[:, None, None]
         return torch.cat(nll, dim=1), pooled
 
@@ -56,4 +55,5 @@ class CaptionReconstructor(nn.Module):
         return states.unflatten(0, (-1, num_masks))
 
     def _nll(self, states: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+        """States (B, 1, N, D) -> (B, 1)."""
         return query_nll(self.classifier(states), targets, valid)

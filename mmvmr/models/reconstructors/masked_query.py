@@ -57,8 +57,8 @@ class MaskedQueryReconstructor(nn.Module):
     def _reconstruct(self, video: Tensor, query: Query, masks: Tensor):
         """States (B, M, N, D) of the positions, the words they should predict (B, N), and which count (B, N) bool."""
         if query.blank is None:
-            raise ValueError('MaskedQueryReconstructor hides words, but the encoder has nothing to put in their place. '
-                             'Leave out `blank=False` of the encoder in the config.')
+            raise ValueError('MaskedQueryReconstructor hides words, but the encoder gives no stand-in for them. '
+                             'Set `blank=True` in the encoder of the config.')
         if self.inverse:
             query = reverse_words(query)
         hidden = torch.cat([torch.zeros_like(query.hidden[:, :1]), query.hidden], dim=1)  # never the start token
