@@ -30,4 +30,4 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), 
 
 param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
 train_dataloader = dict(batch_size=32)
-train_cfg = dict(max_epochs=6)
+train_cfg = dict(max_epochs=4)
