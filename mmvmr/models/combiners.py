@@ -116,7 +116,6 @@ class AttentiveMixture(nn.Module):
         groups: Sizes of the groups; PPS has 1, 2, ..., P.
         shrink: gamma, the fraction of its width that a span loses, half of it on each side.
     """
-    ranks_components = False
 
     def __init__(self, dim: int, groups: Sequence[int], shrink: float = 0.0) -> None:
         super().__init__()
