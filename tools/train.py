@@ -15,6 +15,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmvmr.engine.checkpoint import find_latest
+from mmvmr.engine.interruption import Terminated
 from mmvmr.engine.launch import end_processes, friendly_errors, read_config, start_processes, use_mixed_precision
 
 
@@ -46,11 +47,16 @@ def apply_flags(config: Config, args: argparse.Namespace) -> None:
         use_mixed_precision(config.optim_wrapper)
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
+    if int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)):  # torchrun has started anew what had failed
+        args.resume = args.resume or 'auto'
     if args.resume:
         config.load_from = find_latest(config.work_dir) if args.resume == 'auto' else args.resume
         config.resume = config.load_from is not None
         if not config.resume:
             print(f'There is no checkpoint in "{config.work_dir}" yet: training starts from scratch.')
+    elif any(Path(config.work_dir).glob('epoch_*.pth')):
+        raise FileExistsError(f'"{config.work_dir}" holds the checkpoints of a training. Add --resume to go on with it, '
+                              'give another --work-dir, or delete that folder.')
     dropped = ('test', 'val') if args.no_validate else ('test',)  # training does not even know where the test split is
     for name in dropped:
         for part in ('dataloader', 'evaluator', 'cfg'):
@@ -68,7 +74,11 @@ def main() -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
     runner.logger.info(f'Training {Path(args.config).stem} on {data.get("num_pairs")} pairs of {data.get("protocol")} '
                        f'with {runner.world_size} x {device}, into {runner.work_dir}')
-    runner.train()
+    try:
+        runner.train()
+    except Terminated as stop:
+        end_processes(stop.code)
+        raise
     end_processes()
 
 

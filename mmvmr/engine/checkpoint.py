@@ -1,15 +1,17 @@
 """Checkpoints that hold data only: written in one piece, read without running anything that is in them."""
+import logging
 import os
 import pickle
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 import torch
 from mmengine.fileio import LocalBackend, register_backend
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
@@ -109,14 +111,29 @@ register_backend('local', AtomicLocalBackend, force=True, prefixes='')
 
 
 def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
-    """The newest whole ``epoch_*.pth`` or ``iter_*.pth`` of a folder, judged by its number; None if there is none.
+    """The newest undamaged checkpoint of a training in a folder, judged by the numbers in its name; None without any.
 
+    These are ``epoch_E.pth``, ``epoch_E_iter_I.pth`` (of the middle of the epoch after E) and ``iter_I.pth``.
     MMEngine's file ``last_checkpoint`` is not used: it holds an absolute path, which in a copied folder leads back to
     the original.
     """
-    found = [(int(match[1]), path) for path in Path(work_dir).glob('*.pth')
-             for match in [re.fullmatch(r'(?:epoch|iter)_(\d+)\.pth', path.name)] if match and zipfile.is_zipfile(path)]
-    return str(max(found)[1]) if found else None
+    pattern = r'(?:epoch|iter)_(\d+)(?:_iter_(\d+))?\.pth'
+    found = [(int(match[1]), int(match[2] or 0), path) for path in Path(work_dir).glob('*.pth')
+             for match in [re.fullmatch(pattern, path.name)] if match]
+    for *_, path in sorted(found, reverse=True):
+        if _is_whole(path):
+            return str(path)
+        print_log(f'"{path}" is damaged and passed over; the checkpoint before it is used.', 'current', logging.WARNING)
+    return None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether all parts of the archive have the checksums that they were written with."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, RuntimeError):
+        return False
 
 
 def find_weights(path: Union[str, Path]) -> str:

@@ -25,7 +25,8 @@ def friendly_errors(main: Callable) -> Callable:
     def wrapped(*args, **kwargs):
         try:
             return main(*args, **kwargs)
-        except (FileNotFoundError, FileExistsError, KeyError, TypeError, ValueError, ImportError) as error:
+        except (FileNotFoundError, FileExistsError, KeyError, TypeError, ValueError, ImportError,
+                FloatingPointError) as error:
             if os.environ.get('MMVMR_DEBUG'):
                 raise
             message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
@@ -126,8 +127,8 @@ def start_processes(launcher: str) -> None:
     torch.distributed.init_process_group('gloo')
 
 
-def end_processes() -> None:
-    """End this process if it is one of several; the last call of a program.
+def end_processes(code: int = 0) -> None:
+    """End this process with an exit code if it is one of several; the last call of a program.
 
     The threads of gloo may still hold Python objects, and then hang or abort a process that takes Python apart
     (https://github.com/pytorch/pytorch/issues/190489). So it ends at once, as the children of multiprocessing do.
@@ -137,7 +138,7 @@ def end_processes() -> None:
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(code)
 
 
 def _set_rank(rank: str, size: str, local_rank: str) -> None:

@@ -4,10 +4,10 @@ from typing import Dict
 
 import torch
 from mmengine.model import MMDistributedDataParallel
-from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmvmr.engine.alternating import train_step
+from mmvmr.engine.guards import OptimWrapper
 from mmvmr.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS
 
 

@@ -2,6 +2,6 @@
 param_scheduler = [dict(type='InverseSquareRootLR', warmup=400, warmup_start=1e-7)]
 custom_hooks = [dict(type='ProgressHook')]
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=30, val_interval=1)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=30, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -1,0 +1,67 @@
+"""What happens to a gradient that is not finite."""
+from pathlib import Path
+from typing import Iterator
+
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper as _OptimWrapper
+
+from mmvmr.registry import HOOKS, OPTIM_WRAPPERS
+
+
+@OPTIM_WRAPPERS.register_module()
+class OptimWrapper(_OptimWrapper):
+    """MMEngine's, which leaves out a step whose gradient is infinite or not a number.
+
+    Attributes:
+        skipped: Steps left out in a row.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.skipped = 0
+
+    def step(self, **kwargs) -> None:
+        """One update, or none. Processes that train together have the same gradients, and so decide alike."""
+        parameters = [parameter for group in self.param_groups for parameter in group['params']]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, float('inf'))  # clips nothing, only measures
+        if norm.isfinite():
+            self.skipped = 0
+            super().step(**kwargs)
+        else:
+            self.skipped += 1
+
+
+@HOOKS.register_module()
+class NonFiniteHook(Hook):
+    """Reports steps that were left out because of their gradients, and ends the run when it does not recover.
+
+    Args:
+        patience: The run ends after so many such steps in a row. The last batch of each process is kept in
+            ``non_finite_batch_<process>.pth`` of the work dir.
+    """
+
+    def __init__(self, patience: int = 5) -> None:
+        self.patience = patience
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        for wrapper in _each(runner.optim_wrapper):
+            skipped = getattr(wrapper, 'skipped', 0)  # float16 has a guard of its own, in the scaling of the loss
+            if not skipped:
+                continue
+            losses = {name: float(value.detach()) for name, value in outputs.items() if 'loss' in name}
+            runner.logger.warning(f'Iteration {runner.iter + 1} was left out: its gradient is not finite '
+                                  f'({skipped} in a row). Losses: {losses}')
+            if skipped >= self.patience:
+                path = Path(runner.work_dir, f'non_finite_batch_{get_rank()}.pth')
+                batch = data_batch['inputs']
+                torch.save(dict(video=batch.video, **batch.query._asdict(), iter=runner.iter + 1), path)
+                raise FloatingPointError(
+                    f'{skipped} gradients in a row were not finite, so training was ended. The last batch is in '
+                    f'"{path}". Look for extreme features (tools/misc/verify_dataset.py), lower the learning rate, set '
+                    'clip_grad in optim_wrapper, or train without --amp; --resume goes on from the last checkpoint.')
+
+
+def _each(wrapper) -> Iterator:
+    return wrapper.values() if hasattr(wrapper, 'optim_wrappers') else iter([wrapper])
