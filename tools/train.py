@@ -55,8 +55,8 @@ def apply_flags(config: Config, args: argparse.Namespace) -> None:
         if not config.resume:
             print(f'There is no checkpoint in "{config.work_dir}" yet: training starts from scratch.')
     elif any(Path(config.work_dir).glob('epoch_*.pth')):
-        raise FileExistsError(f'"{config.work_dir}" holds the checkpoints of a training. Add --resume to go on with it, '
-                              'give another --work-dir, or delete that folder.')
+        raise FileExistsError(f'"{config.work_dir}" holds the checkpoints of a training. Add --resume to go on with '
+                              'it, give another --work-dir, or delete that folder.')
     dropped = ('test', 'val') if args.no_validate else ('test',)  # training does not even know where the test split is
     for name in dropped:
         for part in ('dataloader', 'evaluator', 'cfg'):

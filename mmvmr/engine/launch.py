@@ -5,6 +5,7 @@ import functools
 import inspect
 import os
 import re
+import socket
 import subprocess
 import sys
 import traceback
@@ -124,6 +125,7 @@ def start_processes(launcher: str) -> None:
     if launcher != 'pytorch':
         _set_rank(*(dict(slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
                          mpi=tuple(f'OMPI_COMM_WORLD_{name}' for name in ('RANK', 'SIZE', 'LOCAL_RANK')))[launcher]))
+    _choose_interface()
     torch.distributed.init_process_group('gloo')
 
 
@@ -150,6 +152,25 @@ def _set_rank(rank: str, size: str, local_rank: str) -> None:
         names = subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True,
                                check=True).stdout.split() if nodes else ['127.0.0.1']
         os.environ['MASTER_ADDR'] = names[0]
+
+
+def _choose_interface() -> None:
+    """Let gloo listen where the first process is reached from; by itself it goes by the name of the machine, which on
+    machines with several networks, or without an entry for their name, leads elsewhere.
+    """
+    if 'GLOO_SOCKET_IFNAME' in os.environ or not sys.platform.startswith('linux'):
+        return
+    import fcntl
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # sends nothing
+        probe.connect((os.environ['MASTER_ADDR'], 9))
+        address = probe.getsockname()[0]
+        for _, name in socket.if_nameindex():
+            try:  # SIOCGIFADDR: the address of an interface
+                found = fcntl.ioctl(probe.fileno(), 0x8915, name.encode().ljust(256, b'\0'))[20:24]
+            except OSError:  # it has none
+                continue
+            if socket.inet_ntoa(found) == address:
+                os.environ['GLOO_SOCKET_IFNAME'] = name
 
 
 def use_mixed_precision(optim_wrapper: dict) -> None:
