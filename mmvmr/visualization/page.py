@@ -95,8 +95,8 @@ def pack(values: List[Optional[float]]) -> List:
 
 def _video(video_id: str, file: Union[str, Path], page: Path, frames: int) -> Dict:
     """Where a video is, seen from the page, and its frames."""
-    relative = os.path.relpath(Path(file).resolve(), page.parent.resolve())
-    entry = dict(video_id=video_id, source=quote(Path(relative).as_posix()), strip=None)
+    relative = Path(os.path.relpath(file, page.parent))
+    entry = dict(video_id=video_id, name=relative.name, source=quote(relative.as_posix()), strip=None)
     if frames:
         try:
             entry['strip'] = frame_strip(file, frames)

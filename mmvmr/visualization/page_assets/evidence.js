@@ -15,7 +15,7 @@ function drawWords(detail) {
 /** One line per word: its log-probability under each view, on an axis that ends at 0, where the word is certain. */
 function wordTable(words, scores, task) {
   const lowest = Math.min(-1, ...Object.values(scores).flat());
-  const head = make('tr', {}, ...['word', `log p, ${lowest.toFixed(0)} to 0`, 'chosen − all but that'].map(
+  const head = make('tr', {}, ...['word', `log p, ${lowest.toFixed(1).replace('-', '−')} to 0`, 'chosen − all but that'].map(
     (name) => make('th', { scope: 'col' }, name)));
   const body = words.map((word, at) => {
     const values = Object.fromEntries(Object.keys(VIEWS).map((view) => [view, scores[view][at]]));

@@ -9,7 +9,7 @@ function openQuery(number) {
   document.body.classList.add('opened');
   element('query').textContent = row.query;
   element('facts').textContent = facts(row, detail);
-  loadVideo(row.video_id, row.duration);
+  loadVideo(row.video_id, row.duration, row.chosen ? row.chosen[0] : 0);
   drawTimeline(row, detail);
   drawWords(detail);
   drawMaps(row, detail);

@@ -16,14 +16,14 @@ function startPlayer() {
   element('screen').addEventListener('click', togglePlay);
 }
 
-/** Get the video of a query ready; nothing is played. */
-function loadVideo(videoId, duration) {
+/** Get the video of a query ready at a time; nothing is played. */
+function loadVideo(videoId, duration, time) {
   const known = VIDEOS.get(videoId);
   pause();
   player.duration = duration;
-  if (player.video === videoId) return seek(0);
+  if (player.video === videoId) return seek(time);
   const video = element('video');
-  Object.assign(player, { video: videoId, time: 0, playable: false, strip: null });
+  Object.assign(player, { video: videoId, time, playable: false, strip: null });
   video.removeAttribute('src');
   if (known) {
     video.src = known.source;
@@ -32,7 +32,7 @@ function loadVideo(videoId, duration) {
     video.load();
   }
   showStage();
-  return seek(0);
+  return seek(time);
 }
 
 function loadStrip(videoId, strip) {
@@ -54,8 +54,8 @@ function showStage() {
   element('screen').hidden = !player.playable && !player.strip;
   element('play').disabled = !player.playable && !player.strip;
   element('playable').textContent = player.playable ? '' : !known ? 'There is no file of this video beside the page.'
-    : `${player.strip ? 'Frames only: this' : 'This'} browser cannot play ${decodeURIComponent(known.source)}. `
-      + 'The file may have moved, or be in a format that browsers do not know; H.264 in MP4 plays everywhere.';
+    : `${player.strip ? 'Frames only: this' : 'This'} browser cannot play ${known.name}. `
+      + 'It may have moved, or have a codec that browsers lack; H.264 plays everywhere.';
   player.listeners.forEach((listener) => listener());
 }
 

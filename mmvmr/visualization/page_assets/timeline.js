@@ -3,13 +3,11 @@
 function drawTimeline(row, detail) {
   const rows = [filmRow(), axisRow(row.duration)];
   row.truth.forEach((moment) => rows.push(momentRow('Annotated', 'truth', moment, row.duration)));
-  detail.spans.forEach((moment, rank) => rows.push(momentRow(
-    rank ? `Candidate ${rank + 1}` : 'Chosen', rank ? 'other' : 'chosen', moment, row.duration, detail.masks[rank],
-    candidateValue(detail, rank))));
+  rows.push(...candidateRows(row, detail));
   if (detail.frame_scores) rows.push(heading('Match of each clip', 'with the query'), curveRow('Score', detail.frame_scores));
   const negatives = Object.entries(detail.negatives);
   if (negatives.length) rows.push(heading('Negatives', 'what the chosen moment is compared with in training'));
-  negatives.forEach(([name, mask]) => rows.push(maskRow(name, 'negative', mask)));
+  negatives.forEach(([name, mask]) => rows.push(tableRow(name, trackOf(mask), '', 'negative')));
   if (detail.components) {
     rows.push(heading('Components', 'proposals that the candidates were made from'));
     detail.components.spans.forEach((moment, number) => rows.push(momentRow(
@@ -19,9 +17,24 @@ function drawTimeline(row, detail) {
   drawFilm();
 }
 
+/** The chosen moment and the other candidates, without those that only repeat a better one. */
+function candidateRows(row, detail) {
+  const seen = new Set();
+  const rows = [];
+  detail.spans.forEach((moment, rank) => {
+    if (seen.has(String(moment))) return;
+    seen.add(String(moment));
+    rows.push(momentRow(rank ? `Candidate ${rank + 1}` : 'Chosen', rank ? 'other' : 'chosen', moment, row.duration,
+      detail.masks[rank], candidateValue(detail, rank)));
+  });
+  const repeated = detail.spans.length - seen.size;
+  if (repeated) rows.push(make('p', { class: 'repeated quiet' }, `${repeated} more repeat these.`));
+  return rows;
+}
+
 function candidateValue(detail, rank) {
   const iou = detail.ious[rank];
-  const best = iou === Math.max(...detail.ious) && iou > 0 && detail.ious.length > 1;
+  const best = detail.ious.indexOf(Math.max(...detail.ious)) === rank && iou > 0 && detail.ious.length > 1;
   return iou === undefined ? '' : `IoU ${iouText(iou)}${best ? ' ★' : ''}`;
 }
 
@@ -48,29 +61,35 @@ function momentRow(label, kind, moment, duration, mask, value) {
   return tableRow(label, track, text, kind);
 }
 
-function maskRow(name, kind, mask) {
-  return tableRow(name, trackOf(mask), '', kind);
-}
-
 /** Where a click seeks; a mask is drawn as the area below it. */
 function trackOf(mask) {
   const track = make('div', { class: 'track' });
-  if (mask) track.append(area(unpack(mask), 0, 1, 1));
+  if (mask) track.append(area(unpack(mask), pointEdges, 1));
   return track;
 }
 
 function curveRow(label, curve) {
   const track = make('div', { class: 'track' });
   const values = unpack(curve);
-  track.append(area(values, 0.5, 0, Math.max(...values)));
+  track.append(area(values, clipEdges, Math.max(...values)));
   return tableRow(label, track, `max ${curve[1].toFixed(2)}`, 'curve');
 }
 
-/** An area chart of N values. offset 0: points from 0 to 1, as masks are; 0.5: the middles of N clips. */
-function area(values, offset, step, height) {
-  const last = values.length - step || 1;
-  const points = values.map((value, at) => `${((at + offset) / last).toFixed(4)},${(1 - value / height).toFixed(3)}`);
-  const path = make('path', { d: `M${offset / last},1L${points.join('L')}L${(values.length - 1 + offset) / last},1Z` });
+/** Edges of the parts that N points stand for: masks have points from 0 to 1, ends included. */
+function pointEdges(at, count) {
+  return Math.min(Math.max((at - 0.5) / (count - 1), 0), 1);
+}
+
+/** Edges of N equal clips. */
+function clipEdges(at, count) {
+  return at / count;
+}
+
+/** N values as steps; ``edge(at, N)`` says where step ``at`` begins. */
+function area(values, edge, height) {
+  const points = values.flatMap((value, at) => [at, at + 1].map(
+    (side) => `${edge(side, values.length).toFixed(4)},${(1 - value / height).toFixed(3)}`));
+  const path = make('path', { d: `M0,1L${points.join('L')}L1,1Z` });
   return make('svg', { viewBox: '0 0 1 1', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, path);
 }
 
@@ -98,7 +117,7 @@ function drawFilm() {
 }
 
 function axisRow(duration) {
-  const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600].find((size) => duration / size <= 8) || 7200;
+  const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600].find((size) => duration / size <= 10) || 7200;
   const track = make('div', { class: 'track' });
   for (let time = 0; time <= duration; time += step) {
     track.append(place(make('span', { class: 'tick' }, `${time}`), time, time, duration));
