@@ -26,7 +26,9 @@ def explain(model: MomentRetriever, batch: Batch, data_samples: List[MomentSampl
 
         ==================  ========================================================================================
         ``sample_idx``      number of the pair in its data set; None where there is none
-        ``video_id``, ``query``, ``duration``
+        ``video_id``        as in the data sample
+        ``query``           the sentence
+        ``duration``        of the video
         ``gt_spans``        (N, 2) annotated moments, [] where there are none
         ``spans``           (C, 2) candidates, best first; [] where the features of the video are absent
         ``scores``          (C,) of the ranker

@@ -79,12 +79,7 @@ def _compact(record: Dict) -> Dict:
 
 
 def pack(values: List[Optional[float]]) -> List:
-    """Numbers as ``[low, high, base64]``, one byte b each: low + (b - 1) / 254 (high - low), or none where b is 0.
-
-    Example:
-        >>> pack([0.0, None, 0.5, 1.0])
-        [0.0, 1.0, 'AQCA/w==']
-    """
+    """Numbers as ``[low, high, base64]``, one byte b each: low + (b - 1) / 254 (high - low), or none where b is 0."""
     numbers = np.array(values, dtype=np.float64)  # NaN where there is none
     known = numbers[~np.isnan(numbers)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)

@@ -26,6 +26,7 @@ from mmvmr.visualization.page import write_page
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('run', type=Path, help='folder of a run: its config, and its best checkpoint, else its newest')
+    parser.add_argument('--config', help='config file (that in the folder of the run)')
     parser.add_argument('--split', choices=['val', 'test'], default='val')
     parser.add_argument('--predictions', type=Path, help='for the test split: predictions.jsonl of tools/test.py '
                         '(that in the folder of the run)')
@@ -38,21 +39,21 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def find_run_config(run: Path) -> str:
-    """The config in the folder of a run."""
-    found = sorted(run.glob('*.py'))
-    if len(found) != 1:
-        raise FileNotFoundError(f'"{run}" should hold one config, as the folders that tools/train.py writes do; it '
-                                f'holds {", ".join(path.name for path in found) or "none"}.')
-    return str(found[0])
+def find_run_config(run: Path, split: str) -> str:
+    """The config in the folder of a run that knows a split: a training does not know the test split, nor a test others.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    logged = sorted(run.glob('*/vis_data/config.py'), reverse=True)  # one of each training and test, named by its time
+    for file in [*sorted(run.glob('*.py')), *logged]:
+        if f'{split}_dataloader' in Config.fromfile(file):
+            return str(file)
+    raise FileNotFoundError(f'No config in "{run}" says where the {split} split is. Give one with --config.')
 
 
-def check_opened(loader: DataLoader, predictions: Path) -> None:
-    """Refuse to show a test split that tools/test.py has not opened."""
-    if not predictions.is_file():
-        raise FileNotFoundError(
-            f'The test split is opened by tools/test.py alone, and its predictions are not at "{predictions}". Look '
-            'at the validation split while choices are open; then test, or give the file with --predictions.')
+def check_same_queries(loader: DataLoader, predictions: Path) -> None:
+    """Refuse predictions that are no proof that this test split has been opened."""
     queries = [pair['query'] for pair in loader.dataset.data_list]
     if read_predictions(predictions)['query'].tolist() != queries:
         raise ValueError(f'"{predictions}" is about other queries than the test split of this run.')
@@ -92,16 +93,22 @@ def main() -> None:
     out = args.out or args.run / f'page_{args.split}.html'
     if out.exists() and not args.force:
         raise FileExistsError(f'"{out}" exists. Give another file with --out, or replace it with --force.')
+    predictions = args.predictions or args.run / 'predictions.jsonl'
+    if args.split == 'test' and not predictions.is_file():
+        raise FileNotFoundError(
+            f'The test split is opened by tools/test.py alone, and its predictions are not at "{predictions}". Look '
+            'at the validation split while choices are open; then test, or give the file with --predictions.')
     weights = find_weights(args.run)
-    config = read_config(find_run_config(args.run), args.cfg_options)
+    config = read_config(args.config or find_run_config(args.run, args.split), args.cfg_options)
     init_default_scope('mmvmr')
     videos = find_videos(args.videos) if args.videos else None
     loader = Runner.build_dataloader(config[f'{args.split}_dataloader'])
     if args.split == 'test':
-        check_opened(loader, args.predictions or args.run / 'predictions.jsonl')
+        check_same_queries(loader, predictions)
     num = min(args.num or len(loader.dataset), len(loader.dataset))
+    title = next((file.stem for file in sorted(args.run.glob('*.py'))), args.run.name)
     note = f'{loader.dataset.metainfo["protocol"]} · {args.split} split · {Path(weights).name}'
-    write_page(out, explain_all(config, weights, loader, num), Path(config.filename).stem, note, videos, args.frames)
+    write_page(out, explain_all(config, weights, loader, num), title, note, videos, args.frames)
     print(f'The page of {num} queries is at {out}')
 
 
