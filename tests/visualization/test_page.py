@@ -81,3 +81,9 @@ def test_strip_has_the_middles_of_equal_parts_beside_each_other(tmp_path):
     assert picture.shape == (16, 128, 3)
     means = picture.reshape(16, 4, 32, 3).mean(axis=(0, 2, 3))
     assert means == pytest.approx([20, 60, 100, 140], abs=6)  # frames 2, 6, 10 and 14
+
+
+def test_video_with_fewer_frames_than_the_strip_shows_them_several_times(tmp_path):
+    strip = frame_strip(_video(tmp_path / 'v.mp4', frames=2), count=4, height=16)
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(strip['jpeg']), np.uint8), cv2.IMREAD_COLOR)
+    assert picture.reshape(16, 4, 32, 3).mean(axis=(0, 2, 3)) == pytest.approx([0, 0, 10, 10], abs=6)

@@ -19,7 +19,7 @@ function wordTable(words, scores, task) {
     (name) => make('th', { scope: 'col' }, name)));
   const body = words.map((word, at) => {
     const values = Object.fromEntries(Object.keys(VIEWS).map((view) => [view, scores[view][at]]));
-    const gain = values.chosen - values.rest;
+    const gain = Math.round(100 * (values.chosen - values.rest)) / 100;
     const text = Object.entries(values).map(([view, value]) => `${VIEWS[view]} ${value.toFixed(2)}`).join(', ');
     return make('tr', { title: text }, make('th', { scope: 'row' }, word),
       make('td', {}, dots(values, lowest), make('span', { class: 'spoken' }, text)),
