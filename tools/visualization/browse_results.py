@@ -36,7 +36,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, help='the page (page_<split>.html in the folder of the run)')
     parser.add_argument('--force', action='store_true', help='replace an existing page')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change the config')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.frames < 0 or (args.num is not None and args.num < 1):
+        parser.error(f'--num must be 1 or more and --frames 0 or more, got {args.num} and {args.frames}')
+    return args
 
 
 def find_run_config(run: Path, split: str) -> str:
