@@ -27,7 +27,7 @@ setup(
     # The configs stay at the top of the repository and travel in the wheel as data of the package.
     packages=[*find_packages(include=['mmvmr', 'mmvmr.*']), 'mmvmr.configs'],
     package_dir={'mmvmr.configs': 'configs'},
-    package_data={'mmvmr': ['py.typed'], 'mmvmr.configs': ['**/*.py']},
+    package_data={'mmvmr': ['py.typed', 'visualization/page_assets/*'], 'mmvmr.configs': ['**/*.py']},
     install_requires=requirements('runtime'),
     extras_require={name: requirements(name) for name in ('optional', 'tests', 'docs')},
     classifiers=[

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from parts import make_batch
+from parts import METHODS, make_batch
+from torch.utils.data import DataLoader
 
-from mmvmr.registry import MODELS
+from mmvmr.datasets.collate import collate_moments
+from mmvmr.registry import DATASETS, MODELS
 from mmvmr.structures import MomentSample
 
 REPO = Path(__file__).parents[1]
@@ -55,6 +57,16 @@ def test_config_of_ones_own_changes_one_number(tmp_path):
     config = Config.fromfile(path)
     assert config.model.proposal_generator.num_proposals == 4
     assert config.model.proposal_generator.sigma == 9
+
+
+def test_page_is_written_from_python(tmp_path, monkeypatch, tiny_dataset):
+    block, = code_blocks('page.md')
+    model = MODELS.build(dict(METHODS['cpl'], encoder=dict(METHODS['cpl']['encoder'], word_dim=300)))
+    loader = DataLoader(DATASETS.build(tiny_dataset.val), batch_size=4, collate_fn=collate_moments)
+    monkeypatch.chdir(tmp_path)
+    exec(block, dict(model=model, loader=loader))
+    page = (tmp_path / 'page.html').read_text()
+    assert '<title>my model</title>' in page and 'val_3' in page
 
 
 def test_site_builds_without_warnings(tmp_path):

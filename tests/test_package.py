@@ -43,7 +43,8 @@ def test_wheel_holds_all_sources_and_configs(wheel):
     content = set(zipfile.ZipFile(wheel).namelist())
     package = {str(path.relative_to(REPO)) for path in (REPO / 'mmvmr').rglob('*.py')}
     configs = {f'mmvmr/{path.relative_to(REPO)}' for path in (REPO / 'configs').rglob('*.py')}
-    assert package | configs | {'mmvmr/py.typed'} <= content
+    assets = {str(path.relative_to(REPO)) for path in (REPO / 'mmvmr/visualization/page_assets').iterdir()}
+    assert package | configs | assets | {'mmvmr/py.typed'} <= content
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in content)
 
 

@@ -38,17 +38,26 @@ def hide_words(weights: Tensor, mask: Tensor, one_in: int = 3, random: bool = Tr
     return (ranks < counts) & mask
 
 
+def reversed_order(mask: Tensor) -> Tensor:
+    """Places (B, L) of the words from the last to the first, padding where it is; applied twice it changes nothing.
+
+    Example:
+        >>> reversed_order(torch.tensor([[True, True, True, False]]))
+        tensor([[2, 1, 0, 3]])
+    """
+    index = torch.arange(mask.size(1), device=mask.device)
+    count = mask.sum(dim=1, keepdim=True)
+    return torch.where(index < count, count - 1 - index, index)
+
+
 def reverse_words(query: Query) -> Query:
     """Read each query from its last word to its first (MCMT's inverse task); padding stays at the end.
 
     A start token in front of ``features`` stays in front, and hidden words stay hidden.
     """
-    length = query.mask.size(1)
-    index = torch.arange(length, device=query.mask.device)
-    count = query.mask.sum(dim=1, keepdim=True)
-    order = torch.where(index < count, count - 1 - index, index)  # (B, L)
-    num_start = query.features.size(1) - length  # 1 after an encoder that adds a start token, else 0
-    rows = torch.cat([index[:num_start].expand(len(order), -1), order + num_start], dim=1)
+    order = reversed_order(query.mask)
+    num_start = query.features.size(1) - order.size(1)  # 1 after an encoder that adds a start token, else 0
+    rows = torch.cat([torch.zeros_like(order[:, :num_start]), order + num_start], dim=1)
     return query._replace(
         features=query.features.gather(1, rows.unsqueeze(-1).expand(-1, -1, query.features.size(-1))),
         word_ids=query.word_ids.gather(1, order),
@@ -78,6 +87,17 @@ def query_nll(logits: Tensor, word_ids: Tensor, valid: Tensor, label_smoothing: 
                             label_smoothing=label_smoothing).view(targets.shape)
     words = words.masked_fill(~valid.unsqueeze(1), 0)
     return words.sum(dim=-1) / valid.sum(dim=-1).unsqueeze(1)
+
+
+def word_scores(logits: Tensor, word_ids: Tensor) -> Tensor:
+    """Log-probability of each word: logits (B, M, N, V) and words (B, N) -> (B, M, N).
+
+    Example:
+        >>> word_scores(torch.zeros(1, 1, 2, 4), torch.tensor([[3, 0]]))
+        tensor([[[-1.3863, -1.3863]]])
+    """
+    targets = word_ids.unsqueeze(1).expand(logits.shape[:-1])
+    return -F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction='none').view(targets.shape)
 
 
 def mean_words(query: Query) -> Tensor:

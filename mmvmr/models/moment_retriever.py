@@ -1,5 +1,5 @@
 """The only model class: it runs the six verbs of the interface in order."""
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.model import BaseModel
@@ -125,20 +125,29 @@ class MomentRetriever(BaseModel):
         Args:
             margin: Also add ``margin``, the reconstruction margin of the moment ranked first.
         """
-        outputs = self._rank_inputs(inputs)
+        outputs, ranked, _ = self.rank(inputs)
+        for sample, fractions, scores in zip(data_samples, ranked.spans.cpu(), ranked.scores.cpu()):
+            sample.pred_spans, sample.pred_scores = fractions * sample.duration, scores
+        if margin:
+            for sample, value in zip(data_samples, self._margin(outputs, ranked.masks[:, :1]).tolist()):
+                sample.set_field(value, 'margin')
+        return data_samples
+
+    def rank(self, batch: Batch) -> Tuple[Outputs, Proposals, Tensor]:
+        """The candidates (B, C) as the ranker sees them; the same best first; and that order (B, C).
+
+        Those ranked have spans inside the video and the scores of the ranker, 0 where there is none.
+        """
+        outputs = self._rank_inputs(batch)
         spans, masks = outputs.proposals[:2]
         if self.span_level is not None:
             spans = mask_spans(masks, self.span_level)
         scores = self.ranker(outputs) if self.ranker is not None else torch.zeros_like(spans[..., 0])
         order = scores.argsort(dim=1, descending=True, stable=True)
-        spans = spans.clamp(0, 1).gather(1, order.unsqueeze(-1).expand_as(spans)).cpu()
-        scores = scores.gather(1, order).cpu()
-        for sample, fractions, pred_scores in zip(data_samples, spans, scores):
-            sample.pred_spans, sample.pred_scores = fractions * sample.duration, pred_scores
-        if margin:
-            for sample, value in zip(data_samples, self._margin(outputs, order[:, :1]).tolist()):
-                sample.set_field(value, 'margin')
-        return data_samples
+        rows = order.unsqueeze(-1)
+        ranked = Proposals(spans.clamp(0, 1).gather(1, rows.expand_as(spans)), masks.gather(1, rows.expand_as(masks)),
+                           scores.gather(1, order))
+        return outputs, ranked, order
 
     def _rank_inputs(self, batch: Batch) -> Outputs:
         """The candidates for the answer as proposals (B, C), explained as far as the ranker reads it."""
@@ -153,10 +162,8 @@ class MomentRetriever(BaseModel):
         return outputs._replace(nll={
             task: self._explain(part, outputs, masks) for task, part in self.reconstructors.items()})
 
-    def _margin(self, outputs: Outputs, chosen: Tensor) -> Tensor:
-        """How much better the chosen mask explains the query than both the rest of the video and the whole: (B,)."""
-        masks = outputs.proposals.masks
-        mask = masks.gather(1, chosen.unsqueeze(-1).expand(-1, -1, masks.size(-1)))  # (B, 1, T')
+    def _margin(self, outputs: Outputs, mask: Tensor) -> Tensor:
+        """How much better a mask (B, 1, T') explains the query than both the rest of the video and the whole: (B,)."""
         three = torch.cat([mask, 1 - mask, torch.ones_like(mask)], dim=1)
         nll = sum(part(outputs.video, outputs.query, three) for part in self.reconstructors.values())
         return (nll[:, 1:].amin(dim=1) - nll[:, 0]) / max(len(self.reconstructors), 1)

@@ -1,5 +1,5 @@
 """Proposals as cells of two-dimensional maps of the video, start by end, at several scales."""
-from typing import Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +75,16 @@ class TemporalMapProposalGenerator(nn.Module):
         clips, code = self.clip_projection(video).relu(), self._read(query)  # (B, T, E), (B, E)
         chosen = [self._choose(self._score(clips, code, scale), scale) for scale in self.scales]
         return Proposals(*(torch.cat(field, dim=1) for field in zip(*chosen)))  # (B, Ns*K, ...)
+
+    def score_maps(self, video: Tensor, query: Query) -> List[Tensor]:
+        """The scores of all cells, one map (B, N, N) per scale: [x, y] is clips x to y; NaN where it is no proposal."""
+        clips, code = self.clip_projection(video).relu(), self._read(query)
+        maps = []
+        for scale in self.scales:
+            scores = self._score(clips, code, scale)
+            empty = scores.new_full((len(scores), scale.size**2), torch.nan)
+            maps.append(empty.index_copy(1, scale.places, scores).unflatten(1, (scale.size, -1)))
+        return maps
 
     def _read(self, query: Query) -> Tensor:
         """(B, E) code of the query: the state of the LSTM at its last word."""

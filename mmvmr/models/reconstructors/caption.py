@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mmvmr.functional.masks import resample
-from mmvmr.functional.words import query_nll
+from mmvmr.functional.words import query_nll, word_scores
 from mmvmr.registry import RECONSTRUCTORS
 from mmvmr.structures import Query
 
@@ -42,6 +42,11 @@ class CaptionReconstructor(nn.Module):
                for state in states.split(1, dim=1)]
         pooled = (states * valid[:, None, :, None]).sum(dim=2) / valid.sum(dim=1)[:, None, None]
         return torch.cat(nll, dim=1), pooled
+
+    def word_scores(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+        """Log-probability of each word of the query after the words before it: (B, M, L), anything on padding."""
+        states = self._caption(video, query, masks)[:, :, :query.mask.size(1)]
+        return word_scores(self.classifier(states), query.word_ids)
 
     def _caption(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
         """States (B, M, N, D) before each word and before the end, N = L + 1. M folds into the batch here alone."""

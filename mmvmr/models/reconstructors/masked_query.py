@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import resample
-from mmvmr.functional.words import query_nll, reverse_words
+from mmvmr.functional.words import query_nll, reverse_words, reversed_order, word_scores
 from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
 from mmvmr.registry import MODELS, RECONSTRUCTORS
 from mmvmr.structures import Query
@@ -53,6 +53,19 @@ class MaskedQueryReconstructor(nn.Module):
     def word_log_probs(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
         """Log-probabilities of all words at every position: (B, M, N, V), N = L + 1 with the end of the query."""
         return self.classifier(self._reconstruct(video, query, masks)[0]).log_softmax(dim=-1)
+
+    def word_scores(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+        """Log-probability of each word of the query when it alone is hidden: (B, M, L), anything on padding.
+
+        No position sees its own word, so one pass that hides nothing answers for all words.
+        """
+        query = query._replace(hidden=torch.zeros_like(query.mask))
+        states, targets, _ = self._reconstruct(video, query, masks)
+        length = query.mask.size(1)
+        scores = word_scores(self.classifier(states[:, :, :length]), targets[:, :length])
+        if self.inverse:
+            scores = scores.gather(-1, reversed_order(query.mask).unsqueeze(1).expand_as(scores))
+        return scores
 
     def _reconstruct(self, video: Tensor, query: Query, masks: Tensor):
         """States (B, M, N, D) of the positions, the words they should predict (B, N), and which count (B, N) bool."""

@@ -1,0 +1,120 @@
+"""One HTML file that shows what a model did: it opens from disk, and needs no server and no network."""
+import base64
+import hashlib
+import html
+import json
+import logging
+import os
+import string
+from pathlib import Path
+from typing import Dict, Iterable, List, Mapping, Optional, Union
+from urllib.parse import quote
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from tqdm import tqdm
+
+from mmvmr.engine.checkpoint import AtomicLocalBackend
+from mmvmr.functional.spans import temporal_iou
+from mmvmr.visualization.frame_strip import frame_strip
+
+_ASSETS = Path(__file__).parent / 'page_assets'
+_SCRIPTS = ('data', 'list', 'player', 'timeline', 'evidence', 'main')  # joined in this order
+# nothing is loaded but the page's own pictures and the videos beside it, and no script runs but its own
+_POLICY = ("default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; media-src 'self' file:; "
+           "base-uri 'none'; form-action 'none'")
+
+
+def write_page(path: Union[str, Path], records: Iterable[Dict], title: str, note: str = '',
+               videos: Optional[Mapping[str, Union[str, Path]]] = None, frames: int = 32) -> None:
+    """Write a page to look at predictions.
+
+    Args:
+        path: The file; it is replaced as a whole.
+        records: What :func:`~mmvmr.visualization.explanation.explain` gives, taken one by one, so that a generator
+            needs no memory for all of them.
+        title: Above the list, e.g. the name of the run.
+        note: Below the title, e.g. the split.
+        videos: Video files by id. The page plays them from where they are, seen from the page.
+        frames: Pictures per video that are put into the page, for videos that a browser cannot play; 0 for none.
+    """
+    rows, details = [], []
+    for record in records:
+        rows.append(_row(record))
+        details.append(_json(_compact(record)))
+    shown = [video_id for video_id in dict.fromkeys(row['video_id'] for row in rows) if video_id in (videos or {})]
+    clips = [_json(_video(video_id, videos[video_id], Path(path), frames))
+             for video_id in tqdm(shown, desc='Reading frames', unit='video', disable=not (shown and frames))]
+    AtomicLocalBackend().put(_fill(title, note, _json(rows), details, clips).encode(), Path(path))
+
+
+def _row(record: Dict) -> Dict:
+    """What the list shows and filters by."""
+    best, chosen = None, None
+    if record['gt_spans'] and record['spans']:
+        ious = _ious(record)
+        chosen, best = ious[0], max(ious)
+    return dict(video_id=record['video_id'], query=record['query'], duration=record['duration'],
+                truth=record['gt_spans'], chosen=(record['spans'] or [None])[0], iou=chosen, best=best)
+
+
+def _ious(record: Dict) -> List[float]:
+    """IoU of each candidate with the annotated moment it fits best."""
+    spans, truth = torch.tensor(record['spans']), torch.tensor(record['gt_spans'])
+    return temporal_iou(spans.unsqueeze(1), truth).amax(dim=1).double().round(decimals=4).tolist()
+
+
+def _compact(record: Dict) -> Dict:
+    """The record with a byte per number of masks, maps and curves."""
+    components = record['components']
+    return dict(
+        spans=record['spans'], scores=record['scores'], words=record['words'], reconstruction=record['reconstruction'],
+        ious=_ious(record) if record['gt_spans'] and record['spans'] else [],
+        masks=[pack(mask) for mask in record['masks']],
+        components=components and dict(spans=components['spans'], masks=[pack(mask) for mask in components['masks']]),
+        negatives={name: pack(mask) for name, mask in record['negatives'].items()},
+        frame_scores=record['frame_scores'] and pack(record['frame_scores']),
+        maps=[dict(size=len(cells), cells=pack(sum(cells, []))) for cells in record['maps']])
+
+
+def pack(values: List[Optional[float]]) -> List:
+    """Numbers as ``[low, high, base64]``, one byte b each: low + (b - 1) / 254 (high - low), or none where b is 0."""
+    numbers = np.array(values, dtype=np.float64)  # NaN where there is none
+    known = numbers[~np.isnan(numbers)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+    scaled = (np.nan_to_num(numbers) - low) / ((high - low) or 1.0)
+    data = np.where(np.isnan(numbers), 0, 1 + np.round(254 * scaled)).astype(np.uint8)
+    return [low, high, base64.b64encode(data.tobytes()).decode()]
+
+
+def _video(video_id: str, file: Union[str, Path], page: Path, frames: int) -> Dict:
+    """Where a video is, seen from the page, and its frames."""
+    relative = Path(os.path.relpath(file, page.parent))
+    entry = dict(video_id=video_id, name=relative.name, source=quote(relative.as_posix()), strip=None)
+    if frames:
+        try:
+            entry['strip'] = frame_strip(file, frames)
+        except ValueError as error:
+            print_log(f'{error} The page shows no frames of it.', 'current', logging.WARNING)
+    return entry
+
+
+def _json(value) -> str:
+    """JSON that no HTML can hide in: what could end a script element is escaped."""
+    return json.dumps(value, separators=(',', ':'), allow_nan=False).replace('<', '\\u003c')
+
+
+def _fill(title: str, note: str, index: str, details: List[str], videos: List[str]) -> str:
+    """The template with everything in its place; a value is never searched for places."""
+    style = (_ASSETS / 'page.css').read_text(encoding='utf-8')
+    script = "'use strict';\n" + '\n'.join(
+        (_ASSETS / f'{name}.js').read_text(encoding='utf-8') for name in _SCRIPTS)
+    policy = _POLICY.format(script=_fingerprint(script), style=_fingerprint(style))
+    template = string.Template((_ASSETS / 'page.html').read_text(encoding='utf-8'))
+    return template.substitute(title=html.escape(title), note=html.escape(note), policy=policy, style=style,
+                               script=script, index=index, details='\n'.join(details), videos='\n'.join(videos))
+
+
+def _fingerprint(text: str) -> str:
+    return 'sha256-' + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

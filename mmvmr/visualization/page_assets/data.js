@@ -1,0 +1,50 @@
+// What Python has put into the page, and small helpers that every part uses.
+
+const ROWS = JSON.parse(document.getElementById('index').textContent);
+const DETAILS = lines('details'); // one JSON text per query, read when it is opened
+const VIDEOS = new Map(lines('videos').map((text) => JSON.parse(text)).map((video) => [video.video_id, video]));
+
+function lines(id) {
+  const text = document.getElementById(id).textContent;
+  return text ? text.split('\n') : [];
+}
+
+/** Numbers of [low, high, base64]; null where there is none. */
+function unpack([low, high, data]) {
+  return Array.from(atob(data), (letter) => {
+    const byte = letter.charCodeAt(0);
+    return byte === 0 ? null : low + ((byte - 1) / 254) * (high - low);
+  });
+}
+
+function element(id) {
+  return document.getElementById(id);
+}
+
+/** A new element. Text is only ever set as text, so nothing in the data can become markup. */
+function make(tag, attributes = {}, ...children) {
+  const svg = ['svg', 'path', 'line', 'circle', 'rect'].includes(tag);
+  const made = svg ? document.createElementNS('http://www.w3.org/2000/svg', tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Put an element from start to end of a track that is as long as the video. */
+function place(made, start, end, duration) {
+  made.style.left = `${(100 * start) / duration}%`;
+  made.style.width = `${(100 * (end - start)) / duration}%`;
+  return made;
+}
+
+function seconds(value) {
+  return value.toFixed(1);
+}
+
+function span([start, end]) {
+  return `${seconds(start)} – ${seconds(end)} s`;
+}
+
+function iouText(iou) {
+  return iou === null || iou === undefined ? '–' : iou.toFixed(2);
+}

@@ -1,0 +1,114 @@
+// The video, or its frames where the browser cannot play it: one clock for both.
+
+const player = { video: null, duration: 0, time: 0, playing: false, playable: false, strip: null, listeners: [] };
+
+function startPlayer() {
+  const video = element('video');
+  video.addEventListener('loadedmetadata', () => {
+    player.playable = true;
+    if (player.time) video.currentTime = player.time;
+    if (player.playing) video.play().catch(pause);
+    showStage();
+  });
+  video.addEventListener('error', () => { player.playable = false; showStage(); });
+  video.addEventListener('ended', pause);
+  element('play').addEventListener('click', togglePlay);
+  element('screen').addEventListener('click', togglePlay);
+}
+
+/** Get the video of a query ready at a time; nothing is played. */
+function loadVideo(videoId, duration, time) {
+  const known = VIDEOS.get(videoId);
+  pause();
+  player.duration = duration;
+  if (player.video === videoId) return seek(time);
+  const video = element('video');
+  Object.assign(player, { video: videoId, time, playable: false, strip: null });
+  video.removeAttribute('src');
+  if (known) {
+    video.src = known.source;
+    if (known.strip) loadStrip(videoId, known.strip);
+  } else {
+    video.load();
+  }
+  showStage();
+  return seek(time);
+}
+
+function loadStrip(videoId, strip) {
+  const picture = new Image();
+  picture.onload = () => {
+    if (player.video !== videoId) return;
+    player.strip = { ...strip, picture };
+    showStage();
+    seek(player.time);
+  };
+  picture.src = `data:image/jpeg;base64,${strip.jpeg}`;
+}
+
+/** Show what there is, and say what there is not. */
+function showStage() {
+  const known = VIDEOS.get(player.video);
+  element('video').hidden = !player.playable;
+  element('still').hidden = player.playable || !player.strip;
+  element('screen').hidden = !player.playable && !player.strip;
+  element('play').disabled = !player.playable && !player.strip;
+  element('playable').textContent = player.playable ? '' : !known ? 'There is no file of this video beside the page.'
+    : `${player.strip ? 'Frames only: this' : 'This'} browser cannot play ${known.name}. `
+      + 'It may have moved, or have a codec that browsers lack; H.264 plays everywhere.';
+  player.listeners.forEach((listener) => listener());
+}
+
+function seek(time) {
+  player.time = Math.min(Math.max(time, 0), player.duration);
+  if (player.playable) element('video').currentTime = player.time;
+  showTime();
+}
+
+function playFrom(time) {
+  seek(time);
+  if (!player.playing) togglePlay();
+}
+
+function togglePlay() {
+  if (player.playing) return pause();
+  if (!player.playable && !player.strip) return undefined;
+  if (player.time >= player.duration - 0.05) seek(0);
+  player.playing = true;
+  if (player.playable) element('video').play().catch(pause);
+  let before = performance.now();
+  const tick = (now) => {
+    if (!player.playing) return;
+    if (player.playable) player.time = element('video').currentTime;
+    else player.time += (now - before) / 1000;
+    before = now;
+    if (player.time >= player.duration) pause();
+    showTime();
+    requestAnimationFrame(tick);
+  };
+  requestAnimationFrame(tick);
+  return showTime();
+}
+
+function pause() {
+  player.playing = false;
+  element('video').pause();
+  showTime();
+}
+
+function showTime() {
+  const time = Math.min(player.time, player.duration);
+  element('play').textContent = player.playing ? 'Pause' : 'Play';
+  element('clock').textContent = `${seconds(time)} / ${seconds(player.duration)} s`;
+  const fraction = player.duration ? time / player.duration : 0;
+  element('timeline').style.setProperty('--now', fraction);
+  if (!player.playable && player.strip) drawFrame(element('still'), fraction);
+}
+
+/** The frame at a fraction of the video, on a canvas of its size. */
+function drawFrame(canvas, fraction) {
+  const { picture, count, width, height } = player.strip;
+  const at = Math.min(Math.floor(fraction * count), count - 1);
+  Object.assign(canvas, { width, height });
+  canvas.getContext('2d').drawImage(picture, at * width, 0, width, height, 0, 0, width, height);
+}
