@@ -1,0 +1,104 @@
+"""From a folder of video files to a packed store, with every finished video kept."""
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+import numpy as np
+from mmengine.utils import import_modules_from_strings
+
+from mmvmr.datasets.packed_store import MANIFEST, write_packed_store
+from mmvmr.features.extract import make_manifest
+from mmvmr.features.workers import extract_all
+from mmvmr.registry import EXTRACTORS
+
+SUFFIXES = ('.3gp', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv', '.ts',
+            '.vob', '.webm', '.wmv')
+SETTINGS = 'settings.json'
+
+
+def find_videos(folder: Path) -> Dict[str, Path]:
+    """The video files in ``folder`` and below by video id, their name without its suffix; sorted by id.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no video in it.
+        ValueError: If two files have the same id.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f'There is no folder "{folder}" with videos.')
+    videos: Dict[str, Path] = {}
+    for path in sorted(folder.rglob('*')):
+        hidden = any(part.startswith('.') for part in path.relative_to(folder).parts)
+        if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        if path.stem in videos:
+            raise ValueError(f'"{videos[path.stem]}" and "{path}" would both be video {path.stem!r}: annotations name '
+                             'a video by its file name without the suffix. Rename or move one of them.')
+        videos[path.stem] = path
+    if not videos:
+        raise FileNotFoundError(f'There is no video in "{folder}". Files with these suffixes are read: '
+                                f'{" ".join(SUFFIXES)}')
+    return dict(sorted(videos.items()))
+
+
+def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: int = 1, overwrite: bool = False,
+                   imports: Sequence[str] = ()) -> Dict[Path, str]:
+    """Write the features of all videos in ``folder`` to the packed store ``target``; the same bits on every run.
+
+    The rows of each finished video are kept in ``<target>.unfinished``, so a run that was stopped goes on where it was.
+    Videos that cannot be decoded are left out of the store; then that folder stays, and the next run reads only them.
+
+    Args:
+        folder: Videos, also in its subfolders.
+        target: Folder of the store.
+        config: Of the extractor.
+        workers: Processes; each works on one video at a time.
+        overwrite: Replace a store that is there.
+        imports: Modules that register extractors.
+
+    Returns:
+        What was wrong with each video that is left out.
+
+    Raises:
+        FileExistsError: If ``target`` is there, and is no store or ``overwrite`` is not given.
+        ValueError: If what is unfinished was made by another extractor.
+        ChildProcessError: If a process died.
+    """
+    if target.exists() and not (overwrite and (target / MANIFEST).is_file()):
+        raise FileExistsError(f'{target} exists. Choose another folder, or remove it; a feature store is replaced by '
+                              '--force (overwrite=True).')
+    videos = find_videos(folder)
+    import_modules_from_strings(list(imports))
+    manifest = make_manifest(config, EXTRACTORS.build(dict(config)))
+    unfinished = _open_unfinished(target.with_name(f'{target.name}.unfinished'), manifest)
+    done = {video_id: unfinished / f'{video_id}.npy' for video_id in videos}
+    left = {videos[video_id]: path for video_id, path in done.items() if not _is_newer(path, videos[video_id])}
+    failures = extract_all(left, len(videos), config, workers, imports)
+    features = ((video_id, np.load(path)) for video_id, path in done.items() if videos[video_id] not in failures)
+    if len(failures) < len(videos):
+        write_packed_store(unfinished / 'store', features, manifest=manifest, overwrite=True)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(unfinished / 'store', target)
+    if not failures:
+        shutil.rmtree(unfinished)
+    return failures
+
+
+def _open_unfinished(folder: Path, manifest: Dict[str, Any]) -> Path:
+    """The folder for the rows of single videos: a new one, or that of a run with the same extractor."""
+    settings = folder / SETTINGS
+    if not settings.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f'{SETTINGS}.part').write_text(json.dumps(manifest))
+        os.replace(folder / f'{SETTINGS}.part', settings)
+    elif settings.read_text() != json.dumps(manifest):
+        raise ValueError(f'"{folder}" holds what a run with another extractor left behind:\n  there  '
+                         f'{settings.read_text()}\n  asked  {json.dumps(manifest)}\nGo on with that extractor, write '
+                         'to another folder, or remove this one.')
+    return folder
+
+
+def _is_newer(rows: Path, video: Path) -> bool:
+    """Whether there are rows, of the video as it is now."""
+    return rows.exists() and rows.stat().st_mtime >= video.stat().st_mtime

@@ -1,0 +1,73 @@
+"""The processes that extract features, one video at a time each."""
+import json
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Sequence
+
+import cv2
+import numpy as np
+import torch
+from mmengine.utils import import_modules_from_strings
+from tqdm import tqdm
+
+from mmvmr.features.extract import extract_video
+from mmvmr.registry import EXTRACTORS
+
+
+def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], workers: int,
+                imports: Sequence[str]) -> Dict[Path, str]:
+    """Write the rows of each video in ``left`` to its file; returns what was wrong with each that failed.
+
+    Raises:
+        ChildProcessError: If a process died.
+    """
+    # A plain fork could use neither CUDA nor the threads of torch; a fork server imports everything once, for all.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context('forkserver'), _start_worker, (list(imports),))
+    work = partial(_extract_to, config=json.dumps(config))
+    try:
+        futures = {pool.submit(work, video, rows): video for video, rows in left.items()}
+        bar = tqdm(as_completed(futures), 'Extracting features', total, initial=total - len(left), unit='video')
+        failures = {futures[future]: future.result() for future in bar}
+    except BrokenProcessPool as error:
+        raise ChildProcessError('A process died, perhaps because memory ran out. Finished videos are kept: start '
+                                'again, with fewer --workers.') from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return {video: failures[video] for video in left if failures[video]}
+
+
+def _start_worker(imports: Sequence[str]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)  # the sums of several threads differ in their last bits
+    import_modules_from_strings(list(imports))
+
+
+def _end_with_parent() -> None:
+    """Else the processes of a pool that is killed wait for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+@lru_cache(maxsize=1)
+def _build(config: str) -> Callable:
+    return EXTRACTORS.build(json.loads(config))
+
+
+def _extract_to(video: Path, target: Path, config: str) -> Optional[str]:
+    """Write the rows of one video, in one piece; returns what is wrong with the video, if anything."""
+    extractor = _build(config)
+    try:
+        rows = extract_video(video, extractor)
+    except (OSError, ValueError) as error:
+        return str(error)
+    part = target.with_name(f'{target.name}.part')
+    with open(part, 'wb') as file:
+        np.save(file, rows)
+    os.replace(part, target)
+    return None
