@@ -11,7 +11,8 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     check_fit=dict(type='CheckFitHook'),
     reseed=dict(type='ReseedHook'),
-    resident=dict(type='ResidentFeaturesHook'))
+    resident=dict(type='ResidentFeaturesHook'),
+    input_recipe=dict(type='InputRecipeHook'))
 
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
 model_wrapper_cfg = dict(type='mmvmr.MomentDistributedDataParallel')
