@@ -112,8 +112,8 @@ def _is_newer(rows: Path, video: Path) -> bool:
 def _extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], workers: int,
                  imports: Sequence[str]) -> Dict[Path, str]:
     """Write the rows of each video to its file; returns what was wrong with each that failed."""
-    # A new interpreter for each process: a forked one can use neither CUDA nor the threads of torch.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'), _start_worker, (list(imports),))
+    # A plain fork could use neither CUDA nor the threads of torch; a fork server imports everything once, for all.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context('forkserver'), _start_worker, (list(imports),))
     work = partial(_extract_to, config=json.dumps(config))
     try:
         futures = {pool.submit(work, video, rows): video for video, rows in left.items()}

@@ -37,7 +37,7 @@ def probe_video(path: Union[str, Path]) -> VideoInfo:
         if stream.duration:
             duration = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - _origin(container)
         else:
-            duration = (container.duration or 0) / av.time_base
+            duration = max((container.duration or 0) / av.time_base - _origin(container), 0)
     if not duration or not fps:
         *_, (count, (_, until, _)) = enumerate(_shown(path), start=1)
         duration, fps = duration or until, fps or count / until
@@ -131,10 +131,10 @@ def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> I
     for packet in container.demux():  # of all streams: the sound may go on after the last picture
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None:
-            reached = max(reached, float((stamp + (packet.duration or 0)) * packet.time_base) - _origin(container))
+            reached = max(reached, float((stamp + (packet.duration or 0)) * packet.time_base))
         if packet.stream is stream:
             yield from packet.decode()
-    promised = (container.duration or 0) / av.time_base
+    promised = (container.duration or 0) / av.time_base  # Matroska counts from 0, others from the first timestamp
     if reached and reached < promised - max(1, 0.02 * promised):
         raise ValueError(f'"{container.name.removeprefix("file:")}" ends after {reached:.1f} s, but its head promises '
                          f'{promised:.1f} s: it is incomplete. Fetch it again, or take what is there: '
