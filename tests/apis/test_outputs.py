@@ -8,7 +8,8 @@ def _prediction(query, *moments):
 
 
 def test_subtitles_come_in_the_order_of_time():
-    text = subtitles([_prediction('second\n\nline', (3725.5, 3726.0), (0.0, 1.0)), _prediction('été', (59.9996, 61.25))])
+    text = subtitles([_prediction('second\n\nline', (3725.5, 3726.0), (0.0, 1.0)),
+                      _prediction('été', (59.9996, 61.25))])
     assert text == ('1\n00:01:00,000 --> 00:01:01,250\nété\n\n'
                     '2\n01:02:05,500 --> 01:02:06,000\nsecond line\n')
 

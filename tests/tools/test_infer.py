@@ -11,7 +11,7 @@ from videos import grey, write_frames
 
 from mmvmr.features.video import probe_video
 
-EXTRACTOR = f'''
+EXTRACTOR = f"""
 import numpy as np
 from mmvmr.features.extract import by_clip
 from mmvmr.registry import EXTRACTORS
@@ -22,7 +22,7 @@ class Brightness:
 
     def __call__(self, frames, fps):
         return np.stack([np.full({DIM}, np.mean(clip) / 255, np.float32) for clip in by_clip(frames, fps, 0.5)])
-'''
+"""
 
 
 @pytest.fixture(scope='module')
