@@ -204,6 +204,13 @@ class _Extractor:
     clip_seconds = 0.5
 
 
+def test_other_weights_of_the_extractor_are_refused(inferencer, monkeypatch):
+    inferencer.read.features = dict(dim=8, extractor=dict(type='X'), weights_sha256='ab')
+    monkeypatch.setattr(EXTRACTORS, 'build', lambda config: _Extractor())
+    with pytest.raises(ValueError, match='their sha256 is None, it was ab'):
+        inferencer.read.extractor  # noqa: B018
+
+
 def test_features_of_a_video_are_extracted_once_and_broken_videos_are_reported(
         tmp_path, trained, inferencer, monkeypatch):
     seen = []
