@@ -12,6 +12,7 @@ default_hooks = dict(
     check_fit=dict(type='CheckFitHook'),
     reseed=dict(type='ReseedHook'),
     resident=dict(type='ResidentFeaturesHook'),
+    input_recipe=dict(type='InputRecipeHook'),
     non_finite=dict(type='NonFiniteHook'),
     sigterm=dict(type='SaveOnSigtermHook'))
 

@@ -1,7 +1,7 @@
 """The queries of a data set, encoded once."""
 import logging
 from collections import Counter
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
 import torch
@@ -38,18 +38,19 @@ class EncodedQueries(NamedTuple):
             word_weights=torch.from_numpy(self.word_weights[indices, :longest]))
 
 
-def encode_queries(queries: Sequence[str], vocabulary: Vocabulary, max_words: int, source: str) -> EncodedQueries:
+def encode_queries(queries: Sequence[str], vocabulary: Vocabulary, max_words: int,
+                   source: Optional[str] = None) -> EncodedQueries:
     """Tokenise, tag and look up every distinct query once.
 
     Args:
         max_words: Only the first known words are kept.
-        source: Where the queries come from, for the message about unknown words.
+        source: Where the queries come from, for the message about unknown words; without it there is none.
     """
     tokens = {query: tokenize(query) for query in dict.fromkeys(queries)}
     encoded = {query: vocabulary.encode_tokens(words) for query, words in tokens.items()}
     unknown = Counter(word for query in queries for word in tokens[query]
                       if word not in vocabulary and any(map(str.isalnum, word)))
-    if unknown:
+    if unknown and source:
         print_log(f'{source}: {len(unknown)} distinct words ({sum(unknown.values())} in all) are not in the vocabulary '
                   f'and are left out: {", ".join(word for word, _ in unknown.most_common(5))}, ...', 'current',
                   logging.INFO)

@@ -34,6 +34,8 @@ def content_weights(words: Sequence[str]) -> List[float]:
         >>> content_weights(['the', 'person', 'opens', 'a', 'door'])
         [1.0, 2.0, 2.0, 1.0, 2.0]
     """
+    if not words:  # the tagger would find one
+        return []
     tags = [tag for _, tag in textblob_tag(' '.join(words), tokenize=False)]
     if len(tags) != len(words):
         raise ValueError(f'The tagger gave {len(tags)} tags for the {len(words)} words {list(words)}.')

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmvmr.engine.alternating import train_step
 from mmvmr.functional.masks import mask_spans
+from mmvmr.models.matching import match_scores
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS
 from mmvmr.structures import Batch, MomentSample, Outputs, Proposals
 
@@ -119,18 +120,23 @@ class MomentRetriever(BaseModel):
         outputs = self.retrieve(batch, self._needed_negatives(chosen))
         return {f'loss_{name}': loss(outputs) for name, loss in chosen.items()}
 
-    def predict(self, inputs: Batch, data_samples: List[MomentSample], margin: bool = False) -> List[MomentSample]:
+    def predict(self, inputs: Batch, data_samples: List[MomentSample], margin: bool = False,
+                match: bool = False) -> List[MomentSample]:
         """Add ranked moments to the data samples: ``pred_spans`` (C, 2) in seconds and ``pred_scores`` (C,).
 
         Args:
             margin: Also add ``margin``, the reconstruction margin of the moment ranked first.
+            match: Also add ``pred_matches`` (C,), which can be compared between videos; see :func:`match_scores`.
         """
-        outputs, ranked, _ = self.rank(inputs)
+        outputs, ranked, order = self.rank(inputs)
         for sample, fractions, scores in zip(data_samples, ranked.spans.cpu(), ranked.scores.cpu()):
             sample.pred_spans, sample.pred_scores = fractions * sample.duration, scores
         if margin:
             for sample, value in zip(data_samples, self._margin(outputs, ranked.masks[:, :1]).tolist()):
                 sample.set_field(value, 'margin')
+        if match:
+            for sample, matches in zip(data_samples, match_scores(outputs, self.reconstructors).gather(1, order).cpu()):
+                sample.pred_matches = matches
         return data_samples
 
     def rank(self, batch: Batch) -> Tuple[Outputs, Proposals, Tensor]:

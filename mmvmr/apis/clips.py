@@ -1,0 +1,96 @@
+"""Cutting a moment out of a video file."""
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Union
+
+import av
+import av.filter
+import numpy as np
+
+from mmvmr.features.video import probe_video, read_frames
+
+_ENCODERS = ('libx264', 'mpeg4')  # the second is part of FFmpeg itself
+
+
+def clip_name(video: Union[str, Path], number: int, query: str) -> str:
+    """A file name for the moment that answers a query.
+
+    Example:
+        >>> clip_name('videos/kitchen.mp4', 1, 'A person, laughing, sits down.')
+        'kitchen_1_a_person_laughing_sits_down.mp4'
+    """
+    words = re.sub(r'\W+', '_', query.lower()).strip('_')
+    return f'{Path(video).stem}_{number}_{words[:60]}.mp4'
+
+
+def cut_clip(video: Union[str, Path], start: float, end: float, out: Union[str, Path]) -> None:
+    """Encode the seconds [start, end) of a video anew, with its sound: a cut need not wait for a key frame.
+
+    Args:
+        out: An MP4 file, written under another name first; an existing one is replaced.
+
+    Raises:
+        FileNotFoundError, ValueError: If the video cannot be decoded, or FFmpeg lacks the encoders.
+    """
+    out = Path(out)
+    partial = out.with_name(f'.{out.name}.partial')
+    try:
+        with av.open(f'file:{video}') as source, av.open(f'file:{partial}', 'w', format='mp4') as target:
+            sound = source.streams.audio[0] if source.streams.audio else None
+            encoded = target.add_stream(_encoder('aac'), rate=48000, layout='stereo') if sound else None
+            _encode_pictures(video, start, end, target)
+            if sound:
+                _encode_sound(source, sound, start, end, target, encoded)
+        partial.replace(out)
+    except av.FFmpegError as error:
+        raise ValueError(f'"{video}" cannot be cut from {start:.1f} to {end:.1f} s ({error.strerror}).') from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _encoder(*names: str) -> str:
+    found = [name for name in names if name in av.codecs_available]
+    if not found:
+        raise ValueError(f'This FFmpeg has no encoder {" or ".join(names)}, which clips need. Install PyAV from PyPI '
+                         '(pip install av): its wheel brings them.')
+    return found[0]
+
+
+def _encode_pictures(video: Union[str, Path], start: float, end: float, target: av.container.OutputContainer) -> None:
+    """What a player shows at an even rate, beginning with the picture that is on the screen at ``start``."""
+    info = probe_video(video)
+    rate = Fraction(info.fps).limit_denominator(1001)
+    width, height = info.width // 2 * 2, info.height // 2 * 2  # colours are stored for 2 x 2 pixels
+    stream = target.add_stream(_encoder(*_ENCODERS), rate=rate, width=width, height=height, pix_fmt='yuv420p')
+    for number, (_, picture) in enumerate(read_frames(video, float(rate), start, end)):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format='bgr24')
+        frame.pts, frame.time_base = number, 1 / rate
+        target.mux(stream.encode(frame))
+    target.mux(stream.encode(None))
+
+
+def _encode_sound(source: av.container.InputContainer, sound: av.AudioStream, start: float, end: float,
+                  target: av.container.OutputContainer, stream: av.AudioStream) -> None:
+    """The sound of the same seconds, cut to the sample."""
+    first = start + (source.start_time or 0) / av.time_base  # files need not begin at 0
+    graph = av.filter.Graph()
+    graph.link_nodes(graph.add_abuffer(template=sound), graph.add('atrim', f'{first}:{first + end - start}'),
+                     graph.add('asetpts', f'PTS-{first}/TB'), graph.add('abuffersink')).configure()
+    source.seek(int(first * av.time_base))
+    for frame in source.decode(sound):
+        if frame.time >= first + end - start:
+            break
+        graph.push(frame)
+        _drain(graph, target, stream)
+    graph.push(None)
+    _drain(graph, target, stream)
+    target.mux(stream.encode(None))
+
+
+def _drain(graph: av.filter.Graph, target: av.container.OutputContainer, stream: av.AudioStream) -> None:
+    while True:
+        try:
+            target.mux(stream.encode(graph.pull()))
+        except (av.BlockingIOError, av.EOFError):
+            return

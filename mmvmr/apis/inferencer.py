@@ -1,0 +1,158 @@
+"""From a video and sentences to the moments that the sentences describe."""
+import logging
+from itertools import islice
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.infer import BaseInferencer
+from mmengine.logging import print_log
+from torch import nn
+from tqdm import tqdm
+
+from mmvmr.apis.feature_reader import FeatureReader, Source
+from mmvmr.apis.run_files import find_run_files
+from mmvmr.apis.sentences import Sentences, read_sentences
+from mmvmr.apis.video_features import VideoFeatures
+from mmvmr.apis.windows import Window, cut_windows, rank_moments
+from mmvmr.datasets.collate import collate_moments
+from mmvmr.datasets.resampling import resample_clips
+from mmvmr.engine.checkpoint import load_weights
+from mmvmr.features.folder import find_videos
+from mmvmr.registry import MODELS
+from mmvmr.structures import Batch, MomentSample
+
+
+class MomentRetrievalInferencer(BaseInferencer):
+    """Finds the moments of videos that sentences describe, ranked, in seconds.
+
+    Videos and sentences become inputs by the objects that training uses. A video that is much longer than those of the
+    training is looked at through overlapping windows.
+
+    Args:
+        model: Folder of a run of tools/train.py, or a config.
+        weights: A checkpoint, needed with a config; by default the best one of the run, else its newest.
+        device: E.g. 'cpu' or 'cuda:0'; by default a GPU if there is one.
+        show_progress: Show bars over videos and over the windows of a long one.
+
+    Raises:
+        FileNotFoundError, ValueError: If files are absent, damaged, or do not fit each other.
+
+    Attributes:
+        recipe: The :class:`~mmvmr.engine.input_recipe.InputRecipe` of the model.
+        read: The :class:`~mmvmr.apis.feature_reader.FeatureReader` that gives the features of a video.
+    """
+
+    def __init__(self, model: Union[str, Path, Config], weights: Optional[str] = None, device: Optional[str] = None,
+                 show_progress: bool = True) -> None:
+        config, weights, self.recipe = find_run_files(model, weights)
+        self.read = FeatureReader(self.recipe)
+        super().__init__(config, weights, device, scope='mmvmr', show_progress=show_progress)
+
+    def __call__(self, inputs: Union[Source, Sequence[Source]], queries: Union[str, Sequence[str]], top_k: int = 5,
+                 batch_size: int = 32) -> Dict[str, List[Dict]]:
+        """Look for every sentence in every video; the features of a video are extracted once.
+
+        Args:
+            inputs: A video file, a ``.npy`` file or array with features (N, Dv), :class:`VideoFeatures`, a folder of
+                video files, or a list of these.
+            queries: Sentences.
+            top_k: Moments per sentence and video, at most.
+            batch_size: Pairs of window and sentence that the model sees at once.
+
+        Returns:
+            ``predictions``, one dict per video and sentence: ``video``, ``query``, ``duration`` (seconds),
+            ``unknown_words``, and ``moments``, best first, dicts with ``start`` and ``end`` (seconds) and ``score``.
+            ``errors``, what could not be answered: dicts with ``video`` or ``query``, and ``error``.
+
+        Raises:
+            FileNotFoundError, ValueError: If the only video, or all sentences, cannot be used. One of several is
+                reported in ``errors``, and the others are answered.
+        """
+        sentences = read_sentences([queries] if isinstance(queries, str) else queries, self.recipe.vocabulary,
+                                   self.recipe.max_words)
+        self._warn(sentences)
+        sources = self._inputs_to_list(inputs)
+        errors = [dict(query=sentences.texts[number], error=error) for number, error in sentences.problems.items()]
+        predictions = []
+        for source in tqdm(sources, 'Videos', disable=len(sources) == 1 or not self.show_progress):
+            try:
+                video = self.read(source)
+                batches = self.preprocess(video, batch_size, sentences)
+                samples = [sample for batch in batches for sample in self.forward(batch)]
+            except (FileNotFoundError, ValueError) as error:
+                if len(sources) == 1:
+                    raise
+                errors.append(dict(video=_name(source), error=str(error)))
+            else:
+                predictions += self.postprocess(samples, video, sentences, top_k)
+        return dict(predictions=predictions, errors=errors)
+
+    def preprocess(self, video: VideoFeatures, batch_size: int, sentences: Sentences) -> Iterator[Dict]:
+        """Batches of pairs of a window and a sentence, made as they are needed: memory does not grow with length."""
+        windows = list(cut_windows(video, self.recipe))
+        pairs = (self._pair(video, clips, window, number, sentences) for window in windows
+                 for clips in [self.pipeline(window.rows)] for number in sentences.answerable)
+        total = len(windows) * len(sentences.answerable)
+        with tqdm(total=total, desc=Path(video.name).name, disable=len(windows) == 1 or not self.show_progress) as bar:
+            for batch in iter(lambda: list(islice(pairs, batch_size)), []):
+                yield self.collate_fn(batch)
+                bar.update(len(batch))
+
+    @staticmethod
+    def _pair(video: VideoFeatures, clips: torch.Tensor, window: Window, number: int, sentences: Sentences) -> Dict:
+        sample = MomentSample(metainfo=dict(video_id=video.name, query=sentences.texts[number], sample_idx=number,
+                                            start=window.start, duration=window.duration))
+        return dict(inputs=Batch(clips, sentences.encoded.batch([number])), data_samples=[sample])
+
+    @torch.no_grad()
+    def forward(self, inputs: Dict) -> List[MomentSample]:
+        """The moments of each pair, ranked as in testing, with a score of the first that can be compared."""
+        return self.model.predict(**self.model.data_preprocessor(inputs, False), match=True)
+
+    def visualize(self, inputs: Sequence, preds: Sequence, **kwargs) -> None:
+        """Nothing is drawn here."""
+
+    def postprocess(self, samples: Sequence[MomentSample], video: VideoFeatures, sentences: Sentences,
+                    top_k: int) -> List[Dict]:
+        """One prediction per sentence that could be answered, of plain numbers and text."""
+        found = {number: [] for number in sentences.answerable}
+        for sample in samples:
+            found[sample.sample_idx].append(sample)
+        return [dict(video=video.name, query=sentences.texts[number], duration=video.duration,
+                     unknown_words=sentences.unknown_words[number], moments=rank_moments(windows, top_k))
+                for number, windows in found.items()]
+
+    def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> nn.Module:
+        model = MODELS.build(cfg.model)
+        load_weights(model, weights)
+        return model.to(device).eval()
+
+    def _init_pipeline(self, cfg: Config) -> Callable[[np.ndarray], torch.Tensor]:
+        """Rows (N, Dv) of a window -> (1, T, Dv)."""
+        return lambda rows: torch.from_numpy(resample_clips(rows, self.recipe.num_clips))[None]
+
+    def _init_collate(self, cfg: Config) -> Callable:
+        return collate_moments
+
+    def _init_visualizer(self, cfg: Config) -> None:
+        return None
+
+    def _inputs_to_list(self, inputs: Union[Source, Sequence[Source]]) -> List[Source]:
+        if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
+            return list(find_videos(Path(inputs)).values())
+        return list(inputs) if isinstance(inputs, (list, tuple)) and not isinstance(inputs, VideoFeatures) else [inputs]
+
+    @staticmethod
+    def _warn(sentences: Sentences) -> None:
+        for number in sentences.answerable:
+            unknown = ', '.join(map(repr, sentences.unknown_words[number]))
+            if unknown:
+                print_log(f'The model does not know {unknown} in {sentences.texts[number]!r}, and reads the sentence '
+                          'without.', 'current', logging.WARNING)
+
+
+def _name(source: Source) -> str:
+    return source.name if isinstance(source, VideoFeatures) else str(source)

@@ -1,0 +1,29 @@
+"""How well a moment matches a query, on a scale that is the same for all videos."""
+from typing import Dict
+
+import torch
+from torch import Tensor, nn
+
+from mmvmr.functional.masks import resample
+from mmvmr.structures import Outputs
+
+
+def match_scores(outputs: Outputs, reconstructors: Dict[str, nn.Module]) -> Tensor:
+    """Scores of all proposals, (B, K) in (0, 1); a ranker's need only order the proposals of one video.
+
+    How likely the words of the query are given the moment: exp(-nll), averaged over words and tasks. Where nothing is
+    reconstructed, the mean matching score of the clips in the moment; without clips, the scores of the generator.
+
+    Args:
+        outputs: Proposals; their ``nll`` is not read.
+        reconstructors: Of the model, by task.
+    """
+    masks, clips = outputs.proposals.masks, outputs.components.clips
+    if reconstructors:
+        nll = [reconstruct(outputs.video, outputs.query, masks) for reconstruct in reconstructors.values()]
+        return torch.stack(nll).mean(dim=0).neg().exp()
+    if clips is None:
+        return outputs.proposals.scores
+    inside = (masks > 0).to(clips.scores.dtype)  # (B, K, T')
+    scores = resample(clips.scores.unsqueeze(-1), masks.size(-1))  # (B, T', 1)
+    return (inside @ scores).squeeze(-1) / inside.sum(dim=-1).clamp(min=1)

@@ -1,0 +1,242 @@
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from runs import make_runner, run_tool, write_config
+
+from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures, feature_reader
+from mmvmr.apis import inferencer as inferencer_module
+from mmvmr.apis.sentences import read_sentences
+from mmvmr.registry import DATASETS, EXTRACTORS
+
+QUERIES = ['a red ball moves.', 'a blue ball spins.', 'a green ball moves.']
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """The tiny data set, a config file and the folder of a run of one epoch."""
+    from tiny import make_tiny_dataset
+    root = tmp_path_factory.mktemp('trained')
+    data = make_tiny_dataset(root / 'tiny')
+    file = write_config(root / 'config.py', data, 'cpl', train_cfg=dict(max_epochs=1))
+    make_runner(file, root / 'run').train()
+    return data, file, root / 'run'
+
+
+@pytest.fixture
+def inferencer(trained):
+    return MomentRetrievalInferencer(trained[2], device='cpu', show_progress=False)
+
+
+def _rows(data, video_id='test_0'):
+    with h5py.File(data.features) as file:
+        return file[video_id][()]
+
+
+def _video(data, video_id='test_0', repeat=1):
+    """The features of a video of 20 s, or of several copies in a row."""
+    return VideoFeatures.from_array(np.tile(_rows(data, video_id), (repeat, 1)), video_id, row_seconds=0.5)
+
+
+def test_inputs_are_those_of_the_data_set_bit_for_bit(trained, inferencer):
+    data, *_ = trained
+    dataset = DATASETS.build(data.test)
+    texts = [dataset.data_list[row]['query'] for row in range(2)]  # both of test_0
+    sentences = read_sentences(texts, inferencer.recipe.vocabulary, inferencer.recipe.max_words)
+    batch, = inferencer.preprocess(_video(data), 8, sentences)
+    expected = dataset.__getitems__([0, 1])['inputs']
+    assert torch.equal(batch['inputs'].video, expected.video)
+    for field in ('features', 'mask', 'word_ids', 'word_weights'):
+        assert torch.equal(getattr(batch['inputs'].query, field), getattr(expected.query, field)), field
+
+
+def test_moments_are_those_of_the_test_tool(tmp_path, trained, inferencer):
+    data, file, run = trained
+    run_tool(['tools/test.py', file, run, '--work-dir', tmp_path])
+    rows = [json.loads(line) for line in (tmp_path / 'predictions.jsonl').read_text().splitlines()]
+    for row in rows:
+        prediction, = inferencer(_video(data, row['video_id']), row['query'], top_k=8)['predictions']
+        found = [[moment['start'], moment['end']] for moment in prediction['moments']]
+        assert found[0] == pytest.approx(row['pred_spans'][0], abs=2e-3)
+        assert all(any(span == pytest.approx(other, abs=2e-3) for other in row['pred_spans']) for span in found)
+    assert len(rows) == 8
+
+
+def test_results_are_plain_and_complete(trained, inferencer):
+    result = inferencer(_video(trained[0]), QUERIES, top_k=2)
+    assert json.loads(json.dumps(result)) == result
+    assert [prediction['query'] for prediction in result['predictions']] == QUERIES and result['errors'] == []
+    for prediction in result['predictions']:
+        assert (prediction['video'], prediction['duration'], prediction['unknown_words']) == ('test_0', 20.0, [])
+        assert 1 <= len(prediction['moments']) <= 2
+        assert all(0 <= moment['start'] < moment['end'] <= 20 for moment in prediction['moments'])
+
+
+def test_the_score_is_the_likelihood_of_the_words_given_the_moment(trained, inferencer):
+    data, *_ = trained
+    dataset = DATASETS.build(data.test)
+    batch = inferencer.model.data_preprocessor(dataset[0], False)['inputs']
+    with torch.no_grad():
+        nll = inferencer.model.retrieve(batch).nll['query']['positive'][0]  # (K,)
+    prediction, = inferencer(_video(data), dataset.data_list[0]['query'], top_k=8)['predictions']
+    scores = [moment['score'] for moment in prediction['moments']]
+    assert all(min(abs(score - likelihood) for likelihood in (-nll).exp().tolist()) < 1e-4 for score in scores)
+
+
+@pytest.mark.parametrize('batch_size', [1, 4, 1000])
+def test_a_long_video_is_the_best_of_its_windows(trained, inferencer, batch_size):
+    data, *_ = trained
+    video = _video(data, repeat=3)  # 60 s, windows of 20 s
+    long = inferencer(video, QUERIES[:2], top_k=3, batch_size=batch_size)['predictions']
+    for query, prediction in zip(QUERIES, long):
+        assert prediction['duration'] == 60.0
+        scores = [moment['score'] for moment in prediction['moments']]
+        assert scores == sorted(scores, reverse=True)
+        parts = [inferencer(VideoFeatures.from_array(video.rows[first:first + 40], row_seconds=0.5), query, top_k=8)
+                 for first in (0, 20, 40, 60, 80)]
+        best = max(moment['score'] for part in parts for moment in part['predictions'][0]['moments'])
+        assert scores[0] >= best - 1e-4
+
+
+def test_unknown_words_are_named_in_a_warning(trained, inferencer, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(inferencer_module, 'print_log', lambda message, *_: warnings.append(message))
+    prediction, = inferencer(_video(trained[0]), 'a red zebra moves élégamment.')['predictions']
+    assert prediction['unknown_words'] == ['zebra', 'élégamment']
+    warning, = warnings
+    assert "'zebra', 'élégamment'" in warning
+    same, = inferencer(_video(trained[0]), 'a red moves.')['predictions']
+    assert [moment['start'] for moment in prediction['moments']] == [moment['start'] for moment in same['moments']]
+
+
+@pytest.mark.parametrize('bad', ['', '   ', '...', 'zebra.', '人が歩く', 'Ein Haus'])
+def test_a_sentence_without_a_known_word_stops_no_other(trained, inferencer, bad):
+    result = inferencer(_video(trained[0]), [QUERIES[0], bad, QUERIES[1]])
+    assert [prediction['query'] for prediction in result['predictions']] == QUERIES[:2]
+    error, = result['errors']
+    assert error['query'] == bad and repr(bad) in error['error']
+    with pytest.raises(ValueError, match='no word'):
+        inferencer(_video(trained[0]), bad)
+
+
+def test_no_sentences_at_all_are_refused(trained, inferencer):
+    with pytest.raises(ValueError, match='no sentence to look for'):
+        inferencer(_video(trained[0]), [])
+
+
+def test_a_run_folder_is_enough(tmp_path, trained):
+    shutil.copytree(trained[2], tmp_path / 'moved')
+    config, = (tmp_path / 'moved').glob('*.py')
+    config.write_text(config.read_text().replace(str(trained[0].root), '/absent'))
+    moved = MomentRetrievalInferencer(str(tmp_path / 'moved'), device='cpu')
+    here = MomentRetrievalInferencer(trained[2], device='cpu')
+    assert moved(_video(trained[0]), QUERIES) == here(_video(trained[0]), QUERIES)
+    by_config = MomentRetrievalInferencer(trained[1], trained[2] / 'epoch_1.pth', device='cpu')
+    assert by_config(_video(trained[0]), QUERIES) == here(_video(trained[0]), QUERIES)
+
+
+def test_a_run_without_a_recipe_reads_the_files_of_its_config(tmp_path, trained):
+    shutil.copytree(trained[2], tmp_path / 'old')
+    (tmp_path / 'old' / 'inputs.json').unlink()
+    old = MomentRetrievalInferencer(tmp_path / 'old', device='cpu')
+    here = MomentRetrievalInferencer(trained[2], device='cpu')
+    assert old.recipe[1:] == here.recipe[1:]
+    assert old(_video(trained[0]), QUERIES) == here(_video(trained[0]), QUERIES)
+    config, = (tmp_path / 'old').glob('*.py')
+    config.write_text(config.read_text().replace(str(trained[0].root), '/absent'))
+    with pytest.raises(FileNotFoundError, match='no inputs.json(?s:.*)/absent/train.json'):
+        MomentRetrievalInferencer(tmp_path / 'old', device='cpu')
+
+
+def test_what_does_not_make_a_model_is_explained(tmp_path, trained):
+    with pytest.raises(ValueError, match='A config needs a checkpoint'):
+        MomentRetrievalInferencer(trained[1], device='cpu')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='holds 0 configs'):
+        MomentRetrievalInferencer(tmp_path / 'empty', device='cpu')
+
+
+def test_features_come_as_file_array_or_from_a_store(tmp_path, trained, inferencer):
+    data, *_ = trained
+    rows = _rows(data)
+    np.save(tmp_path / 'rows.npy', rows)
+    sources = [VideoFeatures.from_file(tmp_path / 'rows.npy', duration=20.0),
+               VideoFeatures.from_file(data.features, 'test_0', duration=20.0),
+               VideoFeatures.from_array(rows, row_seconds=0.5)]
+    first, *others = [inferencer(source, QUERIES[0])['predictions'][0]['moments'] for source in sources]
+    assert all(other == first for other in others)
+    inferencer.read.features = dict(dim=8, clip_seconds=0.5)
+    for source in (tmp_path / 'rows.npy', rows):
+        assert inferencer(source, QUERIES[0])['predictions'][0]['moments'] == first
+
+
+@pytest.mark.parametrize('rows, message', [
+    (np.zeros((4, 8), np.float32), 'Give the duration'),
+    (np.zeros((4, 8, 1), np.float32), r'shape \(4, 8, 1\)'),
+])
+def test_features_that_cannot_be_used_are_refused(inferencer, rows, message):
+    with pytest.raises(ValueError, match=message):
+        inferencer(rows, QUERIES[0])
+
+
+def test_features_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match='"a" has NaN or infinite features'):
+        VideoFeatures.from_array(np.full((4, 8), np.nan), 'a', duration=4.0)
+
+
+def test_features_of_another_size_are_refused(inferencer):
+    with pytest.raises(ValueError, match='9 dimensions, the model was trained on 8'):
+        inferencer(VideoFeatures.from_array(np.zeros((4, 9)), duration=4.0), QUERIES[0])
+
+
+@pytest.mark.parametrize('extractor', [None, 'descriptor-1', dict(type='os.system', command='false'), dict(fps=3)])
+def test_a_video_file_is_refused_where_the_extractor_is_unknown(inferencer, extractor, monkeypatch):
+    monkeypatch.setattr(feature_reader, 'probe_video', lambda path: feature_reader.VideoFeatures('', None, 1, 1))
+    inferencer.read.features = dict(dim=8, extractor=extractor)
+    with pytest.raises(ValueError, match='do not say how to make them'):
+        inferencer('video.mp4', QUERIES[0])
+
+
+class _Extractor:
+    clip_seconds = 0.5
+
+
+def test_other_weights_of_the_extractor_are_refused(inferencer, monkeypatch):
+    inferencer.read.features = dict(dim=8, extractor=dict(type='X'), weights_sha256='ab')
+    monkeypatch.setattr(EXTRACTORS, 'build', lambda config: _Extractor())
+    with pytest.raises(ValueError, match='their sha256 is None, it was ab'):
+        inferencer.read.extractor  # noqa: B018
+
+
+def test_features_of_a_video_are_extracted_once_and_broken_videos_are_reported(
+        tmp_path, trained, inferencer, monkeypatch):
+    seen = []
+
+    def extract(path, extractor):
+        seen.append(path.name)
+        if path.stem == 'broken':
+            raise ValueError(f'"{path}" cannot be decoded as a video.')
+        return _rows(trained[0])
+
+    for name in ('a.mp4', 'broken.mp4', 'c.mkv', 'notes.txt'):
+        (tmp_path / name).touch()
+    inferencer.read.features = dict(dim=8, extractor=dict(type='X'))
+    monkeypatch.setattr(EXTRACTORS, 'build', lambda config: _Extractor())
+    monkeypatch.setattr(feature_reader, 'extract_video', extract)
+    monkeypatch.setattr(feature_reader, 'probe_video', lambda path: VideoFeatures('', None, 0.5, duration=19.9))
+    result = inferencer(str(tmp_path), QUERIES)
+    assert seen == ['a.mp4', 'broken.mp4', 'c.mkv']
+    assert [(p['video'], p['query']) for p in result['predictions']] == [
+        (str(tmp_path / name), query) for name in ('a.mp4', 'c.mkv') for query in QUERIES]
+    assert {p['duration'] for p in result['predictions']} == {19.9}
+    assert result['errors'] == [dict(video=str(tmp_path / 'broken.mp4'),
+                                     error=f'"{tmp_path}/broken.mp4" cannot be decoded as a video.')]
+    with pytest.raises(ValueError, match='cannot be decoded'):
+        inferencer(tmp_path / 'broken.mp4', QUERIES)
+
+
+def test_results_are_repeated(trained, inferencer):
+    assert inferencer(_video(trained[0]), QUERIES) == inferencer(_video(trained[0]), QUERIES)
