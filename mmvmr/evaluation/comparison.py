@@ -69,6 +69,21 @@ def short_names(names: Sequence[str]) -> List[str]:
     return [name.removesuffix(ending[ending.find('_'):]) if '_' in ending else name for name in names]
 
 
+def names_by_path(paths: Sequence[Path]) -> List[str]:
+    """Names of runs: the folders in which their paths differ, shortened; of a single one, its folder.
+
+    Example:
+        >>> names_by_path([Path('runs/cnm_charades/seed_0/x.jsonl'), Path('runs/mcmt_charades/seed_0/x.jsonl')])
+        ['cnm', 'mcmt']
+    """
+    parts = [path.absolute().with_suffix('' if path.suffix == '.jsonl' else path.suffix).parts for path in paths]
+    if len(set(parts)) < 2:
+        return [path.absolute().parent.name if path.suffix == '.jsonl' else path.absolute().name for path in paths]
+    same = len(os.path.commonprefix(parts))
+    ending = len(os.path.commonprefix([one[:same - 1:-1] for one in parts]))
+    return short_names(['/'.join(one[same:len(one) - ending]) for one in parts])
+
+
 def by_protocol(methods: Sequence[Method]) -> List[List[Method]]:
     """Methods that may stand side by side: one list per protocol, however many candidates they have."""
     groups: Dict[Protocol, List[Method]] = {}
