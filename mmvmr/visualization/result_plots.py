@@ -94,9 +94,9 @@ def draw_blind_panel(methods: Methods, panel: pd.DataFrame, metrics: Sequence[st
         axis.barh(places, means, xerr=whiskers, height=0.72, color=[color for _, color in bars.values()],
                   error_kw=dict(linewidth=0.7))
         axis.axvline(panel[metric].max(), color=BLIND, linestyle='--', linewidth=0.9, zorder=0)
-        for place, (mean, whisker) in enumerate(zip(means, whiskers)):
+        for place, mean, whisker in zip(places, means, whiskers):
             text = f'{mean:.1f}' if np.isfinite(mean) else 'n/a'
-            axis.annotate(text, (np.nan_to_num(mean) + whisker, place), (2, 0), textcoords='offset points',
+            axis.annotate(text, (np.nan_to_num(mean + whisker), place), (2, 0), textcoords='offset points',
                           va='center', fontsize=6,
                           bbox=dict(facecolor='white', edgecolor='none', pad=0.3))
         axis.set(xlabel=f'{metric} (%)', xlim=(0, 125), xticks=(0, 50, 100))
