@@ -69,4 +69,5 @@ def _draw_scalar(axis, log: TrainingLog, name: str, look: Dict[str, str]) -> Non
 
 def _add_legend(figure: Figure, styles: Dict[str, Dict[str, str]]) -> None:
     handles = [Line2D([], [], label=method, **look) for method, look in styles.items()]
-    figure.legend(handles=handles, loc='outside lower center', ncols=min(len(handles), 4 if len(figure.axes) < 3 else 8))
+    most = 4 if len(figure.axes) <= 2 else 8
+    figure.legend(handles=handles, loc='outside lower center', ncols=min(len(handles), most))
