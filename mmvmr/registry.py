@@ -2,8 +2,9 @@
 
 The five that make up the vocabulary of the project are ``DATASETS``, ``PROPOSAL_GENERATORS``, ``RECONSTRUCTORS``,
 ``LOSSES`` and ``EVALUATORS``. ``MODELS`` holds the retriever and its smaller parts (encoders, combiners, negatives,
-rankers); everything else hangs off MMEngine's registries. A registry imports the modules at its ``locations``, and the
-packages that announce the entry point ``mmvmr.plugins``, the first time it is asked for a name.
+rankers), ``EXTRACTORS`` what turns video files into features; everything else hangs off MMEngine's registries. A
+registry imports the modules at its ``locations``, and the packages that announce the entry point ``mmvmr.plugins``, the
+first time it is asked for a name.
 """
 import difflib
 import importlib
@@ -78,6 +79,7 @@ DATASETS = _child('dataset', mmengine_registry.DATASETS, 'mmvmr.datasets')
 PROPOSAL_GENERATORS = _root('proposal generator', 'mmvmr.models.proposal_generators')
 RECONSTRUCTORS = _root('reconstructor', 'mmvmr.models.reconstructors')
 LOSSES = _root('loss', 'mmvmr.models.losses')
+EXTRACTORS = _root('extractor', 'mmvmr.features')
 EVALUATORS = _child('evaluator', mmengine_registry.METRICS, 'mmvmr.evaluation')
 
 MODELS = _child('model', mmengine_registry.MODELS, 'mmvmr.models')

@@ -113,7 +113,8 @@ def write_packed_store(folder: Union[str, Path], features: Union[Mapping[str, np
             memory.
         num_clips: T, to resample every video once and for all; None keeps all rows.
         dtype: 'float32' or 'float16' (half the size and half the reading time).
-        manifest: What else is known: extractor, sha256 of its weights, fps, stride.
+        manifest: What else is known: extractor, sha256 of its weights, fps, stride. What the store itself knows, such
+            as dim and dtype, goes before it.
         overwrite: Replace a store that is there.
 
     Raises:
@@ -129,9 +130,9 @@ def write_packed_store(folder: Union[str, Path], features: Union[Mapping[str, np
     try:
         index, dim = _write_rows(partial / DATA, features, num_clips, np.dtype(dtype))
         head = dict(format=FORMAT, dim=dim, dtype=np.dtype(dtype).name, num_clips=num_clips,
-                    num_videos=len(index), sha256_of_ids=_sha256(index), **(manifest or {}))
+                    num_videos=len(index), sha256_of_ids=_sha256(index))
         (partial / INDEX).write_text(json.dumps(dict(video_ids=list(index), num_rows=list(index.values()))))
-        (partial / MANIFEST).write_text(json.dumps(head, indent=2) + '\n')
+        (partial / MANIFEST).write_text(json.dumps({**head, **(manifest or {}), **head}, indent=2) + '\n')
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(partial, folder)

@@ -25,7 +25,7 @@ def friendly_errors(main: Callable) -> Callable:
     def wrapped(*args, **kwargs):
         try:
             return main(*args, **kwargs)
-        except (FileNotFoundError, FileExistsError, KeyError, TypeError, ValueError, ImportError) as error:
+        except (OSError, KeyError, TypeError, ValueError, ImportError) as error:
             if os.environ.get('MMVMR_DEBUG'):
                 raise
             message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)

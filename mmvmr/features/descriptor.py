@@ -1,10 +1,11 @@
 """A visual descriptor that needs no weights: colours, places, outlines and movements of what stands out."""
-from pathlib import Path
-from typing import Iterable, Iterator, NamedTuple, Optional, Union
+from typing import Iterable, Iterator, NamedTuple, Optional
 
 import cv2
-import mmcv
 import numpy as np
+
+from mmvmr.features.extract import by_clip
+from mmvmr.registry import EXTRACTORS
 
 HUES = 12
 GRID = 4  # cells along each side
@@ -12,7 +13,7 @@ ANGLES = 16
 FIGURES = 12  # of an outline
 MOVEMENTS = 9
 SIZE = 96  # pixels that a frame is resized to
-RATE = 8  # frames per second that are looked at
+RATE = 8  # frames per second: movements are measured per 1/8 second
 
 
 class Outline(NamedTuple):
@@ -34,6 +35,7 @@ class Region(NamedTuple):
         return self.area > 0.004
 
 
+@EXTRACTORS.register_module()
 class DescriptorExtractor:
     """Describes the colourful part of each frame and how it changes, averaged over clips of ``clip_seconds``.
 
@@ -48,6 +50,7 @@ class DescriptorExtractor:
     """
     name = 'descriptor-1'  # changes whenever the same frames give other numbers
     dim = HUES + GRID * GRID + FIGURES + ANGLES // 2 + MOVEMENTS
+    fps = RATE
 
     def __init__(self, clip_seconds: float = 0.5, saturation: int = 110) -> None:
         self.clip_seconds = clip_seconds
@@ -58,31 +61,23 @@ class DescriptorExtractor:
 
         Args:
             frames: (H, W, 3) uint8, BGR.
-            fps: Frames per second; of more than 8, some are passed over.
+            fps: Frames per second, at most 8: between closer ones trembling outlines drown the movements.
 
         Returns:
             (N, dim) float32, one row per clip.
 
         Raises:
-            ValueError: If there are no frames, or they are not colour pictures, or ``fps`` is not positive.
+            ValueError: If there are no frames, or they are not colour pictures, or fewer than one per clip.
         """
-        if not 0 < fps < float('inf'):
-            raise ValueError(f'A video needs a positive number of frames per second, got fps={fps}.')
-        rate = min(fps, RATE)
-        length = max(round(self.clip_seconds * rate), 1)
-        clips, current, before = [], [], None
-        for frame in _thin_out(frames, fps):
+        clips = by_clip(self._describe(frames, fps / RATE), fps, self.clip_seconds)
+        return np.stack([np.mean(clip, axis=0) for clip in clips]).astype(np.float32)
+
+    def _describe(self, frames: Iterable[np.ndarray], rate: float) -> Iterator[np.ndarray]:
+        before = None
+        for frame in frames:
             region = self._look(frame)
-            current.append(np.concatenate([_appearance(region), _movement(region, before, rate / RATE)]))
+            yield np.concatenate([_appearance(region), _movement(region, before, rate)])
             before = region
-            if len(current) == length:
-                clips.append(np.mean(current, axis=0))
-                current = []
-        if current:
-            clips.append(np.mean(current, axis=0))
-        if not clips:
-            raise ValueError('The video has no frames that can be decoded.')
-        return np.stack(clips).astype(np.float32)
 
     def _look(self, frame: np.ndarray) -> Region:
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
@@ -95,16 +90,6 @@ class DescriptorExtractor:
         moments = cv2.moments(mask, binaryImage=True)
         center = np.array([moments['m10'], moments['m01']]) / max(moments['m00'], 1) / SIZE
         return Region(mask, hsv[..., 0], moments['m00'] / mask.size, center, _outline(mask))
-
-
-def _thin_out(frames: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
-    """At most ``RATE`` frames per second, evenly: a movement must not look slower where there are more frames."""
-    last = -1
-    for number, frame in enumerate(frames):
-        tick = int(number * min(RATE / fps, 1) + 1e-6)
-        if tick > last:
-            last = tick
-            yield frame
 
 
 def _outline(mask: np.ndarray) -> Optional[Outline]:
@@ -150,22 +135,3 @@ def _movement(region: Region, before: Optional[Region], rate: float) -> np.ndarr
     out[8] = before.seen and not region.seen
     return out
 
-
-def extract_video(path: Union[str, Path], extractor: DescriptorExtractor) -> np.ndarray:
-    """Decode a video file and describe it: (N, dim) float32.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file cannot be decoded.
-    """
-    reader = mmcv.VideoReader(str(path), cache_capacity=1)
-    if not reader.opened or not reader.fps:
-        raise ValueError(f'"{path}" cannot be decoded as a video. Is the file complete?')
-    return extractor(_frames(reader), reader.fps)
-
-
-def _frames(reader: mmcv.VideoReader) -> Iterator[np.ndarray]:
-    frame = reader.read()
-    while frame is not None:
-        yield frame
-        frame = reader.read()

@@ -7,7 +7,8 @@ import pytest
 
 from mmvmr.datasets.moving_shapes import ACTIONS, COLORS, SHAPES, Event, Script, write_script
 from mmvmr.datasets.moving_shapes_renderer import FPS, render, write_video
-from mmvmr.features.descriptor import DescriptorExtractor, extract_video
+from mmvmr.features import extract_video
+from mmvmr.features.descriptor import DescriptorExtractor
 
 EXTRACT = DescriptorExtractor()
 COLORS_AND_PLACES = range(12 + 16)

@@ -12,7 +12,9 @@ import pytest
 
 from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.datasets.moving_shapes import MovingShapes
-from mmvmr.features.descriptor import DescriptorExtractor, extract_video
+from mmvmr.features import extract_video
+from mmvmr.features.descriptor import DescriptorExtractor
+from mmvmr.registry import EXTRACTORS
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'dataset_converters' / 'moving_shapes.py'
@@ -67,7 +69,7 @@ def test_one_command_makes_an_ordinary_data_set(folder):
 
 def test_the_features_are_those_of_the_video_files(folder):
     store = open_feature_store(folder / 'features')
-    assert store.manifest['extractor'] == DescriptorExtractor.name
+    assert EXTRACTORS.build(store.manifest['extractor']).name == DescriptorExtractor.name
     rows = extract_video(folder / 'videos' / 'test_0000.mp4', DescriptorExtractor())
     assert len(rows) == 2 * json.loads((folder / 'test.json').read_text())[0][1]  # a row for each half second
     np.testing.assert_allclose(store.read_clips(['test_0000'], 64)[0, 0], rows[0], atol=1e-6)

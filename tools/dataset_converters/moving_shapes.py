@@ -21,11 +21,13 @@ from tqdm import tqdm
 
 from mmvmr.datasets.feature_store import write_packed_store
 from mmvmr.datasets.moving_shapes import DIFFICULTIES, SPLITS, Script, describe, word_vectors, write_script
-from mmvmr.datasets.moving_shapes_renderer import FPS, RENDERER, write_video
+from mmvmr.datasets.moving_shapes_renderer import RENDERER, write_video
 from mmvmr.datasets.vocabulary import Vocabulary, count_words
-from mmvmr.features.descriptor import DescriptorExtractor, extract_video
+from mmvmr.features import extract_video, make_manifest
+from mmvmr.features.descriptor import DescriptorExtractor
 
 SETTINGS = 'settings.json'
+EXTRACTOR = dict(type='DescriptorExtractor')
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -85,7 +87,7 @@ def make_all(folder: Path, args: argparse.Namespace) -> str:
     with ProcessPoolExecutor(args.workers) as pool:  # says so when a process is killed; a Pool would wait forever
         made = list(tqdm(pool.map(work, tasks, chunksize=4), total=len(tasks), desc='Rendering and describing videos'))
     write_packed_store(folder / 'features', ((script.video_id, rows) for script, rows in made), args.num_clips,
-                       manifest=dict(extractor=DescriptorExtractor.name, fps=FPS))
+                       manifest=make_manifest(EXTRACTOR, DescriptorExtractor()))
     pairs: Dict[str, List[list]] = {split: [] for split in SPLITS}
     for (split, _), (script, _) in zip(tasks, made):
         pairs[split] += describe(script, args.seed, args.difficulty)

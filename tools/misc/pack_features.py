@@ -36,8 +36,9 @@ def main(argv=None) -> None:
     source = open_feature_store(args.source)
     if getattr(source, 'num_clips', None):
         raise ValueError(f'{args.source} is already resampled to {source.num_clips} clips: pack the original features.')
-    manifest = dict(source=args.source.name, extractor=args.extractor, weights_sha256=args.weights_sha256,
-                    fps=args.fps, stride=args.stride)
+    given = dict(extractor=args.extractor, weights_sha256=args.weights_sha256, fps=args.fps, stride=args.stride)
+    manifest = dict(getattr(source, 'manifest', {}), source=args.source.name)  # keeps what extract_features.py says
+    manifest.update((key, value) for key, value in given.items() if value is not None)
     videos = tqdm(source.video_ids, desc='Packing videos', unit='video')
     store = write_packed_store(args.target, ((video_id, source.read(video_id)) for video_id in videos),
                                args.num_clips or None, args.dtype, manifest, overwrite=args.force)

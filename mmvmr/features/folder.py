@@ -1,0 +1,159 @@
+"""From a folder of video files to a packed store, by several processes, with every finished video kept."""
+import json
+import multiprocessing
+import os
+import shutil
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Sequence
+
+import cv2
+import numpy as np
+import torch
+from mmengine.utils import import_modules_from_strings
+from tqdm import tqdm
+
+from mmvmr.datasets.packed_store import write_packed_store
+from mmvmr.features.extract import extract_video, make_manifest
+from mmvmr.registry import EXTRACTORS
+
+SUFFIXES = ('.3gp', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv', '.ts',
+            '.vob', '.webm', '.wmv')
+SETTINGS = 'settings.json'
+
+
+def find_videos(folder: Path) -> Dict[str, Path]:
+    """The video files in ``folder`` and below by video id, their name without its suffix; sorted by id.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no video in it.
+        ValueError: If two files have the same id.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f'There is no folder "{folder}" with videos.')
+    videos: Dict[str, Path] = {}
+    for path in sorted(folder.rglob('*')):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith('.') or not path.is_file():
+            continue
+        if path.stem in videos:
+            raise ValueError(f'"{videos[path.stem]}" and "{path}" would both be video {path.stem!r}: annotations name '
+                             'a video by its file name without the suffix. Rename or move one of them.')
+        videos[path.stem] = path
+    if not videos:
+        raise FileNotFoundError(f'There is no video in "{folder}". Files with these suffixes are read: '
+                                f'{" ".join(SUFFIXES)}')
+    return dict(sorted(videos.items()))
+
+
+def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: int = 1, overwrite: bool = False,
+                   imports: Sequence[str] = ()) -> Dict[Path, str]:
+    """Write the features of all videos in ``folder`` to the packed store ``target``; the same bits on every run.
+
+    The rows of each finished video are kept in ``<target>.unfinished``, so a run that was stopped goes on where it was.
+    Videos that cannot be decoded are left out of the store; then that folder stays, and the next run reads only them.
+
+    Args:
+        folder: Videos, also in its subfolders.
+        target: Folder of the store.
+        config: Of the extractor.
+        workers: Processes; each works on one video at a time.
+        overwrite: Replace a store that is there.
+        imports: Modules that register extractors.
+
+    Returns:
+        What was wrong with each video that is left out.
+
+    Raises:
+        FileExistsError: If ``target`` is there, and ``overwrite`` not given.
+        ValueError: If what is unfinished was made by another extractor.
+        ChildProcessError: If a process died.
+    """
+    if target.exists() and not overwrite:
+        raise FileExistsError(f'{target} exists. Remove it, choose another folder, or pass --force (overwrite=True).')
+    videos = find_videos(folder)
+    import_modules_from_strings(list(imports))
+    manifest = make_manifest(config, EXTRACTORS.build(dict(config)))
+    unfinished = _open_unfinished(target.with_name(f'{target.name}.unfinished'), manifest)
+    done = {video_id: unfinished / f'{video_id}.npy' for video_id in videos}
+    left = {videos[video_id]: path for video_id, path in done.items() if not _is_newer(path, videos[video_id])}
+    failures = _extract_all(left, len(videos), config, workers, imports)
+    features = ((video_id, np.load(path)) for video_id, path in done.items() if videos[video_id] not in failures)
+    if len(failures) < len(videos):
+        write_packed_store(unfinished / 'store', features, manifest=manifest, overwrite=True)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(unfinished / 'store', target)
+    if not failures:
+        shutil.rmtree(unfinished)
+    return failures
+
+
+def _open_unfinished(folder: Path, manifest: Dict[str, Any]) -> Path:
+    """The folder for the rows of single videos: a new one, or that of a run with the same extractor."""
+    settings = folder / SETTINGS
+    if not settings.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f'{SETTINGS}.part').write_text(json.dumps(manifest))
+        os.replace(folder / f'{SETTINGS}.part', settings)
+    elif settings.read_text() != json.dumps(manifest):
+        raise ValueError(f'"{folder}" holds what a run with another extractor left behind:\n  there  '
+                         f'{settings.read_text()}\n  asked  {json.dumps(manifest)}\nGo on with that extractor, write '
+                         'to another folder, or remove this one.')
+    return folder
+
+
+def _is_newer(rows: Path, video: Path) -> bool:
+    """Whether there are rows, of the video as it is now."""
+    return rows.exists() and rows.stat().st_mtime >= video.stat().st_mtime
+
+
+def _extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], workers: int,
+                 imports: Sequence[str]) -> Dict[Path, str]:
+    """Write the rows of each video to its file; returns what was wrong with each that failed."""
+    # A new interpreter for each process: a forked one can use neither CUDA nor the threads of torch.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'), _start_worker, (list(imports),))
+    work = partial(_extract_to, config=json.dumps(config))
+    try:
+        futures = {pool.submit(work, video, rows): video for video, rows in left.items()}
+        bar = tqdm(as_completed(futures), 'Extracting features', total, initial=total - len(left), unit='video')
+        failures = {futures[future]: future.result() for future in bar}
+    except BrokenProcessPool as error:
+        raise ChildProcessError('A process died, perhaps because memory ran out. Finished videos are kept: start '
+                                'again, with fewer --workers.') from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return {video: failures[video] for video in left if failures[video]}
+
+
+def _start_worker(imports: Sequence[str]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)  # the sums of several threads differ in their last bits
+    import_modules_from_strings(list(imports))
+
+
+def _end_with_parent() -> None:
+    """Else the processes of a pool that is killed wait for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+@lru_cache(maxsize=1)
+def _build(config: str) -> Callable:
+    return EXTRACTORS.build(json.loads(config))
+
+
+def _extract_to(video: Path, target: Path, config: str) -> Optional[str]:
+    """Write the rows of one video, in one piece; returns what is wrong with the video, if anything."""
+    extractor = _build(config)
+    try:
+        rows = extract_video(video, extractor)
+    except (OSError, ValueError) as error:
+        return str(error)
+    part = target.with_name(f'{target.name}.part')
+    with open(part, 'wb') as file:
+        np.save(file, rows)
+    os.replace(part, target)
+    return None

@@ -1,0 +1,146 @@
+"""Video files as pictures at known times, decoded one by one with FFmpeg (PyAV)."""
+import math
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Iterator, NamedTuple, Optional, Tuple, Union
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+SLACK = 6e-4  # seconds that a timestamp may be late: Matroska rounds them to milliseconds
+
+
+class VideoInfo(NamedTuple):
+    """What is known of a video file before all of it is decoded."""
+    path: Path
+    duration: float  # seconds from where a player starts to the end of the last picture
+    fps: float  # pictures per second, on average
+    width: int  # pixels of the upright picture
+    height: int
+
+
+def probe_video(path: Union[str, Path]) -> VideoInfo:
+    """Look at the head of a video file and at its first picture.
+
+    A file that was streamed may not say how long it is; then all of it is decoded.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be decoded, or has no pictures.
+    """
+    *_, frame = next(_shown(path))
+    width, height = (frame.width, frame.height) if frame.rotation % 180 == 0 else (frame.height, frame.width)
+    with _open(path) as (container, stream):
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        if stream.duration:
+            duration = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - _origin(container)
+        else:
+            duration = max((container.duration or 0) / av.time_base - _origin(container), 0)
+    if not duration or not fps:
+        *_, (count, (_, until, _)) = enumerate(_shown(path), start=1)
+        duration, fps = duration or until, fps or count / until
+    return VideoInfo(Path(path), duration, fps, width, height)
+
+
+def read_frames(path: Union[str, Path], rate: Optional[float] = None, start: float = 0.0,
+                end: Optional[float] = None) -> Iterator[Tuple[float, np.ndarray]]:
+    """The pictures that a player shows ``start``, ``start`` + 1/``rate``, ``start`` + 2/``rate``, ... seconds in.
+
+    Timestamps decide, not frame numbers: a picture is shown until the next one comes, the first one from the beginning.
+    Memory does not grow with the length of the video, and only the pictures that are asked for are converted.
+
+    Args:
+        path: The file.
+        rate: Pictures per second; by default every picture of the file once, at its own time.
+        start: Seconds to begin at.
+        end: Seconds to stop before; by default the end of the video.
+
+    Yields:
+        Seconds, and the upright picture: (H, W, 3) uint8, BGR. All have the size of the first.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no pictures, ends before its time or cannot be decoded; if there cannot be such times.
+    """
+    if not (rate is None or 0 < rate < float('inf')) or not 0 <= start < float('inf'):
+        raise ValueError(f'A video is read from a second >= 0 on, at a positive rate; got {start=} and {rate=}.')
+    end = float('inf') if end is None else end
+    reformatter, size, number = VideoReformatter(), None, 0
+    for time, until, frame in _shown(path, start):
+        size = size or (frame.width, frame.height)
+        if rate is None:
+            times = [time] if start <= time < end else []
+        else:
+            stop = math.ceil((min(until - SLACK, end - 1e-9) - start) * rate)
+            times = [start + tick / rate for tick in range(number, stop)]
+            number = max(number, stop)
+        if times:
+            picture = reformatter.reformat(frame, *size, format='bgr24').to_ndarray()
+            picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
+            yield from ((second, picture) for second in times)
+        if until >= end:
+            return
+
+
+def _shown(path: Union[str, Path], start: float = 0.0) -> Iterator[Tuple[float, float, av.VideoFrame]]:
+    """Pictures in order with the seconds from and until which each is shown, from ``start`` or somewhat before it."""
+    with _open(path) as (container, stream):
+        origin, frame, time, until = _origin(container), None, 0.0, 0.0
+        if start > 0:
+            with suppress(av.FFmpegError):  # a file without an index
+                container.seek(round((start + origin) * av.time_base))
+        for following in _decode(container, stream):
+            stamp = until if following.pts is None else float(following.pts * following.time_base) - origin
+            if frame is None and start > 0 and (following.pts is None or stamp > start):
+                break  # the jump went too far: the file is decoded from its beginning instead
+            if frame is not None:
+                yield time, stamp, frame
+            frame, time = following, max(stamp, time)
+            until = time + float((frame.duration or 0) * frame.time_base or 1 / (stream.guessed_rate or 25))
+        if frame is not None:
+            yield time, until, frame
+            return
+    if start == 0:
+        raise ValueError(f'"{path}" has no pictures that can be decoded.')
+    yield from _shown(path)
+
+
+@contextmanager
+def _open(path: Union[str, Path]) -> Iterator[Tuple[av.container.InputContainer, av.VideoStream]]:
+    """The file and its stream of pictures; what FFmpeg complains about inside becomes a ``ValueError``."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f'There is no video "{path}".')
+    try:
+        with av.open(f'file:{path}', metadata_errors='replace') as container:  # file: a name is no address
+            streams = [stream for stream in container.streams.video
+                       if not stream.disposition & Disposition.attached_pic]  # the cover of a song
+            if not streams:
+                raise ValueError(f'"{path}" has no pictures, only sound.')
+            streams[0].thread_type = 'AUTO'
+            yield container, streams[0]
+    except av.FFmpegError as error:
+        raise ValueError(f'"{path}" cannot be decoded as a video ({error.strerror}). Fetch it again if it is '
+                         'incomplete; else try to repair it: ffmpeg -i BROKEN -c:v libx264 REPAIRED.mp4') from error
+
+
+def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """All pictures from here on; a file that ends long before the time in its head is refused."""
+    reached = 0.0
+    for packet in container.demux():  # of all streams: the sound may go on after the last picture
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is not None:
+            reached = max(reached, float((stamp + (packet.duration or 0)) * packet.time_base))
+        if packet.stream is stream:
+            yield from packet.decode()
+    promised = (container.duration or 0) / av.time_base  # Matroska counts from 0, others from the first timestamp
+    if reached and reached < promised - max(1, 0.02 * promised):
+        raise ValueError(f'"{container.name.removeprefix("file:")}" ends after {reached:.1f} s, but its head promises '
+                         f'{promised:.1f} s: it is incomplete. Fetch it again, or take what is there: '
+                         'ffmpeg -i BROKEN -c copy SHORTER.mp4')
+
+
+def _origin(container: av.container.InputContainer) -> float:
+    """The timestamp, in seconds, at which a player starts."""
+    return (container.start_time or 0) / av.time_base

@@ -1,0 +1,173 @@
+"""Is the right picture shown at the right second, whatever the file looks like?"""
+import io
+
+import cv2
+import numpy as np
+import pytest
+from videos import grey, numbers, write_frames
+
+from mmvmr.features.video import probe_video, read_frames
+
+
+def pictures(path, *args):
+    return numbers(frame for _, frame in read_frames(path, *args))
+
+
+def seconds(path, *args):
+    return [time for time, _ in read_frames(path, *args)]
+
+
+@pytest.fixture
+def eight(tmp_path):
+    """Pictures 0 to 7, four per second."""
+    return write_frames(tmp_path / 'a.mkv', [grey(number) for number in range(8)], fps=4)
+
+
+def test_by_default_every_picture_comes_once_at_its_own_time(eight):
+    assert pictures(eight) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert seconds(eight) == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75]
+
+
+def test_a_slower_rate_passes_pictures_over_and_a_faster_one_repeats_them(eight):
+    assert pictures(eight, 2) == [0, 2, 4, 6]
+    assert pictures(eight, 8) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
+    assert seconds(eight, 8) == [number / 8 for number in range(16)]
+
+
+def test_each_picture_is_decoded_without_loss_or_mirrors(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (30, 44, 3), dtype=np.uint8)
+    (_, decoded), = read_frames(write_frames(tmp_path / 'a.mkv', [picture]))
+    np.testing.assert_array_equal(decoded, picture)
+    assert decoded.flags.c_contiguous
+
+
+def test_a_picture_is_shown_until_the_next_one_comes(tmp_path):
+    path = write_frames(tmp_path / 'a.mkv', [grey(number) for number in range(4)], times=[0, 0.1, 0.6, 2], fps=4)
+    assert pictures(path, 4) == [0, 1, 1, 2, 2, 2, 2, 2, 3]  # at 0, 0.25, 0.5, ... 2; the last one lasts 1/4 s
+
+
+def test_milliseconds_of_the_file_do_not_make_pictures_come_twice(tmp_path):
+    path = write_frames(tmp_path / 'a.mkv', [grey(number) for number in range(24)], fps=30)  # at 0, 33, 67, 100 ms ...
+    assert pictures(path, 30) == list(range(24))
+
+
+def test_second_0_is_where_a_player_starts(tmp_path):
+    late = write_frames(tmp_path / 'late.mkv', [grey(number) for number in range(3)], times=[5, 5.5, 6], fps=2)
+    assert seconds(late) == [0, 0.5, 1]
+    assert pictures(late, 2) == [0, 1, 2]
+    assert probe_video(late).duration == pytest.approx(1.5, abs=0.01)
+
+
+def test_the_first_picture_is_also_shown_while_there_is_only_sound(tmp_path):
+    path = write_frames(tmp_path / 'a.mkv', [grey(3), grey(4)], times=[1, 1.5], fps=2, sound=2.0)
+    assert pictures(path, 2) == [3, 3, 3, 4]
+
+
+@pytest.mark.parametrize('codec, suffix', [('ffv1', 'mkv'), ('mpeg4', 'mp4'), ('mpeg4', 'avi')])
+@pytest.mark.parametrize('start, end', [(0.0, 1.0), (0.9, 2.35), (2.5, None), (2.9, None), (3.0, None), (7.0, 9.0)])
+def test_a_part_is_what_the_whole_shows_then(tmp_path, codec, suffix, start, end):
+    frames = [grey(number) for number in range(24)]
+    path = write_frames(tmp_path / f'a.{suffix}', frames, fps=8, codec=codec,
+                        pixels='bgr0' if codec == 'ffv1' else 'yuv420p')
+    times = [start + number / 5 for number in range(20)]
+    expected = [int(time * 8 + 1e-6) for time in times if time < min(end or 3.0, 3.0)]
+    assert pictures(path, 5, start, end) == expected
+
+
+@pytest.mark.parametrize('rotation', [0, 90, 180, -90])
+def test_pictures_are_upright(tmp_path, rotation):
+    picture = grey(2, 32, 64)
+    picture[:16, :16] = 250  # a bright corner
+    path = write_frames(tmp_path / 'a.mp4', [picture] * 3, codec='mpeg4', pixels='yuv420p', rotation=rotation)
+    upright = np.rot90(picture, rotation // 90)
+    frames = [frame for _, frame in read_frames(path)]
+    assert frames[0].shape == upright.shape
+    assert np.abs(frames[0].astype(int) - upright).mean() < 3
+    assert probe_video(path)[3:] == (upright.shape[1], upright.shape[0])
+    np.testing.assert_array_equal(frames[0], cv2.VideoCapture(str(path)).read()[1])  # OpenCV turns them as well
+
+
+@pytest.mark.parametrize('codec, pixels', [('ffv1', 'gray'), ('ffv1', 'yuv420p10le'), ('ffv1', 'bgra'),
+                                           ('mjpeg', 'yuvj420p')])
+def test_grey_deep_and_transparent_pictures_become_bgr(tmp_path, codec, pixels):
+    path = write_frames(tmp_path / 'a.mkv', [grey(3, 33, 47), grey(9, 33, 47)], codec=codec, pixels=pixels)
+    frames = [frame for _, frame in read_frames(path)]
+    assert [(frame.shape, frame.dtype) for frame in frames] == [((33, 47, 3), np.uint8)] * 2
+    assert numbers(frames) == [3, 9]
+
+
+def test_probing_says_length_rate_and_size(eight, tmp_path):
+    assert probe_video(eight) == (eight, 2.0, 4.0, 48, 32)
+    single = write_frames(tmp_path / 'single.mp4', [grey(1)], fps=8, codec='mpeg4', pixels='yuv420p')
+    assert probe_video(single).duration == pytest.approx(1 / 8, abs=0.01)
+    assert pictures(single, 8) == [1]
+
+
+def test_a_file_that_was_streamed_does_not_say_how_long_it_is_but_has_a_length(tmp_path):
+    class Pipe(io.RawIOBase):
+        written = b''
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            self.written += bytes(data)
+            return len(data)
+    pipe = Pipe()
+    write_frames(pipe, [grey(number) for number in range(6)], fps=4, format='matroska')
+    (tmp_path / 'a.mkv').write_bytes(pipe.written)
+    assert probe_video(tmp_path / 'a.mkv')[1:3] == (1.5, 4)
+    assert pictures(tmp_path / 'a.mkv', 2, 0.5) == [2, 4]
+
+
+@pytest.mark.parametrize('name', ['видео ü.mkv', 'half:past.mkv', '100%d.mkv', "it's #1?.mkv"])
+def test_a_file_may_have_any_name(eight, tmp_path, name):
+    assert pictures(eight.rename(tmp_path / name), 2) == [0, 2, 4, 6]
+
+
+def broken_files(folder):
+    """Files that cannot be read, by what a user should learn."""
+    whole = write_frames(folder / 'whole.mkv', [np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
+                                                for number in range(40)], fps=4).read_bytes()
+    movie = write_frames(folder / 'whole.mp4', [grey(1), grey(2)], codec='mpeg4', pixels='yuv420p').read_bytes()
+    for name, content in dict(empty=b'', text=b'not a video', half=whole[:len(whole) // 2],
+                              headless=movie[:len(movie) // 2]).items():
+        (folder / f'{name}.mp4').write_bytes(content)
+    write_frames(folder / 'sound.mkv', [], sound=2.0)
+
+
+@pytest.mark.parametrize('name, message', [
+    ('empty.mp4', 'cannot be decoded as a video .*Fetch it again'),
+    ('text.mp4', 'cannot be decoded as a video .*Fetch it again'),
+    ('headless.mp4', 'cannot be decoded as a video .*Fetch it again'),
+    ('half.mp4', r'ends after [45]\.\d s, but its head promises 10\.0 s: it is incomplete'),
+    ('sound.mkv', 'no pictures, only sound')])
+def test_a_broken_file_says_what_is_wrong_and_what_to_do(tmp_path, name, message):
+    broken_files(tmp_path)
+    with pytest.raises(ValueError, match=f'{name}.*{message}'):
+        list(read_frames(tmp_path / name))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    for read in (probe_video, lambda path: next(read_frames(path))):
+        with pytest.raises(FileNotFoundError, match='absent.mp4'):
+            read(tmp_path / 'absent.mp4')
+        with pytest.raises(ValueError, match='cannot be decoded as a video .*directory'):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize('times', [dict(rate=0), dict(rate=float('nan')), dict(rate=float('inf')), dict(start=-1.0)])
+def test_impossible_times_are_refused(eight, times):
+    with pytest.raises(ValueError, match='at a positive rate; got'):
+        next(read_frames(eight, **times))
+
+
+@pytest.mark.parametrize('name', ['charades', 'demo'])
+def test_real_videos_give_the_pictures_that_opencv_gives(shared_data, name):
+    path = shared_data / 'videos' / f'{name}.mp4'
+    reader = cv2.VideoCapture(str(path))
+    for _, frame in read_frames(path):
+        np.testing.assert_array_equal(frame, reader.read()[1])
+    assert not reader.read()[0]
+    info = probe_video(path)
+    assert len(seconds(path, info.fps)) == len(seconds(path)) == round(info.duration * info.fps)
