@@ -1,21 +1,6 @@
-"""Small videos, and what is seen in a timeline."""
-import cv2
-import numpy as np
+"""What is seen in a timeline."""
 import pytest
 from matplotlib.colors import to_rgb
-
-
-@pytest.fixture
-def write_video():
-    """``write_video(path, values)`` writes a grey frame of 64 x 32 pixels per value, eight a second."""
-    def write(path, values):
-        path.parent.mkdir(exist_ok=True)
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 8, (64, 32))
-        for value in values:
-            writer.write(np.full((32, 64, 3), value, np.uint8))
-        writer.release()
-        return path
-    return write
 
 
 @pytest.fixture

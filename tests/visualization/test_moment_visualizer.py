@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from runs import make_runner, write_config
+from videos import grey, write_frames
 
 from mmvmr.registry import HOOKS, VISUALIZERS
 from mmvmr.structures import MomentSample
@@ -91,8 +92,9 @@ class _Runner:
         self.add_datasample = lambda name, frames, sample, step: drawn.append(sample.sample_idx)
 
 
-def test_frames_come_from_the_folder_and_a_broken_video_is_warned_about(tmp_path, tiny_dataset, write_video):
-    write_video(tmp_path / 'videos' / 'val_0.mp4', range(0, 160, 10))
+def test_frames_come_from_the_folder_and_a_broken_video_is_warned_about(tmp_path, tiny_dataset):
+    (tmp_path / 'videos').mkdir()
+    write_frames(tmp_path / 'videos' / 'val_0.mkv', [grey(number) for number in range(16)])
     (tmp_path / 'videos' / 'val_3.mp4').write_bytes(b'nothing')
     file = write_config(tmp_path / 'config.py', tiny_dataset, train_cfg=dict(max_epochs=1),
                         custom_hooks=[dict(HOOK, videos=str(tmp_path / 'videos'))])

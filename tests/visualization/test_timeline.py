@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from videos import grey, numbers, write_frames
 
 from mmvmr.visualization.style import ANSWER, TRUTH
 from mmvmr.visualization.timeline import draw_timeline, find_video, sample_frames
@@ -48,11 +49,25 @@ def test_video_of_an_id_with_any_letters_is_found(tmp_path):
     assert find_video(tmp_path, 'v') is None
 
 
-def test_as_many_frames_as_fill_the_strip(tmp_path, write_video):
-    frames = sample_frames(write_video(tmp_path / 'v.mp4', range(0, 160, 10)), strip=8)
-    assert frames.shape == (4, 32, 64, 3)  # each twice as wide as high
-    assert (np.diff(frames.mean(axis=(1, 2, 3))) > 0).all()
+def test_as_many_frames_as_fill_the_strip(tmp_path):
+    path = write_frames(tmp_path / 'v.mkv', [grey(number) for number in range(16)])  # 48 x 32, eight a second
+    frames = sample_frames(path, strip=6)
+    assert frames.shape == (4, 32, 48, 3)
+    assert numbers(frames) == [2, 6, 10, 14]  # at 0.25, 0.75, 1.25 and 1.75 s
     assert len(draw_timeline('q', 2.0, [[0.0, 1.0]], frames=frames).axes) == 2
+
+
+def test_frames_are_evenly_spaced_in_time_whatever_the_frame_rate(tmp_path):
+    path = write_frames(tmp_path / 'v.mkv', [grey(number) for number in range(4)], times=[0, 1, 2, 7.875])
+    assert numbers(sample_frames(path, strip=6)) == [1, 2, 2, 2]  # at 1, 3, 5 and 7 s of 8
+
+
+def test_frames_are_upright_and_in_the_colours_of_a_picture(tmp_path):
+    blue = np.zeros((32, 48, 3), np.uint8)
+    blue[..., 0] = 200  # BGR
+    frames = sample_frames(write_frames(tmp_path / 'v.mp4', [blue] * 8, codec='mpeg4', pixels='yuv420p', rotation=90))
+    assert frames.shape[1:] == (48, 32, 3)
+    assert frames[..., 2].mean() > 180 and frames[..., 0].mean() < 20  # RGB
 
 
 def test_file_that_is_no_video_is_named(tmp_path):
