@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from parts import make_batch
 
-from mmvmr.registry import MODELS
+from mmvmr.registry import HOOKS, MODELS
 from mmvmr.structures import MomentSample
 
 REPO = Path(__file__).parents[1]
@@ -55,6 +55,17 @@ def test_config_of_ones_own_changes_one_number(tmp_path):
     config = Config.fromfile(path)
     assert config.model.proposal_generator.num_proposals == 4
     assert config.model.proposal_generator.sigma == 9
+
+
+def test_timelines_are_drawn_by_the_config_and_the_code_of_their_page(tmp_path, monkeypatch):
+    config_block, code_block = code_blocks('plots.md')
+    entries = {}
+    exec(config_block, entries)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / entries['custom_hooks'][0]['videos']).mkdir(parents=True)
+    assert HOOKS.build(entries['custom_hooks'][0]).interval == 5
+    exec(code_block, {})
+    assert (tmp_path / 'door.svg').exists()
 
 
 def test_site_builds_without_warnings(tmp_path):

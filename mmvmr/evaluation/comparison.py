@@ -1,6 +1,7 @@
 """Methods side by side over several seeds: means and spread, lift over blind, probe, and which differences are real."""
 import json
 import os
+import re
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
@@ -12,6 +13,8 @@ from mmvmr.evaluation.predictions import check_same_queries, relative_truths
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.run_result import score_predictions
 from mmvmr.evaluation.significance import paired_p_value
+
+_NO_NAME = re.compile(r'seed_\d+|train|predictions\.jsonl')  # parts of a path that do not tell methods apart
 
 
 class Method(NamedTuple):
@@ -70,18 +73,16 @@ def short_names(names: Sequence[str]) -> List[str]:
 
 
 def names_by_path(paths: Sequence[Path]) -> List[str]:
-    """Names of runs: the folders in which their paths differ, shortened; of a single one, its folder.
+    """Names of methods: the folders in which the paths of their runs or predictions differ; seeds share a name.
 
     Example:
-        >>> names_by_path([Path('runs/cnm_charades/seed_0/x.jsonl'), Path('runs/mcmt_charades/seed_0/x.jsonl')])
+        >>> names_by_path([Path('runs/cnm_charades/seed_0/train'), Path('runs/mcmt_charades/seed_1/train')])
         ['cnm', 'mcmt']
     """
-    parts = [path.absolute().with_suffix('' if path.suffix == '.jsonl' else path.suffix).parts for path in paths]
-    if len(set(parts)) < 2:
-        return [path.absolute().parent.name if path.suffix == '.jsonl' else path.absolute().name for path in paths]
-    same = len(os.path.commonprefix(parts))
-    ending = len(os.path.commonprefix([one[:same - 1:-1] for one in parts]))
-    return short_names(['/'.join(one[same:len(one) - ending]) for one in parts])
+    parts = [[part for part in path.absolute().parts if not _NO_NAME.fullmatch(part)] for path in paths]
+    start = len(os.path.commonprefix(parts))
+    end = len(os.path.commonprefix([one[start:][::-1] for one in parts]))
+    return short_names(['/'.join(one[start:len(one) - end]) or one[-1] for one in parts])
 
 
 def by_protocol(methods: Sequence[Method]) -> List[List[Method]]:

@@ -14,6 +14,7 @@ from mmvmr.engine.checkpoint import AtomicLocalBackend
 COLUMN, TEXT = 8.5, 17.5  # cm, the widths of a column and of a page of two columns
 FORMATS = {'png': {'Software': None}, 'svg': {'Date': None}, 'pdf': {'CreationDate': None}}  # and what is left out
 TRUTH, ANSWER, OTHER, BLIND = '#009e73', '#d55e00', '#b8c0cc', '#666666'
+BLIND_LABEL = 'best blind predictor'
 # Okabe and Ito (2008) without yellow, which is too light for lines on white
 _COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 _MARKERS = 'osD^vPX*'  # not as many as colours, so that the pairs repeat late

@@ -1,12 +1,12 @@
 """Draw figures for a paper from the predictions of one or several methods.
 
-    python tools/visualization/plot_results.py work_dirs/cpl_charades/predictions.jsonl \\
-        work_dirs/mcmt_charades/predictions.jsonl --labels CPL MCMT --config configs/cpl_charades.py \\
-        --out figures --format pdf
+    python tools/visualization/plot_results.py work_dirs/{cpl,mcmt}_charades/predictions.jsonl --labels CPL MCMT \\
+        --config configs/cpl_charades.py --out figures --format pdf
+    python tools/visualization/plot_results.py work_dirs/reproduction/*/seed_*/predictions.jsonl --out figures
 
 Writes `recall` (over IoU thresholds), `breakdown` (by length and position of the moment) and `blind` (beside predictors
-that see neither video nor query) into the folder, one file each, 8.5 cm wide. Files with the same label are the seeds
-of one method: drawn as their mean, with their standard deviation.
+that see neither video nor query) into the folder, one file each, 8.5 cm wide. Files with the same label, such as those
+in folders seed_0, seed_1, ..., are the seeds of one method: drawn as their mean, with their standard deviation.
 """
 import argparse
 from pathlib import Path
