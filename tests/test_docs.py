@@ -62,8 +62,9 @@ def test_timelines_are_drawn_by_the_config_and_the_code_of_their_page(tmp_path, 
     entries = {}
     exec(config_block, entries)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / entries['custom_hooks'][0]['videos']).mkdir(parents=True)
-    assert HOOKS.build(entries['custom_hooks'][0]).interval == 5
+    hook = entries['default_hooks']['visualization']
+    Path(hook['videos']).mkdir(parents=True)
+    assert HOOKS.build(hook).interval == 5
     exec(code_block, {})
     assert (tmp_path / 'door.svg').exists()
 

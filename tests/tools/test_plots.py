@@ -50,3 +50,12 @@ def test_timelines_of_a_column(tmp_path, predictions):
     picture, = (tmp_path / 'timelines').iterdir()
     assert picture.name == '00000_v.svg'
     assert 'width="240.944882pt"' in picture.read_text()  # 8.5 cm at 72 points per inch
+
+
+def test_test_draws_where_it_is_asked_to(tmp_path, tiny_dataset):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, train_cfg=dict(max_epochs=1))
+    make_runner(file, tmp_path / 'run').train()
+    run_tool(['tools/test.py', file, tmp_path / 'run', '--work-dir', tmp_path / 'test', '--cfg-options',
+              'default_hooks.visualization.type=MomentVisualizationHook', 'default_hooks.visualization.num=2'])
+    assert sorted(path.name for path in (tmp_path / 'test').rglob('*.png')) == [
+        'test_00000_test_0_0.png', 'test_00007_test_3_0.png']
