@@ -23,7 +23,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--num', type=int, default=8, help='queries, spread evenly over the file')
     parser.add_argument('--format', choices=FORMATS, default='png')
     parser.add_argument('--width', type=float, default=TEXT, help='of the pictures in cm (17.5; a column has 8.5)')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.width < 5:
+        parser.error(f'--width is in cm and must be 5 or more, to leave room for words; got {args.width}')
+    return args
 
 
 @friendly_errors

@@ -59,8 +59,11 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     train_spans = None
     if args.config:
+        config = read_config(args.config)
+        if 'train_set' not in config:
+            raise ValueError(f'"{args.config}" has no `train_set`: a dataset config of the training annotations.')
         init_default_scope('mmvmr')
-        train_spans = annotated_fractions(read_config(args.config).train_set)
+        train_spans = annotated_fractions(config.train_set)
     methods = read_methods(args)
     all_runs = [run for runs in methods.values() for run in runs]
     first = max(all_runs, key=lambda run: run.protocol.tops)  # with R@5, if one has it
