@@ -5,6 +5,7 @@ give other numbers), ``dim``, ``clip_seconds`` and ``fps`` (frames per second th
 ``weights_sha256`` where it has weights. It is called with the frames, (H, W, 3) uint8 BGR one by one, and their rate,
 and returns (N, dim) float32: row i describes the seconds [i, i + 1) * ``clip_seconds``.
 """
+import math
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Union
@@ -21,14 +22,18 @@ def extract_video(path: Union[str, Path], extractor: Callable) -> np.ndarray:
     least one per clip.
 
     Returns:
-        (N, dim) float32; row i covers the seconds [i, i + 1) * ``extractor.clip_seconds``, the last one what is left.
+        (N, dim) float32; row i covers the seconds [i, i + 1) * ``extractor.clip_seconds``. What is left at the end has
+        a row if it lasts half a clip or more, or is all there is.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be decoded, or its features are no finite numbers.
     """
-    fps = max(min(extractor.fps, probe_video(path).fps), 1 / extractor.clip_seconds)
-    rows = extractor((frame for _, frame in read_frames(path, fps)), fps)
+    video = probe_video(path)
+    fps = max(min(extractor.fps, video.fps), 1 / extractor.clip_seconds)
+    num_clips = max(math.floor(video.duration / extractor.clip_seconds + 0.5), 1)
+    frames = read_frames(path, fps, end=num_clips * extractor.clip_seconds)
+    rows = extractor((frame for _, frame in frames), fps)
     if not np.isfinite(rows).all():
         raise ValueError(f'Features of "{path}" are NaN or infinite. Look at the video, and at the weights.')
     return rows
