@@ -84,7 +84,7 @@ EVALUATORS = _child('evaluator', mmengine_registry.METRICS, 'mmvmr.evaluation')
 
 MODELS = _child('model', mmengine_registry.MODELS, 'mmvmr.models')
 MODEL_WRAPPERS = _child('model_wrapper', mmengine_registry.MODEL_WRAPPERS, 'mmvmr.engine')
-HOOKS = _child('hook', mmengine_registry.HOOKS, 'mmvmr.engine')
+HOOKS = _child('hook', mmengine_registry.HOOKS, 'mmvmr.engine', 'mmvmr.visualization')
 LOOPS = _child('loop', mmengine_registry.LOOPS, 'mmvmr.engine')
 OPTIM_WRAPPERS = _child('optim_wrapper', mmengine_registry.OPTIM_WRAPPERS, 'mmvmr.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(

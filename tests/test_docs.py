@@ -11,7 +11,7 @@ from parts import METHODS, make_batch
 from torch.utils.data import DataLoader
 
 from mmvmr.datasets.collate import collate_moments
-from mmvmr.registry import DATASETS, MODELS
+from mmvmr.registry import DATASETS, HOOKS, MODELS
 from mmvmr.structures import MomentSample
 
 REPO = Path(__file__).parents[1]
@@ -67,6 +67,18 @@ def test_page_is_written_from_python(tmp_path, monkeypatch, tiny_dataset):
     exec(block, dict(model=model, loader=loader))
     page = (tmp_path / 'page.html').read_text()
     assert '<title>my model</title>' in page and 'val_3' in page
+
+
+def test_timelines_are_drawn_by_the_config_and_the_code_of_their_page(tmp_path, monkeypatch):
+    config_block, code_block = code_blocks('plots.md')
+    entries = {}
+    exec(config_block, entries)
+    monkeypatch.chdir(tmp_path)
+    hook = entries['default_hooks']['visualization']
+    Path(hook['videos']).mkdir(parents=True)
+    assert HOOKS.build(hook).interval == 5
+    exec(code_block, {})
+    assert (tmp_path / 'door.svg').exists()
 
 
 def test_site_builds_without_warnings(tmp_path):

@@ -38,7 +38,8 @@ def keep_test_parts(config: Config, out_file: str) -> None:
                 'val_dataloader', 'val_cfg', 'val_evaluator', 'load_from', 'resume'):
         config.pop(key, None)
     hooks = config.get('default_hooks', {})
-    config.default_hooks = dict({name: hooks[name] for name in ('timer', 'logger') if name in hooks},
+    config.default_hooks = dict({name: hooks[name] for name in ('timer', 'logger', 'visualization')
+                                 if name in hooks},
                                 checkpoint=None, param_scheduler=None)
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     for evaluator in evaluators:

@@ -19,7 +19,7 @@ default_hooks = dict(
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
 model_wrapper_cfg = dict(type='mmvmr.MomentDistributedDataParallel')
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
-visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(type='MomentVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 randomness = dict(seed=0)
 log_level = 'INFO'
 load_from = None

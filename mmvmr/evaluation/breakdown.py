@@ -23,6 +23,12 @@ def describe_queries(table: pd.DataFrame) -> Dict[str, np.ndarray]:
                 words=table['query'].str.split().str.len().to_numpy())
 
 
+def group_queries(table: pd.DataFrame) -> Dict[str, pd.Categorical]:
+    """The group of each query by moment ``length``, moment ``position`` and ``words`` of the query."""
+    return {name: pd.cut(values, [-_INF, *_GROUPS[name][0]], labels=_GROUPS[name][1])
+            for name, values in describe_queries(table).items()}
+
+
 def breakdown(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Means of all metrics, in per cent, by moment length, moment position and query length.
 
@@ -30,9 +36,8 @@ def breakdown(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
         Indexed by kind of group and group; with the number of ``queries``. Empty groups are left out.
     """
     parts = {}
-    for name, values in describe_queries(table).items():
-        borders, labels = _GROUPS[name]
-        grouped = scores.groupby(pd.cut(values, [-_INF, *borders], labels=labels), observed=True)
+    for name, groups in group_queries(table).items():
+        grouped = scores.groupby(groups, observed=True)
         parts[name] = (100 * grouped.mean()).assign(queries=grouped.size()).rename(index=str)
     return pd.concat(parts, names=['by', 'group'])
 

@@ -1,6 +1,7 @@
 """Methods side by side over several seeds: means and spread, lift over blind, probe, and which differences are real."""
 import json
 import os
+import re
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
@@ -12,6 +13,8 @@ from mmvmr.evaluation.predictions import check_same_queries, relative_truths
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.run_result import score_predictions
 from mmvmr.evaluation.significance import paired_p_value
+
+_NO_NAME = re.compile(r'seed_\d+|train|predictions\.jsonl')  # parts of a path that do not tell methods apart
 
 
 class Method(NamedTuple):
@@ -67,6 +70,19 @@ def short_names(names: Sequence[str]) -> List[str]:
     """
     ending = os.path.commonprefix([name[::-1] for name in names])[::-1] if len(names) > 1 else ''
     return [name.removesuffix(ending[ending.find('_'):]) if '_' in ending else name for name in names]
+
+
+def names_by_path(paths: Sequence[Path]) -> List[str]:
+    """Names of methods: the folders in which the paths of their runs or predictions differ; seeds share a name.
+
+    Example:
+        >>> names_by_path([Path('runs/cnm_charades/seed_0/train'), Path('runs/mcmt_charades/seed_1/train')])
+        ['cnm', 'mcmt']
+    """
+    parts = [[part for part in path.absolute().parts if not _NO_NAME.fullmatch(part)] for path in paths]
+    start = len(os.path.commonprefix(parts))
+    end = len(os.path.commonprefix([one[start:][::-1] for one in parts]))
+    return short_names(['/'.join(one[start:len(one) - end]) or one[-1] for one in parts])
 
 
 def by_protocol(methods: Sequence[Method]) -> List[List[Method]]:

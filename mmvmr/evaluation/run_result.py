@@ -2,7 +2,7 @@
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Dict, NamedTuple, Union
+from typing import Dict, NamedTuple, Optional, Union
 
 import pandas as pd
 import torch
@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 import mmvmr
-from mmvmr.evaluation.predictions import read_predictions
+from mmvmr.evaluation.predictions import read_predictions, select_protocol
 from mmvmr.evaluation.protocols import Protocol, find_protocol
 from mmvmr.evaluation.scoring import answerable, per_query, summarize
 from mmvmr.registry import MODELS
@@ -37,15 +37,16 @@ def find_evaluator(config: Config) -> Dict:
                      "that are compared. Add test_evaluator = dict(type='MomentRecall').")
 
 
-def score_predictions(path: Union[str, Path], evaluator: Dict) -> Scored:
-    """Score a file of predictions as a ``MomentRecall`` with these arguments does."""
+def score_predictions(path: Union[str, Path], evaluator: Dict, protocol: Optional[str] = None) -> Scored:
+    """Score a file of predictions as a ``MomentRecall`` with these arguments does; ``protocol`` selects its pairs."""
     table = read_predictions(path)
+    table = table if protocol is None else select_protocol(table, protocol)
     table = table[table['gt_spans'].str.len() > 0].reset_index(drop=True)
     if table.empty:
         raise ValueError(f'"{path}" has no query with an annotated moment, so there is nothing to measure.')
-    protocol = find_protocol(table['protocol'].iloc[0], **{key: evaluator.get(key) for key in ('tops', 'ious', 'nms')})
-    protocol = answerable(protocol, table)
-    return Scored(table, protocol, per_query(table, protocol))
+    rules = find_protocol(table['protocol'].iloc[0], **{key: evaluator.get(key) for key in ('tops', 'ious', 'nms')})
+    rules = answerable(rules, table)
+    return Scored(table, rules, per_query(table, rules))
 
 
 def describe_run(config: Config, checkpoint: str, predictions: Path, probe: Path, cost: Dict[str, float],

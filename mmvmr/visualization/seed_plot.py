@@ -1,14 +1,14 @@
 """Scores of methods over several seeds, with the level of the blind."""
 from typing import Sequence
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mmvmr.evaluation.comparison import Comparison
+from mmvmr.visualization.style import BLIND, BLIND_LABEL, TEXT, method_styles, new_figure, paper_style
 
-MEAN, SEED, BLIND = '#264653', '#8ab6b0', '#e76f51'
 
-
+@paper_style
 def draw_seeds(comparisons: Sequence[Comparison]) -> Figure:
     """One row of panels per comparison, one panel per headline metric, one line per method, best first.
 
@@ -16,39 +16,42 @@ def draw_seeds(comparisons: Sequence[Comparison]) -> Figure:
     seeds, and the dashed line is the best blind predictor.
 
     Returns:
-        A matplotlib figure; ``figure.savefig('x.png')`` or ``'x.svg'`` writes it.
+        A matplotlib figure, for :func:`~mmvmr.visualization.style.save_figure`.
     """
-    heights = [0.9 + 0.4 * len(comparison.table) for comparison in comparisons]
-    figure = Figure(figsize=(9, sum(heights) + 0.3), layout='constrained')
-    FigureCanvasAgg(figure)
+    heights = [1.6 + 0.75 * len(comparison.table) for comparison in comparisons]
+    figure = new_figure(TEXT, sum(heights) + 0.6)
     panels = figure.subplots(len(comparisons), 2, squeeze=False, height_ratios=heights, sharey='row')
     for row, comparison in zip(panels, comparisons):
         for axis, metric in zip(row, comparison.headlines()):
             _draw_metric(axis, comparison, metric)
         row[0].set_yticks(range(len(comparison.table)), comparison.table.index)
         row[0].set_ylim(len(comparison.table) - 0.4, -0.6)
-        row[0].set_title(comparison.protocol.name, loc='left', fontsize=10)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc='outside lower center', ncols=3, fontsize=8, frameon=False)
+        row[0].set_title(comparison.protocol.name, loc='left')
+    figure.legend(handles=[
+        Line2D([], [], color=BLIND, linestyle='--', label=BLIND_LABEL),
+        Line2D([], [], color='black', linestyle='none', marker='.', markersize=4, alpha=0.5, label='one seed'),
+        Line2D([], [], color='black', marker='o', label='mean ± standard deviation')
+    ], loc='outside lower center', ncols=3)
     return figure
 
 
 def _draw_metric(axis, comparison: Comparison, metric: str) -> None:
     table, places = comparison.table, range(len(comparison.table))
+    styles = method_styles(list(table.index))
+    colors = [styles[name]['color'] for name in table.index]
     seeds = comparison.runs['metrics', metric]
-    axis.axvline(comparison.panel[metric].max(), color=BLIND, linestyle='--', linewidth=1, label='best blind predictor')
-    axis.scatter(seeds, table.index.get_indexer(seeds.index.get_level_values('method')) + 0.25, s=16, color=SEED,
-                 linewidth=0, label='one seed')
-    axis.errorbar(table['mean', metric], places, xerr=table['std', metric].fillna(0), fmt='o', markersize=5, color=MEAN,
-                  elinewidth=1.2, capsize=3, label='mean ± standard deviation')
-    for place, value in enumerate(table['mean', metric]):
-        axis.annotate(f'{value:.1f}', (value, place), (0, 5), textcoords='offset points', ha='center', fontsize=8,
-                      bbox=dict(facecolor='white', edgecolor='none', pad=0.5))
-    axis.set_xlabel(f'{metric} (%)', fontsize=9)
+    rows = table.index.get_indexer(seeds.index.get_level_values('method'))
+    axis.axvline(comparison.panel[metric].max(), color=BLIND, linestyle='--', zorder=0.9)
+    axis.scatter(seeds, rows + 0.25, s=8, color=[colors[row] for row in rows], alpha=0.5, linewidth=0)
+    means, spread = table['mean', metric], table['std', metric].fillna(0)
+    axis.hlines(places, means - spread, means + spread, colors=colors)
+    axis.scatter(means, places, s=13, color=colors)
+    for place, value in enumerate(means):
+        axis.annotate(f'{value:.1f}', (value, place), (0, 5), textcoords='offset points', ha='center', fontsize=6,
+                      bbox=dict(facecolor='white', edgecolor='none', pad=0.2))
+    axis.set_xlabel(f'{metric} (%)')
     axis.margins(x=0.08)
     axis.set_xlim(left=0)
-    axis.tick_params(labelsize=9)
     axis.tick_params(axis='y', length=0)
-    axis.grid(axis='y', color='#e8e8e8', linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.spines[['top', 'right', 'left']].set_visible(False)
+    axis.grid(axis='y')
+    axis.spines['left'].set_visible(False)

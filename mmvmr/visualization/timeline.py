@@ -1,33 +1,44 @@
 """The timeline of one query: frames, annotated moment, and ranked candidates."""
-from typing import Optional, Sequence
+import glob
+import textwrap
+from pathlib import Path
+from typing import List, Optional, Sequence, Union
 
-import mmcv
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-TRUTH, CHOSEN, OTHER = '#2a9d8f', '#e76f51', '#b8c0cc'
+from mmvmr.features.video import probe_video, read_frames
+from mmvmr.visualization.style import ANSWER, OTHER, TEXT, TRUTH, new_figure, paper_style
 
 
-def sample_frames(path: str, strip: float = 7.5) -> np.ndarray:
+def find_video(folder: Union[str, Path], video_id: str) -> Optional[Path]:
+    """The file ``<video id>.*`` of a folder, or None if there is none."""
+    return next(iter(sorted(Path(folder).glob(f'{glob.escape(video_id)}.*'))), None)
+
+
+def sample_frames(path: Union[str, Path], strip: float = 7.5) -> np.ndarray:
     """Frames spread evenly over a video file, as many as fill a strip ``strip`` times as wide as high.
 
     Returns:
         (F, H, W, 3) uint8, RGB.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file cannot be decoded.
     """
-    reader = mmcv.VideoReader(str(path))
-    if not reader.opened or len(reader) == 0:
-        raise ValueError(f'"{path}" cannot be decoded as a video. Check that the file is complete.')
-    count = max(round(strip * reader.height / reader.width), 2)
-    frames = [reader[int((place + 0.5) / count * len(reader))] for place in range(count)]  # the middle of each part
-    return np.stack([frame for frame in frames if frame is not None])[..., ::-1]
+    info = probe_video(path)
+    count = max(round(strip * info.height / info.width), 2)
+    middles = [(place + 0.5) / count * info.duration for place in range(count)]  # of equal parts
+    frames: List[np.ndarray] = []
+    for second in middles:  # each by a jump, which in a long video is faster than decoding what lies between
+        _, frame = next(read_frames(path, rate=1, start=second), (second, None))
+        frames.append(frames[-1] if frame is None else frame)  # the last picture stays
+    return np.stack(frames)[..., ::-1]
 
 
+@paper_style
 def draw_timeline(query: str, duration: float, spans: Sequence, truth: Sequence = (),
-                  frames: Optional[np.ndarray] = None, title: str = '') -> Figure:
+                  frames: Optional[np.ndarray] = None, title: str = '', width: float = TEXT) -> Figure:
     """Draw one query.
 
     Args:
@@ -37,22 +48,23 @@ def draw_timeline(query: str, duration: float, spans: Sequence, truth: Sequence 
         truth: (N, 2) annotated moments in seconds.
         frames: (F, H, W, 3) pictures to put above the timeline, evenly spaced.
         title: Left part of the line above the query, e.g. the video id.
+        width: Of the picture, in cm.
 
     Returns:
-        A matplotlib figure; ``figure.savefig('x.png')`` or ``'x.svg'`` writes it.
+        A matplotlib figure, for :func:`~mmvmr.visualization.style.save_figure`.
     """
-    rows = [('answer', spans[:1], CHOSEN)] + ([('annotated', truth, TRUTH)] if len(truth) else [])
+    rows = [('answer', spans[:1], ANSWER)] + ([('annotated', truth, TRUTH)] if len(truth) else [])
     rows += [(f'{rank}.', [span], OTHER) for rank, span in enumerate(spans[1:5], start=2)]
-    height = 0.9 + 0.28 * len(rows) + (1.1 if frames is not None else 0)
-    figure = Figure(figsize=(9, height), layout='constrained')
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2 if frames is not None else 1, squeeze=False,
-                           height_ratios=[1.1, 0.28 * len(rows)] if frames is not None else None)[:, 0]
+    heading = textwrap.wrap(f'{title}  "{query}"'.lstrip(), round(6.5 * (width - 1.3)))  # letters per cm
+    heights = [0.4 * len(rows)] if frames is None else [width / 8.5, 0.4 * len(rows)]
+    figure = new_figure(width, sum(heights) + 1 + 0.35 * len(heading))
+    axes = figure.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]
     if frames is not None:
         axes[0].imshow(np.concatenate(list(frames), axis=1), extent=(0, duration, 0, 1), aspect='auto')
+        axes[0].vlines(np.linspace(0, duration, len(frames) + 1)[1:-1], 0, 1, color='white', linewidth=0.8)
         axes[0].axis('off')
     _draw_rows(axes[-1], rows, duration)
-    axes[0].set_title(f'{title}  "{query}"' if title else f'"{query}"', fontsize=10, loc='left')
+    axes[0].set_title('\n'.join(heading), loc='left')
     return figure
 
 
@@ -61,11 +73,17 @@ def _draw_rows(axis, rows, duration: float) -> None:
         for start, end in spans:
             axis.barh(position, max(end - start, duration / 500), left=start, height=0.7, color=color)
             if color != OTHER:
-                place = dict(x=start, ha='right') if end > 0.8 * duration else dict(x=end, ha='left')
-                axis.text(y=position, s=f' {start:.1f} - {end:.1f} s ', va='center', fontsize=8, **place)
-    axis.set_yticks(range(len(rows)), [label for label, _, _ in rows], fontsize=8)
+                axis.text(y=position, s=f' {start:.1f} - {end:.1f} s ', va='center', **_text_place(
+                    start, end, duration, room=duration / axis.figure.get_figwidth()))
+    axis.set_yticks(range(len(rows)), [label for label, _, _ in rows])
+    axis.tick_params(axis='y', length=0)
     axis.invert_yaxis()
     axis.set_xlim(0, duration)
-    axis.set_xlabel('seconds', fontsize=8)
-    axis.tick_params(labelsize=8)
-    axis.spines[['top', 'right']].set_visible(False)
+    axis.set_xlabel('seconds')
+
+
+def _text_place(start: float, end: float, duration: float, room: float) -> dict:
+    """After the moment if there is room for an inch of text, else before it, else on it."""
+    if end + room <= duration:
+        return dict(x=end, ha='left')
+    return dict(x=start, ha='right') if start >= room else dict(x=(start + end) / 2, ha='center')

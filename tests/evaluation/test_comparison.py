@@ -1,11 +1,12 @@
 """Methods side by side: two methods, two seeds, four queries about two videos, worked out by hand."""
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mmvmr.evaluation.comparison import by_protocol, compare, read_method, short_names
+from mmvmr.evaluation.comparison import by_protocol, compare, names_by_path, read_method, short_names
 from mmvmr.evaluation.comparison_report import to_frame, to_markdown, to_text
 from mmvmr.evaluation.predictions import write_predictions
 from mmvmr.evaluation.run_result import score_predictions
@@ -148,3 +149,13 @@ def test_plot_shows_every_method_and_seed(comparison):
     assert [text.get_text() for text in overlap.texts] == ['75.0', '42.5']
     blind = overlap.lines[0].get_xdata()
     assert list(blind) == [50, 50]
+
+
+@pytest.mark.parametrize('paths, names', [
+    (['r/cnm_x/seed_0/predictions.jsonl', 'r/cnm_x/seed_1/predictions.jsonl', 'r/cpl_x/seed_0/predictions.jsonl'],
+     ['cnm', 'cnm', 'cpl']),
+    (['work_dirs/mine/predictions.jsonl', 'other/one/predictions.jsonl'], ['work_dirs/mine', 'other/one']),
+    (['r/mcmt_x/predictions.jsonl'], ['mcmt_x']), (['r/mcmt_x/seed_0/train'], ['mcmt_x']),
+    (['r/a', 'r/a/b'], ['a', 'b']), (['r/a/epoch_1.jsonl', 'r/a/epoch_2.jsonl'], ['epoch_1.jsonl', 'epoch_2.jsonl'])])
+def test_methods_are_named_by_the_folders_in_which_they_differ(paths, names):
+    assert names_by_path([Path(path) for path in paths]) == names

@@ -28,6 +28,7 @@ from mmvmr.evaluation.comparison_report import to_frame, to_markdown, to_text
 from mmvmr.evaluation.moment_recall import annotated_fractions
 from mmvmr.evaluation.run_result import describe_run, find_evaluator
 from mmvmr.visualization.seed_plot import draw_seeds
+from mmvmr.visualization.style import save_figure
 
 TOOLS = Path(__file__).resolve().parents[1]
 PROBE = 'shuffle-query'
@@ -123,7 +124,7 @@ def report(runs: List[RunFolder], out: Path, reference: Optional[str]) -> None:
     if comparisons:
         (out / 'table.md').write_text('\n'.join(map(to_markdown, comparisons)), encoding='utf-8')
         pd.concat(map(to_frame, comparisons)).to_csv(out / 'table.csv')
-        draw_seeds(comparisons).savefig(out / 'table.png', dpi=150)
+        save_figure(draw_seeds(comparisons), out / 'table.png')
         print(f'\nWritten to {out}: table.md, table.csv, table.png')
 
 

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from mmvmr.engine.launch import friendly_errors
 from mmvmr.evaluation.predictions import read_predictions
-from mmvmr.visualization.timeline import draw_timeline, sample_frames
+from mmvmr.visualization.style import FORMATS, TEXT, save_figure
+from mmvmr.visualization.timeline import draw_timeline, find_video, sample_frames
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,21 +21,24 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--videos', type=Path, help='folder with <video id>.* files, to show frames')
     parser.add_argument('--out', type=Path, required=True, help='folder for the pictures')
     parser.add_argument('--num', type=int, default=8, help='queries, spread evenly over the file')
-    parser.add_argument('--format', choices=['png', 'svg', 'pdf'], default='png')
-    return parser.parse_args()
+    parser.add_argument('--format', choices=FORMATS, default='png')
+    parser.add_argument('--width', type=float, default=TEXT, help='of the pictures in cm (17.5; a column has 8.5)')
+    args = parser.parse_args()
+    if args.width < 5:
+        parser.error(f'--width is in cm and must be 5 or more, to leave room for words; got {args.width}')
+    return args
 
 
 @friendly_errors
 def main() -> None:
     args = parse_args()
     table = read_predictions(args.predictions)
-    args.out.mkdir(parents=True, exist_ok=True)
     chosen = np.unique(np.linspace(0, len(table) - 1, args.num).round().astype(int))
     for row in tqdm(table.iloc[chosen].itertuples(), total=len(chosen), desc='Drawing timelines'):
-        files = sorted(args.videos.glob(f'{row.video_id}.*')) if args.videos else []
+        file = find_video(args.videos, row.video_id) if args.videos else None
         figure = draw_timeline(row.query, row.duration, row.pred_spans, row.gt_spans,
-                               sample_frames(files[0]) if files else None, title=row.video_id)
-        figure.savefig(args.out / f'{row.sample_idx:05d}_{row.video_id}.{args.format}', dpi=120)
+                               sample_frames(file) if file else None, title=row.video_id, width=args.width)
+        save_figure(figure, args.out / f'{row.sample_idx:05d}_{row.video_id}.{args.format}')
 
 
 if __name__ == '__main__':
