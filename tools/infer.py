@@ -18,6 +18,7 @@ from mmvmr.apis.clips import clip_name, cut_clip
 from mmvmr.apis.outputs import answer_table, clock, subtitles
 from mmvmr.engine.checkpoint import AtomicLocalBackend
 from mmvmr.engine.launch import friendly_errors
+from mmvmr.visualization.page import write_page
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,6 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
     parser.add_argument('--srt', type=Path, metavar='FILE', help='write the best moment of each sentence as subtitles')
     parser.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out')
+    parser.add_argument('--html', type=Path, metavar='FILE', help='write a page that shows what the model saw')
     parser.add_argument('--force', action='store_true', help='replace output files that are there')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default a GPU if there is one')
     args = parser.parse_intermixed_args()  # sentences may follow options
@@ -45,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 def check_outputs(args: argparse.Namespace, features: bool) -> None:
     """Refuse what cannot be written before anything is computed."""
-    for path in filter(None, (args.json, args.srt, args.clips)):
+    for path in filter(None, (args.json, args.srt, args.clips, args.html)):
         if (any(path.iterdir()) if path.is_dir() else path.exists()) and not args.force:
             raise FileExistsError(f'"{path}" exists. Choose another name, or replace it with --force.')
     if args.srt and Path(args.video).is_dir() and not features:
@@ -88,7 +90,8 @@ def main() -> None:
     inferencer = MomentRetrievalInferencer(args.run, args.checkpoint, args.device)
     video = args.video if not features else VideoFeatures.from_file(
         args.video, args.video_id, args.duration, inferencer.recipe.features.get('clip_seconds'))
-    result = inferencer(video, queries, args.top_k)
+    result = inferencer(video, queries, args.top_k, explain=args.html is not None)
+    records = result.pop('records', [])
     show(result)
     if args.json:
         text = json.dumps(result, indent=2, ensure_ascii=False) + '\n'
@@ -97,6 +100,10 @@ def main() -> None:
         AtomicLocalBackend().put(subtitles(result['predictions']).encode(), args.srt)
     if args.clips:
         cut_clips(result['predictions'], args.clips)
+    if args.html:
+        videos = {} if features else {Path(record['video_id']).name: record['video_id'] for record in records}
+        named = [dict(record, video_id=Path(record['video_id']).name) for record in records]
+        write_page(args.html, named, title=Path(args.run).name, note=Path(args.video).name, videos=videos)
     if result['errors']:
         sys.exit(1)
 

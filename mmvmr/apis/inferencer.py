@@ -13,6 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from mmvmr.apis.feature_reader import FeatureReader, Source
+from mmvmr.apis.page_records import page_records
 from mmvmr.apis.run_files import find_run_files
 from mmvmr.apis.sentences import Sentences, read_sentences
 from mmvmr.apis.video_features import VideoFeatures
@@ -52,7 +53,7 @@ class MomentRetrievalInferencer(BaseInferencer):
         super().__init__(config, weights, device, scope='mmvmr', show_progress=show_progress)
 
     def __call__(self, inputs: Union[Source, Sequence[Source]], queries: Union[str, Sequence[str]], top_k: int = 5,
-                 batch_size: int = 32) -> Dict[str, List[Dict]]:
+                 batch_size: int = 32, explain: bool = False) -> Dict[str, List[Dict]]:
         """Look for every sentence in every video; the features of a video are extracted once.
 
         Args:
@@ -61,6 +62,8 @@ class MomentRetrievalInferencer(BaseInferencer):
             queries: Sentences.
             top_k: Moments per sentence and video, at most.
             batch_size: Pairs of window and sentence that the model sees at once.
+            explain: Also give ``records`` of what the model saw, which
+                :func:`~mmvmr.visualization.page.write_page` shows.
 
         Returns:
             ``predictions``, one dict per video and sentence: ``video``, ``query``, ``duration`` (seconds),
@@ -76,7 +79,7 @@ class MomentRetrievalInferencer(BaseInferencer):
         self._warn(sentences)
         sources = self._inputs_to_list(inputs)
         errors = [dict(query=sentences.texts[number], error=error) for number, error in sentences.problems.items()]
-        predictions = []
+        predictions, records = [], []
         for source in tqdm(sources, 'Videos', disable=len(sources) == 1 or not self.show_progress):
             try:
                 video = self.read(source)
@@ -87,13 +90,16 @@ class MomentRetrievalInferencer(BaseInferencer):
                     raise
                 errors.append(dict(video=_name(source), error=str(error)))
             else:
-                predictions += self.postprocess(samples, video, sentences, top_k)
-        return dict(predictions=predictions, errors=errors)
+                found = self.postprocess(samples, video, sentences, top_k)
+                predictions += found
+                if explain:
+                    records += page_records(self, video, found)
+        return dict(predictions=predictions, errors=errors, **(dict(records=records) if explain else {}))
 
     def preprocess(self, video: VideoFeatures, batch_size: int, sentences: Sentences) -> Iterator[Dict]:
         """Batches of pairs of a window and a sentence, made as they are needed: memory does not grow with length."""
         windows = list(cut_windows(video, self.recipe))
-        pairs = (self._pair(video, clips, window, number, sentences) for window in windows
+        pairs = (self.pair(video, clips, window, number, sentences) for window in windows
                  for clips in [self.pipeline(window.rows)] for number in sentences.answerable)
         total = len(windows) * len(sentences.answerable)
         with tqdm(total=total, desc=Path(video.name).name, disable=len(windows) == 1 or not self.show_progress) as bar:
@@ -102,7 +108,8 @@ class MomentRetrievalInferencer(BaseInferencer):
                 bar.update(len(batch))
 
     @staticmethod
-    def _pair(video: VideoFeatures, clips: torch.Tensor, window: Window, number: int, sentences: Sentences) -> Dict:
+    def pair(video: VideoFeatures, clips: torch.Tensor, window: Window, number: int, sentences: Sentences) -> Dict:
+        """The input of the model for a window with clips (1, T, Dv), and the sentence with that number."""
         sample = MomentSample(metainfo=dict(video_id=video.name, query=sentences.texts[number], sample_idx=number,
                                             start=window.start, duration=window.duration))
         return dict(inputs=Batch(clips, sentences.encoded.batch([number])), data_samples=[sample])

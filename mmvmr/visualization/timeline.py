@@ -2,12 +2,13 @@
 import glob
 import textwrap
 from pathlib import Path
-from typing import List, Optional, Sequence, Union
+from typing import Optional, Sequence, Union
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from mmvmr.features.video import probe_video, read_frames
+from mmvmr.features.video import probe_video
+from mmvmr.visualization.frames import even_frames
 from mmvmr.visualization.style import ANSWER, OTHER, TEXT, TRUTH, new_figure, paper_style
 
 
@@ -27,13 +28,7 @@ def sample_frames(path: Union[str, Path], strip: float = 7.5) -> np.ndarray:
         ValueError: If the file cannot be decoded.
     """
     info = probe_video(path)
-    count = max(round(strip * info.height / info.width), 2)
-    middles = [(place + 0.5) / count * info.duration for place in range(count)]  # of equal parts
-    frames: List[np.ndarray] = []
-    for second in middles:  # each by a jump, which in a long video is faster than decoding what lies between
-        _, frame = next(read_frames(path, rate=1, start=second), (second, None))
-        frames.append(frames[-1] if frame is None else frame)  # the last picture stays
-    return np.stack(frames)[..., ::-1]
+    return np.stack(even_frames(path, max(round(strip * info.height / info.width), 2)))[..., ::-1]
 
 
 @paper_style

@@ -65,7 +65,8 @@ def video(tmp_path):
 
 def test_a_video_and_sentences_give_a_table_and_files(tmp_path, infer, video):
     (tmp_path / 'more.txt').write_text('\ufeffa blue ball spins.\n\n  a green zebra moves \n', encoding='utf-8')
-    outputs = ['--json', tmp_path / 'new' / 'a.json', '--srt', tmp_path / 'a.srt', '--clips', tmp_path / 'clips']
+    outputs = ['--json', tmp_path / 'new' / 'a.json', '--srt', tmp_path / 'a.srt', '--clips', tmp_path / 'clips',
+               '--html', tmp_path / 'a.html']
     command = [video, '--queries', tmp_path / 'more.txt', '--top-k', 1, *outputs, 'a red ball moves.']
     text, code = infer(*command)
     assert code == 0 and 'one.mp4 (0:10.0)' in text and text.count('|    1 |') == 3
@@ -77,6 +78,7 @@ def test_a_video_and_sentences_give_a_table_and_files(tmp_path, infer, video):
     assert clip.duration == pytest.approx(best['end'] - best['start'], abs=0.126)  # a picture more at most
     assert len(list((tmp_path / 'clips').iterdir())) == 3
     assert (tmp_path / 'a.srt').read_text().count(' --> ') == 3
+    assert (tmp_path / 'a.html').read_text().count('"video_id":"one.mp4"') == 4  # three queries, one video
     text, code = infer(*command)
     assert code == 1 and f'"{tmp_path / "new" / "a.json"}" exists' in text
     assert infer(*command, '--force')[1] == 0
@@ -105,7 +107,8 @@ def test_features_take_the_place_of_a_video(tmp_path, run, infer):
 
 def test_what_cannot_be_done_is_refused_before_it_is_begun(tmp_path, infer, video):
     for arguments, code, message in [
-            (['rows.npy', 'a ball', '--clips', tmp_path / 'clips'], 1, 'there are no pictures in features'),
+            (['rows.npy', 'a ball', '--clips', tmp_path / 'clips',
+               '--html', tmp_path / 'a.html'], 1, 'there are no pictures in features'),
             ([video.parent, 'a ball', '--srt', tmp_path / 'a.srt'], 1, '--srt is for one video'),
             ([video], 2, 'no sentence to look for'),
             ([video, 'a ball', '--top-k', 0], 2, '--top-k must be at least 1')]:

@@ -37,12 +37,20 @@ function place(made, start, end, duration) {
   return made;
 }
 
-function seconds(value) {
-  return value.toFixed(1);
+/** A time as "12.3", from ten minutes on as "35:40.7". */
+function clock(value) {
+  const tenths = Math.round(value * 10);
+  if (tenths < 6000) return (tenths / 10).toFixed(1);
+  return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, '0')}`;
+}
+
+/** The unit behind times up to this one. */
+function unit(value) {
+  return Math.round(value * 10) < 6000 ? ' s' : '';
 }
 
 function span([start, end]) {
-  return `${seconds(start)} – ${seconds(end)} s`;
+  return `${clock(start)} – ${clock(end)}${unit(end)}`;
 }
 
 function iouText(iou) {

@@ -18,7 +18,7 @@ function openQuery(number) {
 }
 
 function facts(row, detail) {
-  const parts = [row.video_id, `${seconds(row.duration)} s`];
+  const parts = [row.video_id, `${clock(row.duration)}${unit(row.duration)}`];
   if (row.iou !== null) {
     const rank = detail.ious.indexOf(Math.max(...detail.ious)) + 1;
     parts.push(`IoU of the chosen moment ${iouText(row.iou)}`, `best of ${detail.ious.length}: ${iouText(row.best)}, `

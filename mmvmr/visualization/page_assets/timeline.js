@@ -120,9 +120,10 @@ function axisRow(duration) {
   const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600].find((size) => duration / size <= 10) || 7200;
   const track = make('div', { class: 'track' });
   for (let time = 0; time <= duration; time += step) {
-    track.append(place(make('span', { class: 'tick' }, `${time}`), time, time, duration));
+    const text = unit(duration) ? `${time}` : `${Math.floor(time / 60)}:${String(time % 60).padStart(2, '0')}`;
+    track.append(place(make('span', { class: 'tick' }, text), time, time, duration));
   }
-  return tableRow('seconds', track, '', 'axis');
+  return tableRow(unit(duration) ? 'seconds' : 'time', track, '', 'axis');
 }
 
 function startTimeline() {

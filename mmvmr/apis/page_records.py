@@ -1,0 +1,75 @@
+"""What a model saw in a video, as records for the page."""
+from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence
+
+from mmvmr.apis.sentences import read_sentences
+from mmvmr.apis.video_features import VideoFeatures
+from mmvmr.apis.windows import Window, cut_windows
+from mmvmr.visualization.explanation import explain
+
+if TYPE_CHECKING:
+    from mmvmr.apis.inferencer import MomentRetrievalInferencer
+
+_SAME = 2e-3  # seconds; predictions are rounded
+
+
+def page_records(inferencer: 'MomentRetrievalInferencer', video: VideoFeatures,
+                 predictions: Sequence[Dict]) -> Iterator[Dict]:
+    """The record of :func:`~mmvmr.visualization.explanation.explain` for each prediction of one video.
+
+    In a long video it tells of the window in which the best moment was found, on the clock of the whole video.
+    """
+    windows = list(cut_windows(video, inferencer.recipe))
+    for prediction in predictions:
+        best = prediction['moments'][0]
+        around = [window for window in windows if window.start <= best['start'] + _SAME
+                  and best['end'] <= window.start + window.duration + _SAME]
+        found = [_placed(_explain(inferencer, video, window, prediction['query']), window, video) for window in around]
+        record = min(found, key=lambda record: min(_distance(span, best) for span in record['spans']))
+        yield dict(record, **_candidates(record, prediction['moments'], video.duration))
+
+
+def _explain(inferencer: 'MomentRetrievalInferencer', video: VideoFeatures, window: Window, query: str) -> Dict:
+    recipe = inferencer.recipe
+    sentences = read_sentences([query], recipe.vocabulary, recipe.max_words)
+    pair = inferencer.pair(video, inferencer.pipeline(window.rows), window, 0, sentences)
+    return explain(inferencer.model, pair['inputs'], pair['data_samples'], recipe.vocabulary.words)[0]
+
+
+def _distance(span: Sequence[float], moment: Dict) -> float:
+    return max(abs(span[0] - moment['start']), abs(span[1] - moment['end']))
+
+
+def _placed(record: Dict, window: Window, video: VideoFeatures) -> Dict:
+    """The record of a window on the clock of the video: times are moved, what goes by clips is 0 elsewhere."""
+    if window.duration == video.duration:
+        return record
+
+    def move(spans: List) -> List:
+        return [[start + window.start, end + window.start] for start, end in spans]
+
+    def widen(values: List[float]) -> List[float]:
+        clip = window.duration / len(values)
+        before = round(window.start / clip)
+        return [0.0] * before + values + [0.0] * (round(video.duration / clip) - before - len(values))
+
+    components = record['components']
+    return dict(
+        record, duration=video.duration, spans=move(record['spans']), masks=list(map(widen, record['masks'])), maps=[],
+        components=components and dict(spans=move(components['spans']), masks=list(map(widen, components['masks']))),
+        negatives={name: widen(mask) for name, mask in record['negatives'].items()},
+        frame_scores=record['frame_scores'] and widen(record['frame_scores']))
+
+
+def _candidates(record: Dict, moments: Sequence[Dict], duration: float) -> Dict:
+    """The moments of a prediction as candidates; one of another window has its span as mask."""
+    num_clips = len(record['masks'][0])
+
+    def mask(moment: Dict) -> List[float]:
+        for span, values in zip(record['spans'], record['masks']):
+            if _distance(span, moment) < _SAME:
+                return values
+        middles = [(place + 0.5) / num_clips * duration for place in range(num_clips)]
+        return [float(moment['start'] <= second < moment['end']) for second in middles]
+
+    return dict(spans=[[moment['start'], moment['end']] for moment in moments],
+                scores=[moment['score'] for moment in moments], masks=list(map(mask, moments)))

@@ -1,0 +1,45 @@
+"""Records of what the inferencer saw, on the clock of the whole video."""
+import numpy as np
+import pytest
+from runs import make_runner, write_config
+from tiny import DIM, make_tiny_dataset
+
+from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
+
+
+@pytest.fixture(scope='module')
+def inferencer(tmp_path_factory):
+    """A model of CPL, trained on videos of about 10 s."""
+    root = tmp_path_factory.mktemp('trained')
+    file = write_config(root / 'config.py', make_tiny_dataset(root / 'tiny'), 'cpl', train_cfg=dict(max_epochs=1))
+    make_runner(file, root / 'run').train()
+    return MomentRetrievalInferencer(root / 'run', device='cpu', show_progress=False)
+
+
+def _video(seconds):
+    rows = np.random.default_rng(0).normal(size=(2 * seconds, DIM)).astype(np.float32)
+    return VideoFeatures.from_array(rows, name='video', duration=float(seconds))
+
+
+def test_record_of_a_whole_video_has_the_moments_that_are_printed(inferencer):
+    result = inferencer(_video(10), ['a red ball moves.', 'a blue ball spins.'], explain=True)
+    assert [record['query'] for record in result['records']] == ['a red ball moves.', 'a blue ball spins.']
+    for record, prediction in zip(result['records'], result['predictions']):
+        assert record['spans'] == [[moment['start'], moment['end']] for moment in prediction['moments']]
+        assert record['gt_spans'] == [] and record['duration'] == 10
+        assert len(record['masks']) == len(record['spans']) and len(set(map(len, record['masks']))) == 1
+        assert set(record['reconstruction']['query']) == {'chosen', 'rest', 'whole'}
+
+
+def test_record_of_a_long_video_shows_the_window_of_the_best_moment_in_its_place(inferencer):
+    result = inferencer(_video(100), 'a red ball moves.', explain=True)
+    record, best = result['records'][0], result['predictions'][0]['moments'][0]
+    assert record['duration'] == 100 and record['spans'][0] == [best['start'], best['end']]
+    mask = np.array(record['masks'][0])
+    center = (np.arange(len(mask)) + 0.5) @ mask / mask.sum() / len(mask) * 100
+    assert best['start'] <= center <= best['end']
+    whole = np.array(record['negatives']['hard'])  # the whole window
+    assert 0 < whole.sum() < 0.3 * len(whole) and record['maps'] == []
+    for (start, end), values in zip(record['spans'], record['masks']):
+        peak = (np.argmax(values) + 0.5) / len(values) * 100
+        assert start - 1 <= peak <= end + 1
