@@ -46,7 +46,7 @@ def read_index(folder: Union[str, Path]) -> IndexFiles:
         if store.video_ids != list(head['videos']):
             raise ValueError(f'{HEAD} and {FEATURES} name different videos')
         return IndexFiles(store=store, coarse=coarse, **head)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f'The index "{folder}" cannot be read ({error}). Copy it again, or remove it and make it '
                          'anew.') from error
 
