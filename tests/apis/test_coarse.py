@@ -60,6 +60,7 @@ def test_the_regression_sees_no_timestamps(tmp_path):
     data = make_tiny_dataset(tmp_path / 'tiny')
     config = read_config(write_config(tmp_path / 'config.py', data, 'mscl'))
     before = fit_words(config)
-    pairs = json.loads((data.root / 'train.json').read_text())
-    (data.root / 'train.json').write_text(json.dumps([[video, duration, None, text] for video, duration, _, text in pairs]))
+    annotations = data.root / 'train.json'
+    pairs = [[video, duration, None, text] for video, duration, _, text in json.loads(annotations.read_text())]
+    annotations.write_text(json.dumps(pairs))
     assert torch.equal(fit_words(config), before)

@@ -150,7 +150,8 @@ def test_events_that_look_alike_are_right_in_any_video(tmp_path, trained):
     index = _index(trained, tmp_path / 'index')
     pair = dict(video_id='vidéo 0', query=QUERIES[0], spans=[[1.0, 2.0]])
     events = {'vidéo 0': [['red', 'ball', 1.0, 2.0], ['blue', 'ball', 3.0, 4.0]],
-              'vidéo 1': [['blue', 'ball', 1.0, 2.0], ['red', 'ball', 5.0, 6.0]], 'elsewhere': [['red', 'ball', 0.0, 1.0]]}
+              'vidéo 1': [['blue', 'ball', 1.0, 2.0], ['red', 'ball', 5.0, 6.0]],
+              'not in the index': [['red', 'ball', 0.0, 1.0]]}
     assert right_spans(index, pair) == {'vidéo 0': [[1.0, 2.0]]}
     right = {video: spans for video, spans in right_spans(index, pair, events).items() if spans}
     assert right == {'vidéo 0': [[1.0, 2.0], [1.0, 2.0]], 'vidéo 1': [[5.0, 6.0]]}
@@ -220,7 +221,8 @@ def test_the_tool_makes_an_index_answers_and_reports(tmp_path, filmed):
     tool = ['tools/search.py']
     output = run_tool([*tool, 'index', filmed / 'run', filmed / 'videos', tmp_path / 'index', '--workers', 1], 1)
     assert '2 videos, 2 windows' in output and 'broken.mp4' in output
-    query = [*tool, 'query', tmp_path / 'index', *QUERIES, '人が歩く', '--top-k', 2, '--json', tmp_path / 'answers.json']
+    sentences = [*QUERIES, '人が歩く']
+    query = [*tool, 'query', tmp_path / 'index', *sentences, '--top-k', 2, '--json', tmp_path / 'answers.json']
     output = run_tool(query, 1)
     assert output.count('| rank |') == 2 and 'où.mkv' in output and "'人が歩く'" in output
     answers = json.loads((tmp_path / 'answers.json').read_text(encoding='utf-8'))
