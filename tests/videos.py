@@ -5,6 +5,7 @@ from typing import Optional, Sequence
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 
 def grey(number: int, height: int = 32, width: int = 48) -> np.ndarray:
@@ -18,7 +19,8 @@ def numbers(frames) -> list:
 
 
 def write_frames(target, frames: Sequence[np.ndarray], times: Optional[Sequence[float]] = None, fps: float = 8,
-                 codec: str = 'ffv1', pixels: str = 'bgr0', rotation: int = 0, sound: float = 0, **options) -> Path:
+                 codec: str = 'ffv1', pixels: str = 'bgr0', rotation: int = 0, sound: float = 0, cover: bool = False,
+                 **options) -> Path:
     """Write BGR pictures to a file, without loss unless ``codec`` says otherwise.
 
     Args:
@@ -28,14 +30,17 @@ def write_frames(target, frames: Sequence[np.ndarray], times: Optional[Sequence[
         fps: What the file says of its frame rate.
         rotation: Degrees, counterclockwise, by which a player turns the pictures.
         sound: Seconds of silence that begin at second 0.
+        cover: Whether the picture is the cover of a song.
         options: Of the container: ``format``.
     """
     with av.open(target, 'w', **options) as container:
-        silence = container.add_stream('pcm_s16le', rate=8000, layout='mono') if sound else None
+        silence = container.add_stream('flac', rate=8000, layout='mono') if sound else None
         if len(frames):
             stream = container.add_stream(codec, Fraction(fps).limit_denominator(1001), pix_fmt=pixels,
                                           width=frames[0].shape[1], height=frames[0].shape[0])
             stream.codec_context.time_base, stream.bit_rate = Fraction(1, 1000), 10**7
+            if cover:
+                stream.disposition = Disposition.attached_pic
             if rotation:
                 stream.set_display_rotation(rotation)
         if silence:

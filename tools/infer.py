@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out')
     parser.add_argument('--force', action='store_true', help='replace output files that are there')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default a GPU if there is one')
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # sentences may follow options
     if not args.sentences and not args.queries:
         parser.error('there is no sentence to look for; write one behind the video, or give a file with --queries')
     if args.top_k < 1:

@@ -38,7 +38,7 @@ def cut_clip(video: Union[str, Path], start: float, end: float, out: Union[str, 
     try:
         with av.open(f'file:{video}') as source, av.open(f'file:{partial}', 'w', format='mp4') as target:
             sound = source.streams.audio[0] if source.streams.audio else None
-            encoded = target.add_stream(_encoder('aac'), rate=sound.rate, layout=sound.layout) if sound else None
+            encoded = target.add_stream(_encoder('aac'), rate=48000, layout='stereo') if sound else None
             _encode_pictures(video, start, end, target)
             if sound:
                 _encode_sound(source, sound, start, end, target, encoded)

@@ -53,11 +53,16 @@ class FeatureReader:
         """The extractor of the training features, built when the first video file comes.
 
         Raises:
-            ValueError: If the training features do not say where they come from.
+            ValueError: If the training features do not say where they come from, or its weights have changed since.
         """
         known = self.features.get('extractor')
         if not isinstance(known, dict) or '.' in known.get('type', '.'):  # a dotted name could be any Python function
             raise ValueError('The features that this model was trained on do not say how to make them '
                              f'(extractor: {known!r}), so it cannot look at video files. Give it the features of the '
                              'video instead: a .npy file (N, Dv), or a feature store with --video-id.')
-        return EXTRACTORS.build(dict(known))
+        extractor = EXTRACTORS.build(dict(known))
+        trained, found = self.features.get('weights_sha256'), getattr(extractor, 'weights_sha256', None)
+        if trained != found:
+            raise ValueError(f'The weights of the extractor {known!r} are not those that made the training features: '
+                             f'their sha256 is {found}, it was {trained}. Put the right weights there.')
+        return extractor

@@ -45,9 +45,7 @@ class ClipExtractor:
         """Of the ``*.safetensors``, one after the other."""
         digest = hashlib.sha256()
         for path in sorted(self.weights.glob('*.safetensors')):
-            with open(path, 'rb') as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
+            digest.update(path.read_bytes())
         return digest.hexdigest()
 
     def __call__(self, frames: Iterable[np.ndarray], fps: float) -> np.ndarray:

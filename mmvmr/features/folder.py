@@ -16,7 +16,7 @@ import torch
 from mmengine.utils import import_modules_from_strings
 from tqdm import tqdm
 
-from mmvmr.datasets.packed_store import write_packed_store
+from mmvmr.datasets.packed_store import MANIFEST, write_packed_store
 from mmvmr.features.extract import extract_video, make_manifest
 from mmvmr.registry import EXTRACTORS
 
@@ -36,7 +36,8 @@ def find_videos(folder: Path) -> Dict[str, Path]:
         raise FileNotFoundError(f'There is no folder "{folder}" with videos.')
     videos: Dict[str, Path] = {}
     for path in sorted(folder.rglob('*')):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith('.') or not path.is_file():
+        hidden = any(part.startswith('.') for part in path.relative_to(folder).parts)
+        if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
             continue
         if path.stem in videos:
             raise ValueError(f'"{videos[path.stem]}" and "{path}" would both be video {path.stem!r}: annotations name '
@@ -67,12 +68,13 @@ def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: 
         What was wrong with each video that is left out.
 
     Raises:
-        FileExistsError: If ``target`` is there, and ``overwrite`` not given.
+        FileExistsError: If ``target`` is there, and is no store or ``overwrite`` is not given.
         ValueError: If what is unfinished was made by another extractor.
         ChildProcessError: If a process died.
     """
-    if target.exists() and not overwrite:
-        raise FileExistsError(f'{target} exists. Remove it, choose another folder, or pass --force (overwrite=True).')
+    if target.exists() and not (overwrite and (target / MANIFEST).is_file()):
+        raise FileExistsError(f'{target} exists. Choose another folder, or remove it; a feature store is replaced by '
+                              '--force (overwrite=True).')
     return extract_videos(find_videos(folder), target, config, workers, imports)
 
 

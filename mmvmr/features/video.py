@@ -31,7 +31,7 @@ def probe_video(path: Union[str, Path]) -> VideoInfo:
         ValueError: If it cannot be decoded, or has no pictures.
     """
     *_, frame = next(_shown(path))
-    width, height = (frame.width, frame.height) if frame.rotation % 180 == 0 else (frame.height, frame.width)
+    width, height = (frame.height, frame.width) if frame.rotation // 90 % 2 else (frame.width, frame.height)
     with _open(path) as (container, stream):
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         if stream.duration:

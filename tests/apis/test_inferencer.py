@@ -8,6 +8,7 @@ import torch
 from runs import make_runner, run_tool, write_config
 
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures, feature_reader
+from mmvmr.apis import inferencer as inferencer_module
 from mmvmr.apis.sentences import read_sentences
 from mmvmr.registry import DATASETS, EXTRACTORS
 
@@ -100,10 +101,13 @@ def test_a_long_video_is_the_best_of_its_windows(trained, inferencer, batch_size
         assert scores[0] >= best - 1e-4
 
 
-def test_unknown_words_are_named_and_reported(trained, inferencer, caplog):
-    caplog.set_level('WARNING', logger='mmengine')
+def test_unknown_words_are_named_in_a_warning(trained, inferencer, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(inferencer_module, 'print_log', lambda message, *_: warnings.append(message))
     prediction, = inferencer(_video(trained[0]), 'a red zebra moves élégamment.')['predictions']
     assert prediction['unknown_words'] == ['zebra', 'élégamment']
+    warning, = warnings
+    assert "'zebra', 'élégamment'" in warning
     same, = inferencer(_video(trained[0]), 'a red moves.')['predictions']
     assert [moment['start'] for moment in prediction['moments']] == [moment['start'] for moment in same['moments']]
 
@@ -172,11 +176,15 @@ def test_features_come_as_file_array_or_from_a_store(tmp_path, trained, inferenc
 @pytest.mark.parametrize('rows, message', [
     (np.zeros((4, 8), np.float32), 'Give the duration'),
     (np.zeros((4, 8, 1), np.float32), r'shape \(4, 8, 1\)'),
-    (np.full((4, 8), np.nan, np.float32), 'Give the duration'),
 ])
 def test_features_that_cannot_be_used_are_refused(inferencer, rows, message):
     with pytest.raises(ValueError, match=message):
         inferencer(rows, QUERIES[0])
+
+
+def test_features_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match='"a" has NaN or infinite features'):
+        VideoFeatures.from_array(np.full((4, 8), np.nan), 'a', duration=4.0)
 
 
 def test_features_of_another_size_are_refused(inferencer):
@@ -194,6 +202,13 @@ def test_a_video_file_is_refused_where_the_extractor_is_unknown(inferencer, extr
 
 class _Extractor:
     clip_seconds = 0.5
+
+
+def test_other_weights_of_the_extractor_are_refused(inferencer, monkeypatch):
+    inferencer.read.features = dict(dim=8, extractor=dict(type='X'), weights_sha256='ab')
+    monkeypatch.setattr(EXTRACTORS, 'build', lambda config: _Extractor())
+    with pytest.raises(ValueError, match='their sha256 is None, it was ab'):
+        inferencer.read.extractor  # noqa: B018
 
 
 def test_features_of_a_video_are_extracted_once_and_broken_videos_are_reported(

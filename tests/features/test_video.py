@@ -125,6 +125,12 @@ def test_a_file_may_have_any_name(eight, tmp_path, name):
     assert pictures(eight.rename(tmp_path / name), 2) == [0, 2, 4, 6]
 
 
+def test_the_cover_of_a_song_is_no_video(tmp_path):
+    song = write_frames(tmp_path / 'song.mp4', [grey(3)], codec='mjpeg', pixels='yuvj420p', sound=2.0, cover=True)
+    with pytest.raises(ValueError, match='no pictures, only sound'):
+        probe_video(song)
+
+
 def broken_files(folder):
     """Files that cannot be read, by what a user should learn."""
     whole = write_frames(folder / 'whole.mkv', [np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mmvmr.datasets.feature_store import open_feature_store
+from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
 from mmvmr.datasets.vocabulary import Vocabulary
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -42,6 +42,15 @@ def test_packing_keeps_all_videos_and_writes_down_where_they_come_from(tiny_data
         pack_features.main([str(tiny_dataset.features), target])
     with pytest.raises(ValueError, match='already resampled to 16 clips'):
         pack_features.main([target, str(tmp_path / 'again')])
+
+
+def test_packing_again_keeps_what_a_store_says_of_its_extractor(tmp_path):
+    said = dict(extractor=dict(type='DescriptorExtractor'), weights_sha256=None, clip_seconds=0.5)
+    write_packed_store(tmp_path / 'all_rows', {'v': np.ones((5, 3))}, manifest=said)
+    pack_features.main([*map(str, [tmp_path / 'all_rows', tmp_path / 'p', '--num-clips', 2, '--dtype', 'float16'])])
+    packed = open_feature_store(tmp_path / 'p')
+    assert packed.read('v').shape == (2, 3)
+    assert packed.manifest.items() >= dict(said, source='all_rows', num_clips=2, dtype='float16').items()
 
 
 def test_packing_without_resampling_keeps_every_row(tiny_dataset, tmp_path):

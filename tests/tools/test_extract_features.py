@@ -41,6 +41,12 @@ class Patient(DescriptorExtractor):
             Path(os.environ['STUCK']).write_text(str(os.getpid()))
             time.sleep(600)
         return rows
+
+
+@EXTRACTORS.register_module()
+class Dying(DescriptorExtractor):
+    def __call__(self, frames, fps):
+        os._exit(9)
 """
 CONFIG = "custom_imports = dict(imports=['patient'])\nextractor = dict(type='Patient', saturation=50)\n"
 
@@ -176,6 +182,18 @@ def test_repaired_files_are_read_alone_and_nothing_is_left_over(root, at_once, k
     assert not target.with_name('killed.unfinished').exists()
 
 
+def test_a_process_that_dies_ends_the_run_with_advice(root, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(root))
+    with pytest.raises(ChildProcessError, match='Finished videos are kept.*fewer --workers'):
+        tool.extract_folder(root / 'videos', tmp_path / 'out', dict(type='Dying'), imports=['patient'])
+
+
+def test_force_replaces_a_store_and_nothing_else(tmp_path):
+    (tmp_path / 'thesis').mkdir()
+    with pytest.raises(FileExistsError, match='thesis exists'):
+        tool.extract_folder(tmp_path, tmp_path / 'thesis', dict(type='DescriptorExtractor'), overwrite=True)
+
+
 def extract(root, *more):
     return tool.main([str(root), str(root / 'out'), *(more or ('--extractor', 'DescriptorExtractor'))])
 
@@ -183,7 +201,8 @@ def extract(root, *more):
 @pytest.mark.parametrize('files, message', [
     (['a.mp4', 'more/a.avi'], "would both be video 'a'"),
     (['a.txt'], 'There is no video in .*Files with these suffixes are read'),
-    (['a.mp4', 'out/features.bin'], 'out exists.*--force')])
+    (['.hidden/a.mp4'], 'There is no video in'),
+    (['a.mp4', 'out/manifest.json'], 'out exists.*--force')])
 def test_folders_that_promise_no_good_are_refused_at_once(tmp_path, capsys, files, message):
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
