@@ -1,11 +1,12 @@
 import json
+import re
 import shutil
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from runs import make_runner, run_tool, write_config
+from runs import REPO, make_runner, run_tool, write_config
 from tiny import make_tiny_dataset
 from videos import write_frames
 
@@ -233,3 +234,11 @@ def test_the_tool_makes_an_index_answers_and_reports(tmp_path, filmed):
     (tmp_path / 'pairs.json').write_text(json.dumps([['où', 4.0, [0.0, 4.0], QUERIES[0]], ['x', 4.0, None, 'a ball.']]))
     output = run_tool([*tool, 'evaluate', tmp_path / 'index', tmp_path / 'pairs.json', '--windows', 1])
     assert '1 queries, 2 videos, 2 windows' in output and 'Median milliseconds per query: coarse' in output
+
+
+def test_the_code_of_the_page_runs(tmp_path, trained, monkeypatch, capsys):
+    _index(trained, tmp_path / 'videos.index')
+    monkeypatch.chdir(tmp_path)
+    block, = re.findall(r'```python\n(.*?)```', (REPO / 'docs' / 'search.md').read_text(encoding='utf-8'), re.DOTALL)
+    exec(block, {})
+    assert capsys.readouterr().out.count('vidéo') == 3
