@@ -149,7 +149,6 @@ class MomentRetrievalInferencer(BaseInferencer):
     @staticmethod
     def warn(sentences: Sentences) -> None:
         """Name the words that the model does not know."""
-        """Name the words that the model does not know."""
         for number in sentences.answerable:
             unknown = ', '.join(map(repr, sentences.unknown_words[number]))
             if unknown:
