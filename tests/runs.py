@@ -29,7 +29,8 @@ def write_config(path: Path, data: TinyDataset, method: str = 'mcmt', **changes)
         changes: Entries of the config to add or replace.
     """
     model = METHODS[method]
-    reconstructors = {task: dict(part, vocab_size=data.vocab_size) for task, part in model['reconstructors'].items()}
+    reconstructors = {task: dict(part, vocab_size=data.vocab_size)
+                      for task, part in model.get('reconstructors', {}).items()}
     loader = dict(batch_size=4, num_workers=0, collate_fn=dict(type='collate_moments'))
     entries = dict(
         model=dict(model, encoder=dict(model['encoder'], word_dim=300), reconstructors=reconstructors),

@@ -76,7 +76,7 @@ class MomentRetrievalInferencer(BaseInferencer):
         """
         sentences = read_sentences([queries] if isinstance(queries, str) else queries, self.recipe.vocabulary,
                                    self.recipe.max_words)
-        self._warn(sentences)
+        self.warn(sentences)
         sources = self._inputs_to_list(inputs)
         errors = [dict(query=sentences.texts[number], error=error) for number, error in sentences.problems.items()]
         predictions, records = [], []
@@ -99,7 +99,7 @@ class MomentRetrievalInferencer(BaseInferencer):
     def preprocess(self, video: VideoFeatures, batch_size: int, sentences: Sentences) -> Iterator[Dict]:
         """Batches of pairs of a window and a sentence, made as they are needed: memory does not grow with length."""
         windows = list(cut_windows(video, self.recipe))
-        pairs = (self.pair(video, clips, window, number, sentences) for window in windows
+        pairs = (self.pair(video.name, clips, window, number, sentences) for window in windows
                  for clips in [self.pipeline(window.rows)] for number in sentences.answerable)
         total = len(windows) * len(sentences.answerable)
         with tqdm(total=total, desc=Path(video.name).name, disable=len(windows) == 1 or not self.show_progress) as bar:
@@ -108,9 +108,9 @@ class MomentRetrievalInferencer(BaseInferencer):
                 bar.update(len(batch))
 
     @staticmethod
-    def pair(video: VideoFeatures, clips: torch.Tensor, window: Window, number: int, sentences: Sentences) -> Dict:
-        """The input of the model for a window with clips (1, T, Dv), and the sentence with that number."""
-        sample = MomentSample(metainfo=dict(video_id=video.name, query=sentences.texts[number], sample_idx=number,
+    def pair(video: str, clips: torch.Tensor, window: Window, number: int, sentences: Sentences) -> Dict:
+        """One window of the video of that name, as clips (1, T, Dv), and one sentence."""
+        sample = MomentSample(metainfo=dict(video_id=video, query=sentences.texts[number], sample_idx=number,
                                             start=window.start, duration=window.duration))
         return dict(inputs=Batch(clips, sentences.encoded.batch([number])), data_samples=[sample])
 
@@ -153,7 +153,8 @@ class MomentRetrievalInferencer(BaseInferencer):
         return list(inputs) if isinstance(inputs, (list, tuple)) and not isinstance(inputs, VideoFeatures) else [inputs]
 
     @staticmethod
-    def _warn(sentences: Sentences) -> None:
+    def warn(sentences: Sentences) -> None:
+        """Name the words that the model does not know."""
         for number in sentences.answerable:
             unknown = ', '.join(map(repr, sentences.unknown_words[number]))
             if unknown:

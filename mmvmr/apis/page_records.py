@@ -31,7 +31,7 @@ def page_records(inferencer: 'MomentRetrievalInferencer', video: VideoFeatures,
 def _explain(inferencer: 'MomentRetrievalInferencer', video: VideoFeatures, window: Window, query: str) -> Dict:
     recipe = inferencer.recipe
     sentences = read_sentences([query], recipe.vocabulary, recipe.max_words)
-    pair = inferencer.pair(video, inferencer.pipeline(window.rows), window, 0, sentences)
+    pair = inferencer.pair(video.name, inferencer.pipeline(window.rows), window, 0, sentences)
     return explain(inferencer.model, pair['inputs'], pair['data_samples'], recipe.vocabulary.words)[0]
 
 

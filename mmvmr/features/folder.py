@@ -68,7 +68,12 @@ def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: 
     if target.exists() and not (overwrite and (target / MANIFEST).is_file()):
         raise FileExistsError(f'{target} exists. Choose another folder, or remove it; a feature store is replaced by '
                               '--force (overwrite=True).')
-    videos = find_videos(folder)
+    return extract_videos(find_videos(folder), target, config, workers, imports)
+
+
+def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any], workers: int = 1,
+                   imports: Sequence[str] = ()) -> Dict[Path, str]:
+    """The same for files that are chosen by their ids; a store that is there is replaced."""
     import_modules_from_strings(list(imports))
     manifest = make_manifest(config, EXTRACTORS.build(dict(config)))
     unfinished = _open_unfinished(target.with_name(f'{target.name}.unfinished'), manifest)

@@ -1,0 +1,107 @@
+"""Coarse vectors: how well every word of the vocabulary fits every piece of a window, without a query.
+
+The coarse score of a window for a query is the best of its pieces, and that of a piece the sum over the words of the
+query. So the vectors of all windows are computed once, and a query takes one matrix product.
+"""
+from typing import Callable
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from mmvmr.apis.inferencer import MomentRetrievalInferencer
+from mmvmr.functional.masks import span_mask
+from mmvmr.registry import DATASETS
+from mmvmr.structures import Query
+
+PIECES = 16  # of a window; each is 1/8 of it, and overlaps the next by half
+HIDDEN_WORDS = 6  # of the query that is to be filled in
+SHRINKAGE = 0.025  # of the regression, per training video
+
+Coarse = Callable[[Tensor], Tensor]
+
+
+def make_coarse(inferencer: MomentRetrievalInferencer) -> Coarse:
+    """A function that turns the clips (1, T, Dv) of a window into coarse vectors (S, V).
+
+    They come from a reconstructor that fills in hidden words, if the model has one, else from a regression that is
+    fitted to the training pairs; see docs/search.md for what either is worth.
+
+    Raises:
+        FileNotFoundError: If the regression needs the training set, and it is not there.
+    """
+    for reconstructor in inferencer.model.reconstructors.values():
+        if hasattr(reconstructor, 'word_log_probs'):
+            word_dim = inferencer.recipe.vocabulary.vectors.shape[1]
+            return lambda clips: expected_words(inferencer.model, reconstructor, clips, word_dim)
+    weights = fit_words(inferencer.cfg)
+    return lambda clips: pool_pieces(clips[0].float()) @ weights
+
+
+def piece_spans(count: int) -> Tensor:
+    """Spans (S, 2) of the pieces, as fractions of the window.
+
+    Example:
+        >>> piece_spans(4)
+        tensor([[0.0000, 0.3750],
+                [0.1250, 0.6250],
+                [0.3750, 0.8750],
+                [0.6250, 1.0000]])
+    """
+    middles = (torch.arange(count) + 0.5) / count
+    return torch.stack([middles - 1 / count, middles + 1 / count], dim=1).clamp(0, 1)
+
+
+@torch.no_grad()
+def expected_words(model: nn.Module, reconstructor: nn.Module, clips: Tensor, word_dim: int) -> Tensor:
+    """Log-probabilities of the words in a query of hidden words alone, reconstructed from each piece.
+
+    Averaged over the positions of the query, as it is not known where a word will stand.
+
+    Args:
+        clips: (1, T, Dv).
+        word_dim: Dw.
+
+    Returns:
+        (S, V).
+    """
+    device = next(model.parameters()).device
+    ones = torch.ones(1, HIDDEN_WORDS, device=device)
+    features = torch.zeros(1, HIDDEN_WORDS, word_dim, device=device)
+    query = Query(features, mask=ones.bool(), word_ids=ones.long(), word_weights=ones, hidden=ones.bool())
+    video, query = model.encoder(clips.float().to(device), query)
+    masks = span_mask(piece_spans(PIECES), getattr(model.proposal_generator, 'num_clips', None) or clips.size(1))
+    words = reconstructor.word_log_probs(video, query, masks[None].to(device))[0]  # (S, N, V)
+    return words.exp().mean(dim=1).log().cpu()
+
+
+def pool_pieces(clips: Tensor) -> Tensor:
+    """Clips (T, Dv) -> the largest value of each feature in each piece, and 1 for the offset: (S, Dv + 1)."""
+    inside = span_mask(piece_spans(PIECES), len(clips)) > 0
+    pooled = torch.stack([clips[piece].amax(dim=0) for piece in inside])
+    return torch.cat([pooled, torch.ones(PIECES, 1)], dim=1)
+
+
+def fit_words(config: Config) -> Tensor:
+    """Ridge regression from whole training videos to the words that their sentences use.
+
+    Only pairs of a video and a sentence are seen, no timestamps.
+
+    Returns:
+        Weights (Dv + 1, V): pooled features times weights say how much likelier than usual each word is.
+    """
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    dataset.full_init()
+    rows = {}
+    for row, pair in enumerate(dataset.data_list):
+        rows.setdefault(pair['video_id'], []).append(row)
+    clips = torch.from_numpy(dataset.store.read_clips(list(rows), dataset.num_clips)).float()
+    features = clips.amax(dim=1).double()  # (N, Dv)
+    words = torch.zeros(len(rows), len(dataset.vocabulary), dtype=torch.float64)
+    for number, queries in enumerate(rows.values()):
+        words[number, torch.from_numpy(dataset.encoded.word_ids[queries]).flatten()] = 1
+    mean, std = features.mean(dim=0), features.std(dim=0, correction=0) + 1e-6
+    features, words = (features - mean) / std, words - words.mean(dim=0)
+    ridge = SHRINKAGE * len(rows) * torch.eye(features.size(1), dtype=torch.float64)
+    slopes = torch.linalg.solve(features.T @ features + ridge, features.T @ words) / std[:, None]
+    return torch.cat([slopes, -(mean @ slopes)[None]]).float()
