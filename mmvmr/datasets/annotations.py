@@ -5,15 +5,29 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 
+def read_text(path: Union[str, Path]) -> str:
+    """Read a text file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'"{path}" is not a text in UTF-8 ({error.reason} at byte {error.start}). Is it damaged, '
+                         'packed, or in another encoding? Fetch it again, or save it as UTF-8.') from error
+
+
 def read_json(path: Union[str, Path]) -> Any:
     """Read a JSON file.
 
     Raises:
         ValueError: If it is none.
     """
+    text = read_text(path)
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
-    except ValueError as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'"{path}" is not a JSON file ({error}). Is it cut off, or in another format?') from error
 
 

@@ -3,7 +3,7 @@ import csv
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-from mmvmr.datasets.annotations import clamp_span
+from mmvmr.datasets.annotations import clamp_span, read_text
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
 
@@ -55,7 +55,7 @@ class CharadesSTA(MomentDataset):
             raise ValueError(f'"{self.ann_file}" gives no durations: set `durations` to Charades_v1_train.csv or '
                              'Charades_v1_test.csv.')
         durations, pairs = self._read_durations(), []
-        for number, line in enumerate(Path(self.ann_file).read_text(encoding='utf-8').splitlines(), start=1):
+        for number, line in enumerate(read_text(self.ann_file).splitlines(), start=1):
             head, separator, query = line.partition('##')
             fields = head.split()
             if not separator or len(fields) != 3:
@@ -69,8 +69,11 @@ class CharadesSTA(MomentDataset):
         return pairs
 
     def _read_durations(self) -> Dict[str, float]:
-        with open(self.durations, encoding='utf-8', newline='') as file:
-            rows = csv.DictReader(file)
-            if not {'id', 'length'} <= set(rows.fieldnames or ()):
-                raise ValueError(f'"{self.durations}" should have the columns id and length, got {rows.fieldnames}.')
+        rows = csv.DictReader(read_text(self.durations).splitlines())
+        if not {'id', 'length'} <= set(rows.fieldnames or ()):
+            raise ValueError(f'"{self.durations}" should have the columns id and length, got {rows.fieldnames}.')
+        try:
             return {row['id']: float(row['length']) for row in rows}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'"{self.durations}", line {rows.line_num}: the length should be a number of seconds '
+                             f'({error}). Is the file damaged?') from error

@@ -28,11 +28,14 @@ class Hdf5Store:
         self.path = Path(path)
         self._file: Optional[h5py.File] = None
         self._pid: Optional[int] = None
-        self.video_ids: List[str] = list(self._open())
+        try:
+            self.video_ids: List[str] = list(self._open())
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise ValueError(f'{self.path} cannot be listed ({error}). The file is damaged: fetch it again.') from error
         if not self.video_ids:
             raise ValueError(f'{self.path} holds no dataset at all: expected one per video.')
         self._known = set(self.video_ids)
-        self.dim: int = self._dataset(self.video_ids[0]).shape[-1]
+        self.dim: int = check_rows(self._read(self.video_ids[0]), self.video_ids[0]).shape[-1]
         self.close()  # whoever reads opens the file anew, after a fork if there is one
 
     def _open(self) -> h5py.File:
@@ -53,17 +56,19 @@ class Hdf5Store:
             node = node['c3d_features'] if 'c3d_features' in node else node[next(iter(node))]
         return node
 
+    def _read(self, video_id: str) -> np.ndarray:
+        try:
+            return self._dataset(video_id)[()]
+        except (OSError, KeyError, RuntimeError, TypeError, UnicodeDecodeError) as error:  # what h5py says of what is damaged
+            raise ValueError(f'{self.path}: video {video_id!r} cannot be read ({error}). The file is damaged: fetch '
+                             'it again.') from error
+
     def __contains__(self, video_id: str) -> bool:
         return video_id in self._known
 
     def read(self, video_id: str) -> np.ndarray:
         """(N, Dv) rows of one video."""
-        try:
-            rows = self._dataset(video_id)[()]
-        except OSError as error:
-            raise ValueError(f'{self.path}: video {video_id!r} cannot be read ({error}). The file is damaged: fetch '
-                             'it again.') from error
-        return check_rows(rows, video_id, self.dim)
+        return check_rows(self._read(video_id), video_id, self.dim)
 
     def read_clips(self, video_ids: Iterable[str], num_clips: int) -> np.ndarray:
         """(B, T, Dv) clips of several videos."""
@@ -92,7 +97,7 @@ class NpyFolder:
         path = self.path / f'{video_id}.npy'
         try:
             return np.load(path, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except Exception as error:  # a damaged header can fail anywhere inside np.load
             raise ValueError(f'{path} cannot be read ({error}): fetch or extract it again.') from error
 
     def __contains__(self, video_id: str) -> bool:

@@ -37,6 +37,13 @@ class PackedStore:
         if self.manifest.get('format') != FORMAT:
             raise ValueError(f'{self.path / MANIFEST} has format {self.manifest.get("format")!r}, expected {FORMAT!r}. '
                              'Pack the features again with tools/misc/pack_features.py.')
+        try:
+            self._read_head(index)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f'{self.path} has no complete {MANIFEST} and {INDEX} ({type(error).__name__}: {error}). '
+                             'Pack the features again with tools/misc/pack_features.py.') from error
+
+    def _read_head(self, index: Dict) -> None:
         self.video_ids: List[str] = index['video_ids']
         self.num_rows: List[int] = index['num_rows']  # of the source, before resampling
         if _sha256(self.video_ids) != self.manifest['sha256_of_ids']:
@@ -180,7 +187,10 @@ def _sha256(video_ids: Iterable[str]) -> str:
 
 def _read_json(path: Path) -> Dict:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        if not isinstance(content, dict):
+            raise ValueError(f'it holds a {type(content).__name__}')
+        return content
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f'{path} cannot be read ({error}): the packed store is incomplete. Pack the features again '
                          'with tools/misc/pack_features.py.') from error

@@ -54,7 +54,7 @@ class InputRecipe(NamedTuple):
             return cls(Vocabulary.load(path.with_name(VOCABULARY)), **settings)
         except FileNotFoundError:
             raise
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f'"{path}" cannot be read ({error}). Copy the run again; without {RECIPE} and '
                              f'{VOCABULARY}, the files that the config names are used.') from error
 

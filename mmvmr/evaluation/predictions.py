@@ -77,7 +77,7 @@ def read_predictions(path: Union[str, Path]) -> pd.DataFrame:
         try:
             row = json.loads(line)
             missing = [column for column in COLUMNS if column not in row]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f'"{path}", line {number} is no prediction ({error}). Is the file cut off? '
                              f'{remedy}') from error
         if missing:
