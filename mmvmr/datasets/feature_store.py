@@ -30,7 +30,7 @@ class Hdf5Store:
         self._pid: Optional[int] = None
         try:
             self.video_ids: List[str] = list(self._open())
-        except (RuntimeError, UnicodeDecodeError) as error:
+        except (RuntimeError, UnicodeDecodeError) as error:  # what h5py says of a damaged index
             raise ValueError(f'{self.path} cannot be listed ({error}). The file is damaged: fetch it again.') from error
         if not self.video_ids:
             raise ValueError(f'{self.path} holds no dataset at all: expected one per video.')
@@ -48,20 +48,20 @@ class Hdf5Store:
             self._pid = os.getpid()
         return self._file
 
-    def _dataset(self, video_id: str) -> h5py.Dataset:
-        node = self._open()[video_id]
-        if isinstance(node, h5py.Group):
-            if len(node) != 1 and 'c3d_features' not in node:
-                raise ValueError(f'{self.path}: group {video_id!r} holds {sorted(node)}, expected one dataset.')
-            node = node['c3d_features'] if 'c3d_features' in node else node[next(iter(node))]
-        return node
-
     def _read(self, video_id: str) -> np.ndarray:
         try:
-            return self._dataset(video_id)[()]
-        except (OSError, KeyError, RuntimeError, TypeError, UnicodeDecodeError) as error:  # what h5py says of what is damaged
+            node, names = self._open()[video_id], []
+            if isinstance(node, h5py.Group):
+                names = sorted(node)
+                wanted = [name for name in names if name == 'c3d_features'] or names
+                node = node[wanted[0]] if len(wanted) == 1 else None
+            rows = None if node is None else node[()]
+        except Exception as error:  # a damaged file can fail anywhere inside h5py
             raise ValueError(f'{self.path}: video {video_id!r} cannot be read ({error}). The file is damaged: fetch '
                              'it again.') from error
+        if rows is None:
+            raise ValueError(f'{self.path}: group {video_id!r} holds {names}, expected one dataset.')
+        return rows
 
     def __contains__(self, video_id: str) -> bool:
         return video_id in self._known
