@@ -1,13 +1,10 @@
 """Which checkpoints a run writes, and what a resumed run does with them."""
-import random
 import shutil
-import signal
-import time
 
 import pytest
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub
-from runs import make_runner, run_tool, same, start_tool, weights, write_config
+from runs import make_runner, same, weights, write_config
 
 from mmvmr.engine.checkpoint import load_checkpoint
 from mmvmr.registry import EVALUATORS
@@ -104,25 +101,3 @@ def test_checkpoint_of_another_model_cannot_be_resumed(scripted):
 def test_choosing_by_what_is_not_measured_is_explained(scripted):
     with pytest.raises(ValueError, match=r"chosen by \['recall'\], but validation measures \['score'\].*save_best"):
         scripted([1.0], 'run', {'default_hooks.checkpoint.save_best': 'recall'})
-
-
-def test_killed_run_continues_as_if_nothing_had_happened(tmp_path, tiny_dataset):
-    early = dict(STOP_EARLY, monitor='reconstruction_margin', patience=1000)
-    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=30),
-                        default_hooks=dict(early_stopping=early))
-    command = ['tools/train.py', file, '--work-dir', tmp_path / 'killed', '--resume']
-    process = start_tool(command)
-    while not (tmp_path / 'killed' / 'epoch_1.pth').exists() and process.poll() is None:
-        time.sleep(0.01)
-    delay = random.uniform(0, 1)
-    time.sleep(delay)
-    process.kill()
-    output = process.communicate()[0]
-    assert process.returncode == -signal.SIGKILL, output
-    assert 'resumed epoch: ' in run_tool(command)
-    make_runner(file, tmp_path / 'straight').train()
-    killed, straight = (load_checkpoint(tmp_path / name / 'epoch_30.pth') for name in ('killed', 'straight'))
-    assert same(killed['state_dict'], straight['state_dict']), f'killed {delay} s after the first checkpoint'
-    for key in ('best_score', 'early_stopping'):
-        assert killed['message_hub']['runtime_info'][key] == straight['message_hub']['runtime_info'][key]
-    assert _names(tmp_path / 'killed') == _names(tmp_path / 'straight')
