@@ -56,8 +56,8 @@ def test_full_disk_ends_a_run_with_a_message_and_loses_nothing(tmp_path, tiny_da
     run_tool(['tools/train.py', file, '--work-dir', run, '--cfg-options', 'train_cfg.max_epochs=1'])
     kept = {path.name: path.read_bytes() for path in run.glob('*.pth')}
     blocks = (run / 'epoch_1.pth').stat().st_size // 1024 // 2
-    output = run_tool(['bash', '-c', f'ulimit -f {blocks}; exec "$0" "$@"', 'python', 'tools/train.py', file, '--work-dir',
-                       run, '--resume'], 1)
+    limited = ['bash', '-c', f'ulimit -f {blocks}; exec "$0" "$@"', 'python']
+    output = run_tool([*limited, 'tools/train.py', file, '--work-dir', run, '--resume'], 1)
     assert 'File too large' in output and 'Traceback' not in output
     assert {path.name: path.read_bytes() for path in run.glob('*.pth')} == kept
     assert not list(run.glob('.*partial'))
