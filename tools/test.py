@@ -13,7 +13,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmvmr.engine.checkpoint import find_weights, load_weights
-from mmvmr.engine.launch import end_processes, friendly_errors, read_config, start_processes
+from mmvmr.engine.launch import check_model, end_processes, friendly_errors, read_config, start_processes
 from mmvmr.evaluation.probes import PROBES, apply_probe
 
 
@@ -51,6 +51,7 @@ def keep_test_parts(config: Config, out_file: str) -> None:
 def main() -> None:
     args = parse_args()
     config = read_config(args.config, args.cfg_options, args.work_dir)
+    check_model(config)
     config.launcher = args.launcher
     name = 'predictions.jsonl' if args.probe is None else f'predictions_{args.probe}.jsonl'
     keep_test_parts(config, args.out or str(Path(config.work_dir, name)))

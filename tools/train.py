@@ -16,7 +16,14 @@ from mmengine.runner import Runner
 
 from mmvmr.engine.checkpoint import find_latest
 from mmvmr.engine.interruption import Terminated
-from mmvmr.engine.launch import end_processes, friendly_errors, read_config, start_processes, use_mixed_precision
+from mmvmr.engine.launch import (
+    check_model,
+    end_processes,
+    friendly_errors,
+    read_config,
+    start_processes,
+    use_mixed_precision,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,6 +74,7 @@ def apply_flags(config: Config, args: argparse.Namespace) -> None:
 def main() -> None:
     args = parse_args()
     config = read_config(args.config, args.cfg_options, args.work_dir)
+    check_model(config)
     apply_flags(config, args)
     start_processes(args.launcher)
     runner = Runner.from_cfg(config)

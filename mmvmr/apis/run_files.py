@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.input_recipe import RECIPE, InputRecipe
-from mmvmr.engine.launch import read_config
+from mmvmr.engine.launch import check_model, read_config
 from mmvmr.registry import DATASETS
 
 
@@ -30,6 +30,7 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
     if not isinstance(model, Config):
         weights = weights or (model if Path(model).is_dir() else None)
         model = read_config(_config_of(Path(model)) if Path(model).is_dir() else str(model))
+    check_model(model)
     if weights is None:
         raise ValueError('A config needs a checkpoint beside it: give one, or the folder of a run instead of the '
                          'config.')

@@ -96,10 +96,14 @@ def read_config(path: str, options: Optional[dict] = None, work_dir: Optional[st
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: If an entry is misspelled.
+        ValueError: If it cannot be read, or an entry is misspelled.
     """
     path = find_config(path)
-    file = Config.fromfile(path)
+    try:
+        file = Config.fromfile(path)
+    except Exception as error:  # a config is Python, which can fail in any way
+        raise ValueError(f'The config "{path}" cannot be read ({type(error).__name__}: {error}). It should be a Python '
+                         'file, see docs/configs.md; its `_base_` files count from its own folder.') from error
     config = FormattedOnce(file.to_dict(), cfg_text=file.text, filename=file.filename)
     if 'batch_size' in config.get('train_dataloader', {}):  # the learning rate in a file belongs to its batch size
         config.setdefault('auto_scale_lr', dict(base_batch_size=config.train_dataloader.batch_size, enable=False))
@@ -107,6 +111,17 @@ def read_config(path: str, options: Optional[dict] = None, work_dir: Optional[st
     config.merge_from_dict(options or {})
     config.work_dir = work_dir or config.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
     return config
+
+
+def check_model(config: Config) -> None:
+    """Refuse a config without a model.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if not isinstance(config.get('model'), dict):
+        raise ValueError(f'The config "{config.filename}" describes no model: expected `model = dict(type=...)`, got '
+                         f'{config.get("model")!r}.')
 
 
 def start_processes(launcher: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from runs import REPO, write_config
 
-from mmvmr.engine.launch import find_config, read_config, start_processes, use_mixed_precision
+from mmvmr.engine.launch import check_model, find_config, read_config, start_processes, use_mixed_precision
 
 
 def test_config_is_found_by_path_and_by_name():
@@ -36,6 +36,19 @@ def test_misspelled_entries_are_refused(tmp_path, tiny_dataset):
     with pytest.raises(ValueError, match='"modle" is no entry .* Did you mean model'):
         read_config(file, {'modle.span_level': 0.3})
     assert read_config(file, {'hidden_size': 4, 'compile': True}).compile
+
+
+@pytest.mark.parametrize('text, message', [
+    (b'model = dict(', "cannot be read .SyntaxError: '.' was never closed"),
+    (b'_base_ = ["absent.py"]', 'cannot be read .FileNotFoundError'),
+    (b'\xff', 'cannot be read .UnicodeDecodeError'),
+    (b'model = undefined + 1', "cannot be read .NameError: name 'undefined'"),
+    (b'', 'describes no model.* got None'),
+    (b'model = 3', 'describes no model.* got 3')])
+def test_config_that_is_none_is_explained(tmp_path, text, message):
+    (tmp_path / 'mine.py').write_bytes(text)
+    with pytest.raises(ValueError, match=f'mine.py" {message}'):
+        check_model(read_config(str(tmp_path / 'mine.py')))
 
 
 def test_text_of_a_config_follows_its_changes(tmp_path, tiny_dataset):
