@@ -67,7 +67,7 @@ def test_page_of_the_test_split_needs_a_test_and_shows_its_predictions(tmp_path,
 
 def test_folder_that_is_no_run_is_refused(tmp_path, run, refuse):
     assert 'There is no checkpoint' in refuse(tmp_path / 'absent')
-    assert 'There are no files in' in refuse(run, '--videos', tmp_path / 'absent')
+    assert 'There is no folder' in refuse(run, '--videos', tmp_path / 'absent')
     (run / 'config.py').unlink()
     shutil.rmtree(next(run.glob('*/vis_data')))
     assert 'says where the val split is' in refuse(run)

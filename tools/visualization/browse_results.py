@@ -18,6 +18,7 @@ from tqdm import tqdm
 from mmvmr.engine.checkpoint import find_weights, load_weights
 from mmvmr.engine.launch import friendly_errors, read_config
 from mmvmr.evaluation.predictions import read_predictions
+from mmvmr.features.folder import find_videos
 from mmvmr.registry import MODELS
 from mmvmr.visualization.explanation import explain
 from mmvmr.visualization.page import write_page
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--split', choices=['val', 'test'], default='val')
     parser.add_argument('--predictions', type=Path, help='for the test split: predictions.jsonl of tools/test.py '
                         '(that in the folder of the run)')
-    parser.add_argument('--videos', type=Path, help='folder with <video id>.* files, to play them and show frames')
+    parser.add_argument('--videos', type=Path, help='folder of videos named by their ids, to play them and show frames')
     parser.add_argument('--frames', type=int, default=32, help='pictures per video in the page, 0 for none (32)')
     parser.add_argument('--num', type=int, help='the first NUM queries only')
     parser.add_argument('--out', type=Path, help='the page (page_<split>.html in the folder of the run)')
@@ -60,18 +61,6 @@ def check_same_queries(loader: DataLoader, predictions: Path) -> None:
     queries = [pair['query'] for pair in loader.dataset.data_list]
     if read_predictions(predictions)['query'].tolist() != queries:
         raise ValueError(f'"{predictions}" is about other queries than the test split of this run.')
-
-
-def find_videos(folder: Path) -> dict:
-    """Files of a folder by the id of their video.
-
-    Raises:
-        FileNotFoundError: If there is no such folder, or nothing in it.
-    """
-    files = {file.stem: file for file in sorted(folder.glob('*')) if file.is_file()}
-    if not files:
-        raise FileNotFoundError(f'There are no files in "{folder}"; expected videos named <video id>.mp4 or similar.')
-    return files
 
 
 def explain_all(config: Config, weights: str, loader: DataLoader, num: int) -> Iterator[dict]:
