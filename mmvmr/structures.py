@@ -35,20 +35,21 @@ class Query(NamedTuple):
     hidden: Optional[Tensor] = None  # (B, L) bool, True on words that the reconstructors must not see
     blank: Optional[Tensor] = None  # (D,) what a hidden word is replaced by
     readout: Optional[Tensor] = None  # (B, 1, D) token after the last clip, from which proposals may be read
+    seeds: Optional[Tensor] = None  # (B,) int64, what random choices for a pair depend on; in training only
 
 
 class Batch(NamedTuple):
     """What the data preprocessor hands to the model."""
     video: Tensor  # (B, T, Dv) clip features
     query: Query
-    same_video: Optional[Tensor] = None  # (B, B) bool: are pairs i and j of one video? in training only
+    video_ids: Optional[Tensor] = None  # (B,) int64, equal in pairs of one video; without, each has its own
 
 
 class Clips(NamedTuple):
     """What a generator that scores clip by clip knows of single clips, for the losses that judge clips (MSCL)."""
     scores: Tensor  # (B, T) in (0, 1), how well the clip matches the query
     features: Tensor  # (B, T, E) of unit length, for contrast between clips
-    mismatched: Optional[Tensor]  # (B, R, T) under the queries of the next R pairs, round the batch; in training only
+    mismatched: Optional[Tensor]  # (B, R, T) under the queries of the next R pairs, round the whole batch; in training
 
 
 class Proposals(NamedTuple):
@@ -63,7 +64,7 @@ class Outputs(NamedTuple):
     """Everything that the losses and the ranker may look at."""
     video: Tensor  # (B, T, D)
     query: Query
-    same_video: Optional[Tensor]  # (B, B) bool
+    video_ids: Optional[Tensor]  # (B,) int64
     components: Proposals  # what the generator proposed
     proposals: Proposals  # the same, or what the combiner made of it
     nll: Dict[str, Dict[str, Tensor]]  # nll[task][mask name] -> (B, K) or (B, 1), lower is better; see MomentRetriever

@@ -1,5 +1,6 @@
 """The base of all data sets: annotations, features and words -> batches."""
 import copy
+import hashlib
 import logging
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Union
@@ -174,7 +175,8 @@ class MomentDataset(BaseDataset):
         self.full_init()
         if self.store is None:
             raise RuntimeError('This dataset holds annotations only: give it features and a vocabulary to get batches.')
-        batch = dict(inputs=Batch(video=self.videos(indices), query=self.queries(indices)))
+        numbers = torch.tensor([_number(self.data_list[index]['video_id']) for index in indices])
+        batch = dict(inputs=Batch(video=self.videos(indices), query=self.queries(indices), video_ids=numbers))
         if self.test_mode:
             batch['data_samples'] = [self.sample(index) for index in indices]
         return batch
@@ -244,6 +246,11 @@ class MomentDataset(BaseDataset):
                 pairs, queries = [pairs[row] for row in known], queries.take(known)
         self.encoded = queries
         return pairs
+
+
+def _number(video_id: str) -> int:
+    """64 bits that stand for a video in all data sets and processes."""
+    return int.from_bytes(hashlib.blake2b(video_id.encode(), digest_size=8).digest(), 'little', signed=True)
 
 
 def _check_choice(name: str, value: Optional[str], choices: Sequence[Optional[str]]) -> None:

@@ -1,38 +1,40 @@
 """Hiding words of a query, reading it backwards, and scoring how well it was filled in again."""
+from typing import Optional
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmvmr.functional.noise import gumbel, pair_noise
 from mmvmr.structures import Query
 
 _GOLDEN = 0.6180339887498949  # multiples of the golden ratio spread evenly over [0, 1)
 
 
-def hide_words(weights: Tensor, mask: Tensor, one_in: int = 3, random: bool = True) -> Tensor:
+def hide_words(weights: Tensor, mask: Tensor, one_in: int = 3, seeds: Optional[Tensor] = None) -> Tensor:
     """Choose max(n // ``one_in``, 1) of the n words of each query, without replacement.
 
     A word is drawn with a probability proportional to exp(weight) (CNM section "Mask Conditioned Reconstruction").
-    Drawing k without replacement equals keeping the k largest of weight + Gumbel noise, which needs no loop. With
-    ``random=False`` the noise is a fixed sequence over the positions: the choice then depends on the query alone, not
-    on the state of a random generator or on the rest of the batch.
+    Drawing k without replacement equals keeping the k largest of weight + Gumbel noise, which needs no loop. Without
+    seeds the noise is a fixed sequence over the positions: the choice then depends on the query alone.
 
     Args:
         weights: (B, L).
         mask: (B, L) bool, True on words.
+        seeds: (B,) int64, what the draw for each query depends on.
 
     Returns:
         (B, L) bool, True on the words to hide.
 
     Example:
-        >>> hide_words(torch.tensor([[1.0, 9.0, 1.0, 0.0]]), torch.tensor([[True, True, True, False]]), random=False)
+        >>> hide_words(torch.tensor([[1.0, 9.0, 1.0, 0.0]]), torch.tensor([[True, True, True, False]]))
         tensor([[False,  True, False, False]])
     """
-    if random:
-        uniform = torch.rand_like(weights)
-    else:
+    if seeds is None:
         uniform = (torch.arange(1, weights.size(1) + 1, device=weights.device, dtype=weights.dtype) * _GOLDEN).frac()
-    noise = -(-uniform.clamp(1e-7, 1 - 1e-7).log()).log()
-    keys = (weights + noise).masked_fill(~mask, -torch.inf)
+    else:
+        uniform = pair_noise(seeds, weights.size(1))
+    keys = (weights + gumbel(uniform)).masked_fill(~mask, -torch.inf)
     ranks = keys.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     counts = (mask.sum(dim=1, keepdim=True) // one_in).clamp(min=1)
     return (ranks < counts) & mask

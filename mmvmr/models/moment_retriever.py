@@ -102,7 +102,7 @@ class MomentRetriever(BaseModel):
         if self.combiner is not None:
             explain = self.reconstructors['query'].explain
             proposals = self.combiner(components, video, query, lambda masks: explain(video, query, masks))
-        return Outputs(video, query, batch.same_video, components, proposals, nll={})
+        return Outputs(video, query, batch.video_ids, components, proposals, nll={})
 
     def _oppose(self, outputs: Outputs, negatives: Sequence[str]) -> Dict[str, Tensor]:
         """Masks (B, K or 1, T') of the negatives of all proposals, by name."""

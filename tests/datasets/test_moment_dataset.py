@@ -27,9 +27,11 @@ def write_pairs(tiny, *pairs, **changes):
 
 
 def test_a_training_batch_holds_no_ground_truth(tiny_dataset):
-    batch = DATASETS.build(tiny_dataset.train).__getitems__([0, 3])
+    batch = DATASETS.build(tiny_dataset.train).__getitems__([0, 3, 1])
     assert set(batch) == {'inputs'}
-    assert batch['inputs'].video.shape == (2, 16, 8) and batch['inputs'].same_video is None
+    assert batch['inputs'].video.shape == (3, 16, 8)
+    first, other, again = batch['inputs'].video_ids.tolist()  # two pairs per video
+    assert first == again != other
 
 
 def test_a_batch_holds_the_clips_and_words_of_its_pairs(tiny_dataset):

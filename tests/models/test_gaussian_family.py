@@ -20,7 +20,7 @@ COMPONENTS = Proposals(
 
 def _encoded(batch):
     torch.manual_seed(0)
-    hidden = hide_words(batch.query.word_weights, batch.query.mask, random=False)
+    hidden = hide_words(batch.query.word_weights, batch.query.mask)
     encoder = LinearEncoder(8, 6, 16).eval()
     return encoder(batch.video, batch.query._replace(hidden=hidden))
 
@@ -180,7 +180,7 @@ def test_inverse_reconstruction_is_that_of_the_reversed_query():
     batch, masks = make_batch(lengths=(4, 4)), torch.rand(2, 1, 10)
     flipped = batch.query._replace(features=batch.query.features.flip(1), word_ids=batch.query.word_ids.flip(1),
                                    hidden=None)
-    hidden = hide_words(batch.query.word_weights, batch.query.mask, random=False)
+    hidden = hide_words(batch.query.word_weights, batch.query.mask)
     torch.manual_seed(0)
     encoder = LinearEncoder(8, 6, 16).eval()
     plain = encoder(batch.video, batch.query._replace(hidden=hidden))

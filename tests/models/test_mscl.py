@@ -14,9 +14,9 @@ from mmvmr.registry import MODELS
 from mmvmr.structures import Clips, Outputs, Proposals
 
 
-def _outputs(scores, mismatched=None, same_video=None, features=None):
+def _outputs(scores, mismatched=None, video_ids=None, features=None):
     clips = Clips(scores, features, mismatched)
-    return Outputs(torch.zeros(len(scores), 1, 1), None, same_video, Proposals(None, None, None, clips), None, {})
+    return Outputs(torch.zeros(len(scores), 1, 1), None, video_ids, Proposals(None, None, None, clips), None, {})
 
 
 def _co_attention():
@@ -88,19 +88,19 @@ def test_matching_is_focal_cross_entropy_of_the_mean_of_the_highest_scores():
 
 def test_query_of_the_same_video_is_no_negative():
     scores, mismatched = torch.full((3, 4), 0.5), torch.rand(3, 2, 4)
-    same = torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]]).bool()  # pairs 0 and 1 are of one video
+    videos = torch.tensor([7, 7, 5])  # pairs 0 and 1 are of one video
     r = mismatched.amax(dim=-1)  # the highest of four
     others = torch.stack([r[0, 1], r[1, 0], r[2, 0], r[2, 1]])  # queries 2 | 2 | 0, 1
     expected = -0.25 * math.log(0.5) - (others.square() * (1 - others).log()).mean()
-    loss = MatchingLoss(share=0.25)(_outputs(scores, mismatched, same))
+    loss = MatchingLoss(share=0.25)(_outputs(scores, mismatched, videos))
     assert loss.item() == pytest.approx(expected.item())
 
 
 def test_one_pair_has_nothing_to_be_told_from():
     scores = torch.full((1, 4), 0.5)
     alone = MatchingLoss()(_outputs(scores)).item()
-    for same in (None, torch.ones(1, 1, dtype=torch.bool)):
-        assert MatchingLoss()(_outputs(scores, torch.rand(1, 2, 4), same)).item() == pytest.approx(alone)
+    for videos in (None, torch.tensor([3])):
+        assert MatchingLoss()(_outputs(scores, torch.rand(1, 2, 4), videos)).item() == pytest.approx(alone)
 
 
 def test_matching_is_finite_where_scores_are_zero_or_one():

@@ -61,10 +61,3 @@ def test_transformers_are_shared_only_where_there_are_some(monkeypatch):
         MODELS.build(broken)
 
 
-def test_pairs_of_one_video_are_known_in_training_only():
-    preprocessor = MODELS.build(dict(type='MomentDataPreprocessor'))
-    batch = make_batch()
-    batch = batch._replace(video=batch.video[[0, 1, 0]])
-    same = preprocessor(dict(inputs=batch), True)['inputs'].same_video
-    assert same.tolist() == [[True, False, True], [False, True, False], [True, False, True]]
-    assert preprocessor(dict(inputs=batch), False)['inputs'].same_video is None

@@ -1,7 +1,10 @@
 """Clips that have looked at the words of a query."""
+from typing import Tuple
+
 import torch
 from torch import Tensor, nn
 
+from mmvmr.functional.global_batch import gather_padded, places
 from mmvmr.models.layers.attention import Attention
 from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
 from mmvmr.registry import MODELS
@@ -38,20 +41,29 @@ class CoAttention(nn.Module):
             video: (B, T, D).
             words: (B, N, D).
             word_mask: (B, N) bool, True on words.
-            num_queries: M, how many queries each video is read for: that of its own pair, of the next pair, and so on.
+            num_queries: M, how many queries each video is read for: that of its own pair, of the next pair, and so on,
+                round the batch of all processes that train together.
 
         Returns:
             (B, M, T, D).
         """
-        rows = torch.arange(len(words), device=words.device)
-        rows = (rows.unsqueeze(1) + torch.arange(num_queries, device=words.device)) % len(words)  # (B, M)
-        words, word_mask = self._read_words(words, word_mask)[rows], word_mask[rows]  # (B, M, N, D), (B, M, N)
+        words, word_mask = self._queries(self._read_words(words, word_mask), word_mask, num_queries)
         clips = self._read_clips(video).unsqueeze(1)  # (B, 1, T, D)
         attended = self.cross_attention(clips, words, word_mask[:, :, None, None])
         clips = self.cross_norm(clips + self.dropout(attended))  # (B, M, T, D)
         shares = self.pool(words).masked_fill(~word_mask.unsqueeze(-1), -torch.inf).softmax(dim=2)
         query = (shares * words).sum(dim=2, keepdim=True)  # (B, M, 1, D)
         return clips * self.gate(query).sigmoid()
+
+    @staticmethod
+    def _queries(words: Tensor, mask: Tensor, count: int) -> Tuple[Tensor, Tensor]:
+        """Of each pair the queries of the next ``count`` pairs, its own first: (B, M, N, D) and (B, M, N)."""
+        if count == 1:
+            return words.unsqueeze(1), mask.unsqueeze(1)
+        rows = places(len(words)).to(words.device).unsqueeze(1) + torch.arange(count, device=words.device)
+        words, mask = gather_padded(words), gather_padded(mask)
+        rows = rows % len(words)
+        return words[rows], mask[rows]
 
     def _read_words(self, words: Tensor, mask: Tensor) -> Tensor:
         words = self.positions(words).unsqueeze(1)

@@ -1,7 +1,10 @@
 """A video should match its own query and no query of another video."""
+from typing import Optional
+
 import torch
 from torch import Tensor, nn
 
+from mmvmr.functional.global_batch import gather_pairs, places
 from mmvmr.registry import LOSSES
 from mmvmr.structures import Outputs
 
@@ -30,8 +33,9 @@ class MatchingLoss(nn.Module):
         if clips.mismatched is not None:
             mismatched = self._video_score(clips.mismatched)  # (B, R)
             losses = -mismatched.square() * (1 - mismatched).log()
-            other = _are_of_other_videos(outputs, mismatched.size(1))
-            loss = loss + (losses * other).sum() / other.sum().clamp(min=1)
+            other = _are_of_other_videos(outputs.video_ids, mismatched)
+            count = gather_pairs(other.sum().unsqueeze(0))  # of each process
+            loss = loss + len(count) * (losses * other).sum() / count.sum().clamp(min=1)
         return self.loss_weight * loss
 
     def _video_score(self, scores: Tensor) -> Tensor:
@@ -40,11 +44,10 @@ class MatchingLoss(nn.Module):
         return scores.topk(count, dim=-1).values.mean(dim=-1).clamp(1e-6, 1 - 1e-6)
 
 
-def _are_of_other_videos(outputs: Outputs, num_queries: int) -> Tensor:
-    """(B, R) bool: is pair i + 1 + r, counted round the batch, of another video than pair i?"""
-    batch, device = len(outputs.video), outputs.video.device
-    rows = torch.arange(batch, device=device).unsqueeze(1)
-    columns = (rows + 1 + torch.arange(num_queries, device=device)) % batch
-    if outputs.same_video is None:
-        return columns != rows
-    return ~outputs.same_video[rows, columns]
+def _are_of_other_videos(video_ids: Optional[Tensor], mismatched: Tensor) -> Tensor:
+    """Is pair i + 1 + r, counted round the batch of all processes, of another video than pair i? (B, R) bool."""
+    rows = places(len(mismatched)).to(mismatched.device)
+    own = rows if video_ids is None else video_ids
+    others = gather_pairs(own)
+    columns = rows.unsqueeze(1) + 1 + torch.arange(mismatched.size(1), device=rows.device)
+    return own.unsqueeze(1) != others[columns % len(others)]

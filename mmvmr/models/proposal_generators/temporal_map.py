@@ -1,5 +1,5 @@
 """Proposals as cells of two-dimensional maps of the video, start by end, at several scales."""
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -9,11 +9,13 @@ from torch.utils.checkpoint import checkpoint
 
 from mmvmr.functional.maps import max_pool_moments, moment_index, neighbour_weights, valid_cells
 from mmvmr.functional.masks import span_mask
+from mmvmr.functional.noise import gumbel, pair_noise
 from mmvmr.functional.spans import temporal_nms
 from mmvmr.registry import PROPOSAL_GENERATORS
 from mmvmr.structures import Proposals, Query
 
 _TEMPERATURE = 0.1  # of the draw among the cells that are not the best ones; our reconstruction
+_AFTER_WORDS = 1 << 20  # random numbers of a pair that are left to the words to be hidden
 
 
 class MapScale(nn.Module):
@@ -73,7 +75,8 @@ class TemporalMapProposalGenerator(nn.Module):
     def forward(self, video: Tensor, query: Query) -> Proposals:
         """video (B, T, D), encoded query -> K proposals per scale, scale by scale, with masks and scores."""
         clips, code = self.clip_projection(video).relu(), self._read(query)  # (B, T, E), (B, E)
-        chosen = [self._choose(self._score(clips, code, scale), scale) for scale in self.scales]
+        chosen = [self._choose(self._score(clips, code, scale), scale, noise)
+                  for scale, noise in zip(self.scales, self._noise(query.seeds))]
         return Proposals(*(torch.cat(field, dim=1) for field in zip(*chosen)))  # (B, Ns*K, ...)
 
     def score_maps(self, video: Tensor, query: Query) -> List[Tensor]:
@@ -114,17 +117,24 @@ class TemporalMapProposalGenerator(nn.Module):
         weight = self.map_projection.weight.T * code.unsqueeze(1)  # the product with the code, folded into W^M
         return F.normalize(moments @ weight, dim=2)
 
-    def _choose(self, scores: Tensor, scale: MapScale) -> Tuple[Tensor, Tensor, Tensor]:
-        """scores (B, C) -> spans, masks and scores of K cells, in prediction the best ones, best first."""
+    def _noise(self, seeds: Optional[Tensor]) -> Sequence[Optional[Tensor]]:
+        """Gumbel noise (B, C) for the cells of each scale, or none without seeds."""
+        if seeds is None:
+            return [None] * len(self.scales)
+        sizes = [len(scale.places) for scale in self.scales]
+        return gumbel(pair_noise(seeds, sum(sizes), skip=_AFTER_WORDS)).split(sizes, dim=1)
+
+    def _choose(self, scores: Tensor, scale: MapScale,
+                noise: Optional[Tensor] = None) -> Tuple[Tensor, Tensor, Tensor]:
+        """scores (B, C) -> spans, masks and scores of K cells, the best ones first; with noise half of them drawn."""
         with torch.no_grad():
             order = scores.argsort(dim=1, descending=True, stable=True)
-            num_best = (self.num_proposals + 1) // 2 if self.training else self.num_proposals
+            num_best = self.num_proposals if noise is None else (self.num_proposals + 1) // 2
             best = temporal_nms(scale.spans[order], self.nms, num_best)
-            if self.training:  # the largest of logits + Gumbel noise are draws without replacement
-                noise = -torch.empty_like(scores).exponential_().log()
-                priority = scores.gather(1, order) / _TEMPERATURE + noise
-            else:
+            if noise is None:
                 priority = -torch.arange(order.size(1), device=order.device, dtype=scores.dtype).expand_as(scores)
+            else:
+                priority = (scores / _TEMPERATURE + noise).gather(1, order)
             ranked = priority.masked_fill(best, torch.inf).argsort(dim=1, descending=True, stable=True)
             wanted = torch.arange(self.num_proposals, device=order.device) % order.size(1)
             chosen = order.gather(1, ranked[:, wanted])  # (B, K)

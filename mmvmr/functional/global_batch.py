@@ -1,0 +1,50 @@
+"""The batch of all processes that train together. Of N processes, process r has its pairs r, r + N, r + 2N, and so on.
+
+So the sampler deals them out. What compares pairs with each other has to reach those of the other processes; then N
+processes with B / N pairs each compute the loss and the gradients of one process with B pairs.
+"""
+import torch
+from mmengine.dist import get_dist_info
+from torch import Tensor
+from torch.autograd import Function
+
+
+def places(count: int) -> Tensor:
+    """Where the pairs of this process lie in the batch of all: (count,) int64."""
+    rank, world_size = get_dist_info()
+    return torch.arange(rank, count * world_size, world_size)
+
+
+@torch.compiler.disable  # messages between processes are no part of a compiled graph
+def gather_pairs(values: Tensor) -> Tensor:
+    """The values (B, ...) of all processes, in the order of the whole batch: (N * B, ...). Gradients flow back.
+
+    All processes have to call it, with values of one shape.
+    """
+    return _Gather.apply(values) if get_dist_info()[1] > 1 else values
+
+
+def gather_padded(values: Tensor) -> Tensor:
+    """:func:`gather_pairs` for (B, L, ...) with another L in each process: (N * B, longest L, ...), padded with 0."""
+    if get_dist_info()[1] == 1:
+        return values
+    longest = int(gather_pairs(torch.tensor([values.size(1)], device=values.device)).max())
+    padding = values.new_zeros(len(values), longest - values.size(1), *values.shape[2:])
+    return gather_pairs(torch.cat([values, padding], dim=1))
+
+
+class _Gather(Function):
+    """Each process gets all rows; the gradient of a row is the sum of what all processes say of it."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor) -> Tensor:
+        parts = [torch.empty_like(values) for _ in range(get_dist_info()[1])]
+        torch.distributed.all_gather(parts, values.contiguous())
+        return torch.stack(parts, dim=1).flatten(0, 1)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        rank, world_size = get_dist_info()
+        gradient = gradient.clone(memory_format=torch.contiguous_format)  # summed in place
+        torch.distributed.all_reduce(gradient)
+        return gradient[rank::world_size]
