@@ -32,14 +32,15 @@ def write_config(path: Path, data: TinyDataset, method: str = 'mcmt', **changes)
     reconstructors = {task: dict(part, vocab_size=data.vocab_size)
                       for task, part in model.get('reconstructors', {}).items()}
     loader = dict(batch_size=4, num_workers=0, collate_fn=dict(type='collate_moments'))
+    in_turn = dict(loader, sampler=dict(type='DefaultSampler', shuffle=False), batch_sampler=dict(type='BatchesInTurn'))
     entries = dict(
         model=dict(model, encoder=dict(model['encoder'], word_dim=300), reconstructors=reconstructors),
         optim_wrapper=dict(type='OptimWrapper', **ADAM),
         param_scheduler=[dict(type='InverseSquareRootLR', warmup=4)],
         train_cfg=dict(max_epochs=2),
         train_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=True), dataset=data.train),
-        val_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False), dataset=data.val),
-        test_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False), dataset=data.test),
+        val_dataloader=dict(in_turn, dataset=data.val),
+        test_dataloader=dict(in_turn, dataset=data.test),
         val_evaluator=[dict(type='ReconstructionMargin'), dict(type='MomentRecall')],
         test_evaluator=dict(type='MomentRecall', report=True))
     entries.update(changes)

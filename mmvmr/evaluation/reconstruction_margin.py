@@ -1,4 +1,5 @@
 """How well a model is doing, without a single annotated moment."""
+from math import fsum  # its result does not depend on the order, which depends on the number of processes
 from typing import Dict, List, Sequence
 
 from mmengine.evaluator import BaseMetric
@@ -30,4 +31,4 @@ class ReconstructionMargin(BaseMetric):
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """The mean over the pairs, each counted once."""
         margins = {result['sample_idx']: result['margin'] for result in results if not result['absent']}
-        return dict(reconstruction_margin=sum(margins.values()) / len(margins)) if margins else {}
+        return dict(reconstruction_margin=fsum(margins.values()) / len(margins)) if margins else {}

@@ -90,9 +90,7 @@ def test_two_processes_train_and_test(tmp_path, config):
     run_tool(['bash', 'tools/dist_test.sh', *test, 2, '--out', tmp_path / 'two.jsonl', *options], PORT=port)
     run_tool(['tools/test.py', *test, '--out', tmp_path / 'one.jsonl', *options])
     two, one = _predictions(tmp_path / 'two.jsonl'), _predictions(tmp_path / 'one.jsonl')
-    assert sorted(two) == sorted(one) == list(range(7))
-    for index, row in one.items():
-        assert two[index]['pred_spans'][0] == pytest.approx(row['pred_spans'][0], abs=1e-4)
+    assert sorted(one) == list(range(7)) and two == one
 
 
 def test_two_nodes_resume_what_one_process_began(trained):

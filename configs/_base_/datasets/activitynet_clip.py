@@ -19,11 +19,13 @@ val_dataloader = dict(
     **loader,
     batch_size=128,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='BatchesInTurn'),
     dataset=dict(**dataset, ann_file='val_1.json', split='val', test_mode=True))
 test_dataloader = dict(
     **loader,
     batch_size=128,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='BatchesInTurn'),
     dataset=dict(**dataset, ann_file='val_2.json', split='test', test_mode=True))
 
 train_set = dict(dataset, ann_file='train.json', features=None)  # timestamps for the blind panel's diagnostic row

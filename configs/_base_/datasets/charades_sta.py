@@ -21,11 +21,13 @@ val_dataloader = dict(  # videos held out of the training split: the test split 
     **loader,
     batch_size=128,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='BatchesInTurn'),
     dataset=dict(**dataset, **training_files, split='val', test_mode=True))
 test_dataloader = dict(
     **loader,
     batch_size=128,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='BatchesInTurn'),
     dataset=dict(**dataset, **test_files, split='test', test_mode=True))
 
 train_set = dict(dataset, **training_files, features=None)  # timestamps for the blind panel's diagnostic row

@@ -18,11 +18,13 @@ val_dataloader = dict(
     **loader,
     batch_size=128,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='BatchesInTurn'),
     dataset=dict(**dataset, **training_files, split='val', test_mode=True))
 test_dataloader = dict(
     **loader,
     batch_size=128,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='BatchesInTurn'),
     dataset=dict(**dataset, ann_file='test.json', split='test', test_mode=True))
 
 val_evaluator = dict(type='ReconstructionMargin')  # spans may be unknown in training files
