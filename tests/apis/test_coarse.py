@@ -1,22 +1,12 @@
 import json
 
-import pytest
 import torch
-from runs import make_runner, write_config
+from runs import write_config
 from tiny import make_tiny_dataset
 
-from mmvmr.apis import MomentRetrievalInferencer
 from mmvmr.apis.coarse import PIECES, SHRINKAGE, fit_words, make_coarse, piece_spans
 from mmvmr.engine.launch import read_config
 from mmvmr.registry import DATASETS
-
-
-@pytest.fixture(scope='module')
-def inferencer(tmp_path_factory):
-    root = tmp_path_factory.mktemp('coarse')
-    file = write_config(root / 'config.py', make_tiny_dataset(root / 'tiny'), 'cpl', train_cfg=dict(max_epochs=1))
-    make_runner(file, root / 'run').train()
-    return MomentRetrievalInferencer(root / 'run', device='cpu', show_progress=False)
 
 
 def test_pieces_cover_the_window_and_overlap_by_half():

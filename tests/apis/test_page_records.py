@@ -1,19 +1,8 @@
 """Records of what the inferencer saw, on the clock of the whole video."""
 import numpy as np
-import pytest
-from runs import make_runner, write_config
-from tiny import DIM, make_tiny_dataset
+from tiny import DIM
 
-from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
-
-
-@pytest.fixture(scope='module')
-def inferencer(tmp_path_factory):
-    """A model of CPL, trained on videos of about 10 s."""
-    root = tmp_path_factory.mktemp('trained')
-    file = write_config(root / 'config.py', make_tiny_dataset(root / 'tiny'), 'cpl', train_cfg=dict(max_epochs=1))
-    make_runner(file, root / 'run').train()
-    return MomentRetrievalInferencer(root / 'run', device='cpu', show_progress=False)
+from mmvmr.apis import VideoFeatures
 
 
 def _video(seconds):
