@@ -22,8 +22,8 @@ def collate_moments(batch: Union[Dict, List[Dict]]) -> Dict:
         return torch.cat([pad(word, (0, 0) * (word.dim() - 2) + (0, longest - word.size(1))) for word in words])
 
     query = Query(*map(join, ('features', 'mask', 'word_ids', 'word_weights')))
-    video, ids = (torch.cat([getattr(item, field) for item in inputs]) for field in ('video', 'video_ids'))
-    joined = dict(inputs=Batch(video, query, ids))
+    ids = [item.video_ids for item in inputs if item.video_ids is not None]
+    joined = dict(inputs=Batch(torch.cat([item.video for item in inputs]), query, torch.cat(ids) if ids else None))
     if 'data_samples' in batch[0]:
         joined['data_samples'] = [sample for item in batch for sample in item['data_samples']]
     return joined
