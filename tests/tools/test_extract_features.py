@@ -193,7 +193,7 @@ def test_two_machines_extract_a_half_each(tmp_path, capsys):
     for number, name in enumerate('cab'):
         write_frames(tmp_path / 'videos' / f'{name}.mkv', [grey(number + 1)] * 8)
     (tmp_path / 'videos' / 'broken.mkv').write_bytes(b'not a video')
-    arguments = [*map(str, [tmp_path / 'videos', tmp_path / 'out', '--extractor', 'DescriptorExtractor', '--workers', 1])]
+    arguments = [str(tmp_path / 'videos'), str(tmp_path / 'out'), '--extractor', 'DescriptorExtractor']
     assert tool.main([*arguments, '--shard', '1/2']) == 1  # of a, b, broken, c this half holds the broken one
     assert f'needs for that is in {tmp_path}/out/shard_1_of_2.unfinished' in capsys.readouterr().err
     assert tool.main([*arguments, '--shard', '0/2']) == 0
