@@ -96,6 +96,7 @@ def generate(folder: Path, config: Config, videos: int, dtype: str = 'float32', 
     for shard in (Shard(index, shards) for index in range(shards)):
         write_packed_store(shard.folder(folder / 'features'), features(shard.take(ids)), num_clips, dtype,
                            shard.entries(ids))
+    os.sync()  # pages that are not written yet cannot be taken out of the page cache
 
 
 def build_dataset(folder: Path, config: Config, part: str) -> MomentDataset:
@@ -133,7 +134,6 @@ def cold(dataset: MomentDataset, config: Config, steps: int) -> List[float]:
 def take_out_of_page_cache(dataset: MomentDataset) -> None:
     for path in dataset.store.path.rglob(DATA):
         with open(path, 'rb') as file:
-            os.fsync(file.fileno())  # pages that were not written yet would stay
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
