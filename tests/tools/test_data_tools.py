@@ -66,6 +66,15 @@ def test_packing_in_shards_gives_the_features_of_packing_at_once(tiny_dataset, t
     assert 'such as 3/16' in capsys.readouterr().err
 
 
+def test_what_is_packed_from_shards_is_a_store_in_one_piece(tiny_dataset, tmp_path):
+    for share in ('0/2', '1/2'):
+        pack_features.main([str(tiny_dataset.features), str(tmp_path / 'rows'), '--num-clips', '0', '--shard', share])
+    pack_features.main([str(tmp_path / 'rows'), str(tmp_path / 'p'), '--num-clips', '16'])
+    packed, source = open_feature_store(tmp_path / 'p'), open_feature_store(tiny_dataset.features)
+    assert not {'shard', 'num_shards', 'sha256_of_all_ids'} & set(packed.manifest)
+    np.testing.assert_array_equal(packed.read_clips(source.video_ids, 16), source.read_clips(source.video_ids, 16))
+
+
 def test_packing_again_keeps_what_a_store_says_of_its_extractor(tmp_path):
     said = dict(extractor=dict(type='DescriptorExtractor'), weights_sha256=None, clip_seconds=0.5)
     write_packed_store(tmp_path / 'all_rows', {'v': np.ones((5, 3))}, manifest=said)

@@ -44,6 +44,8 @@ def main(argv=None) -> None:
     given = dict(extractor=args.extractor, weights_sha256=args.weights_sha256, fps=args.fps, stride=args.stride)
     manifest = dict(getattr(source, 'manifest', {}), source=args.source.name)  # keeps what extract_features.py says
     manifest.update((key, value) for key, value in given.items() if value is not None)
+    for key in Shard(0, 1).entries([]):
+        manifest.pop(key, None)  # the source may be in shards, which are not those of the target
     target, video_ids = args.target, source.video_ids
     if args.shard:
         target, video_ids = args.shard.folder(target), args.shard.take(video_ids)
