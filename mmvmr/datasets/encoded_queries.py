@@ -46,19 +46,23 @@ def encode_queries(queries: Sequence[str], vocabulary: Vocabulary, max_words: in
         max_words: Only the first known words are kept.
         source: Where the queries come from, for the message about unknown words; without it there is none.
     """
-    tokens = {query: tokenize(query) for query in dict.fromkeys(queries)}
-    encoded = {query: vocabulary.encode_tokens(words) for query, words in tokens.items()}
-    unknown = Counter(word for query in queries for word in tokens[query]
-                      if word not in vocabulary and any(map(str.isalnum, word)))
+    word_ids = np.zeros((len(queries), max_words), np.int64)
+    word_weights = np.zeros((len(queries), max_words), np.float32)
+    lengths = np.zeros(len(queries), np.int64)
+    firsts, times, unknown = {}, Counter(queries), Counter()
+    for row, query in enumerate(queries):
+        first = firsts.setdefault(query, row)
+        if first == row:  # words are forgotten again: those of millions of queries would fill the memory
+            words = tokenize(query)
+            ids, weights = vocabulary.encode_tokens(words)
+            lengths[row] = count = min(len(ids), max_words)
+            word_ids[row, :count], word_weights[row, :count] = ids[:count], weights[:count]
+            for word in words:
+                if word not in vocabulary and any(map(str.isalnum, word)):
+                    unknown[word] += times[query]
+        word_ids[row], word_weights[row], lengths[row] = word_ids[first], word_weights[first], lengths[first]
     if unknown and source:
         print_log(f'{source}: {len(unknown)} distinct words ({sum(unknown.values())} in all) are not in the vocabulary '
                   f'and are left out: {", ".join(word for word, _ in unknown.most_common(5))}, ...', 'current',
                   logging.INFO)
-    word_ids = np.zeros((len(queries), max_words), np.int64)
-    word_weights = np.zeros((len(queries), max_words), np.float32)
-    lengths = np.zeros(len(queries), np.int64)
-    for row, query in enumerate(queries):
-        ids, weights = encoded[query]
-        lengths[row] = count = min(len(ids), max_words)
-        word_ids[row, :count], word_weights[row, :count] = ids[:count], weights[:count]
     return EncodedQueries(word_ids, word_weights, lengths, vocabulary.vectors)

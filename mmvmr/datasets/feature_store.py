@@ -6,8 +6,9 @@ from typing import Dict, Iterable, List, Optional, Union
 import h5py
 import numpy as np
 
-from mmvmr.datasets.packed_store import DATA, INDEX, MANIFEST, PackedStore, check_rows, write_packed_store
+from mmvmr.datasets.packed_store import PackedStore, check_rows, write_packed_store
 from mmvmr.datasets.resampling import resample_clips
+from mmvmr.datasets.shards import DATA, INDEX, MANIFEST, find_shards
 
 __all__ = ['Hdf5Store', 'NpyFolder', 'PackedStore', 'open_feature_store', 'write_packed_store']
 
@@ -122,7 +123,7 @@ def _read_clips(store: Union[Hdf5Store, NpyFolder], video_ids: Iterable[str], nu
 
 
 def open_feature_store(path: Union[str, Path]) -> Union[PackedStore, Hdf5Store, NpyFolder]:
-    """Open the features at ``path``: a packed store, an HDF5 file or a folder of ``.npy`` files.
+    """Open the features at ``path``: a packed store or all its shards, an HDF5 file or a folder of ``.npy`` files.
 
     All kinds have ``read(video_id) -> (N, Dv)``, ``read_clips(video_ids, T) -> (B, T, Dv)``, ``video_ids``, ``dim``
     and ``video_id in store``.
@@ -136,7 +137,7 @@ def open_feature_store(path: Union[str, Path]) -> Union[PackedStore, Hdf5Store, 
         return Hdf5Store(path)
     if not path.exists():
         raise FileNotFoundError(f'No features at {path}.')
-    if any((path / name).exists() for name in (MANIFEST, INDEX, DATA)):
+    if any((path / name).exists() for name in (MANIFEST, INDEX, DATA)) or find_shards(path):
         return PackedStore(path)
     if any(path.glob('*.npy')):
         return NpyFolder(path)

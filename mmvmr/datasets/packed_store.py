@@ -1,8 +1,9 @@
-"""Features of a whole data set in one memory-mapped file, with a manifest that says where they come from."""
-import hashlib
+"""Features of a whole data set in one file or in several, with a manifest that says where they come from."""
 import json
 import os
 import shutil
+from bisect import bisect_right
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Union
@@ -10,60 +11,56 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from mmvmr.datasets.resampling import resample_clips
+from mmvmr.datasets.shards import DATA, FORMAT, INDEX, MANIFEST, OWN, read_heads, sha256_of_ids
 
-FORMAT = 'mmvmr-packed-1'
-MANIFEST, INDEX, DATA = 'manifest.json', 'index.json', 'features.bin'
+MAX_OPEN = 256  # files of a store at a time: processes may have 1,024, and there are several stores
 
 
 class PackedStore:
-    """One memory-mapped file with the features of all videos; the fastest store.
+    """The features of all videos one after the other, in one file or in several shards; the fastest store.
 
-    Written by :func:`write_packed_store`. With ``num_clips`` in the manifest every video has T rows and a batch is
-    gathered in one copy; otherwise the rows of a video are resampled when they are read.
+    Written by :func:`write_packed_store`. With ``num_clips`` in the manifest every video has T rows, which are copied
+    as they are; otherwise the rows of a video are resampled when they are read. Opening reads the ids alone; files are
+    opened when they are read, so a store may be passed on to other processes.
 
     Args:
-        path: The folder.
+        path: The folder of a store, or the folder of all its shards.
 
     Raises:
-        ValueError: If the store is damaged, incomplete or of another format.
+        ValueError: If the store is damaged, incomplete or of another format, or its shards do not belong together.
 
     Attributes:
-        array: (V, T, Dv) of all videos, or (rows, Dv) where ``num_clips`` is None; memory-mapped.
+        video_ids: Of all videos, in the order of their rows.
+        num_rows: (V,) int64, rows of each video before resampling.
+        manifest: What is known of the features; of shards, what they have in common.
+        num_clips: T, or None where all rows were kept.
+        nbytes: Size of the features.
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
         self.path = Path(path)
-        self.manifest, index = _read_json(self.path / MANIFEST), _read_json(self.path / INDEX)
-        if self.manifest.get('format') != FORMAT:
-            raise ValueError(f'{self.path / MANIFEST} has format {self.manifest.get("format")!r}, expected {FORMAT!r}. '
-                             'Pack the features again with tools/misc/pack_features.py.')
-        try:
-            self._read_head(index)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f'{self.path} has no complete {MANIFEST} and {INDEX} ({type(error).__name__}: {error}). '
-                             'Pack the features again with tools/misc/pack_features.py.') from error
-
-    def _read_head(self, index: Dict) -> None:
-        self.video_ids: List[str] = index['video_ids']
-        self.num_rows: List[int] = index['num_rows']  # of the source, before resampling
-        if _sha256(self.video_ids) != self.manifest['sha256_of_ids']:
-            raise ValueError(f'{self.path / INDEX} does not belong to its manifest: pack the features again.')
+        heads = read_heads(self.path)
+        self.video_ids: List[str] = [video_id for head in heads for video_id in head.video_ids]
+        self.num_rows = np.concatenate([head.num_rows for head in heads])
+        self.manifest = heads[0].manifest if len(heads) == 1 else dict(
+            {key: value for key, value in heads[0].manifest.items() if key not in OWN}, num_videos=len(self.video_ids))
         self.dim: int = self.manifest['dim']
         self.num_clips: Optional[int] = self.manifest['num_clips']
-        self._row_of = {video_id: row for row, video_id in enumerate(self.video_ids)}
-        self._offsets = [0, *accumulate(self.num_rows)]
-        self._map()
+        self.dtype = np.dtype(self.manifest['dtype'])
+        self._files = [head.folder / DATA for head in heads]
+        self._firsts = [0, *accumulate(len(head.video_ids) for head in heads)]  # row number of each file's first video
+        self._offsets = np.concatenate([[0], *(np.cumsum(head.rows_of_videos()) for head in heads)])  # in its file
+        self.nbytes: int = sum(path.stat().st_size for path in self._files)
+        self._row_of = dict(zip(self.video_ids, range(len(self.video_ids))))
+        if len(self._row_of) < len(self.video_ids):
+            twice = next(video_id for row, video_id in enumerate(self.video_ids) if self._row_of[video_id] != row)
+            raise ValueError(f'{self.path} holds video {twice!r} twice. Pack the features again.')
+        self._start()
 
-    def _map(self) -> None:
-        rows = len(self.video_ids) * self.num_clips if self.num_clips else self._offsets[-1]
-        dtype = np.dtype(self.manifest['dtype'])
-        expected, found = rows * self.dim * dtype.itemsize, os.path.getsize(self.path / DATA)
-        if expected != found:
-            raise ValueError(f'{self.path / DATA} has {found} bytes, its manifest promises {expected}: the copy is '
-                             'incomplete. Copy it again, or pack the features again.')
-        shape = (len(self.video_ids), self.num_clips, self.dim) if self.num_clips else (rows, self.dim)
-        self.array = np.memmap(self.path / DATA, dtype=dtype, mode='r', shape=shape)
-        self._file = open(self.path / DATA, 'rb', buffering=0)  # closed with the store
+    def _start(self) -> None:
+        dtype = self.dtype  # without a cycle of references: files are closed with the store
+        self._open = lru_cache(MAX_OPEN)(lambda path: open(path, 'rb', buffering=0))
+        self._map = lru_cache(MAX_OPEN)(lambda path: np.memmap(path, dtype, 'r'))
 
     def __contains__(self, video_id: str) -> bool:
         return video_id in self._row_of
@@ -72,10 +69,16 @@ class PackedStore:
         """(B,) int64, where each video lies in the store."""
         return np.fromiter((self._row_of[video_id] for video_id in video_ids), dtype=np.int64)
 
+    def _place(self, row: int) -> Tuple[Path, int, int]:
+        """File, first number and last number (exclusive) of a video."""
+        shard = bisect_right(self._firsts, row) - 1
+        start = self._offsets[row] if row > self._firsts[shard] else 0
+        return self._files[shard], int(start) * self.dim, int(self._offsets[row + 1]) * self.dim
+
     def read(self, video_id: str) -> np.ndarray:
-        """(N, Dv) rows of one video, as they are stored."""
-        row = self._row_of[video_id]
-        return self.array[row] if self.num_clips else self.array[self._offsets[row]:self._offsets[row + 1]]
+        """(N, Dv) rows of one video, as they are stored; memory-mapped, so that they may outgrow the memory."""
+        path, start, end = self._place(self._row_of[video_id])
+        return self._map(path)[start:end].reshape(-1, self.dim)
 
     def read_clips(self, video_ids: Iterable[str], num_clips: int) -> np.ndarray:
         """(B, T, Dv) clips of several videos.
@@ -90,20 +93,21 @@ class PackedStore:
                              f'{num_clips}. Set num_clips={self.num_clips}, or pack again with '
                              f'--num-clips {num_clips}.')
         rows = self.rows(video_ids)
-        clips = np.empty((len(rows), *self.array.shape[1:]), self.array.dtype)
+        clips = np.empty((len(rows), num_clips, self.dim), self.dtype)
         # Positional reads copy as fast as the memory map once its pages are mapped, and ten times faster before; the
         # descriptor may be shared across a fork.
         for clip, row in zip(clips, rows.tolist()):
-            if os.preadv(self._file.fileno(), [clip], row * clip.nbytes) != clip.nbytes:
-                raise ValueError(f'{self.path / DATA} ends too early: it was changed while it was in use.')
+            path, start, _ = self._place(row)
+            if os.preadv(self._open(path).fileno(), [clip], start * clip.itemsize) != clip.nbytes:
+                raise ValueError(f'{path} ends too early: it was changed while it was in use.')
         return clips
 
     def __getstate__(self) -> Dict:
-        return {key: value for key, value in self.__dict__.items() if key not in ('array', '_file')}
+        return {key: value for key, value in self.__dict__.items() if key not in ('_open', '_map')}
 
     def __setstate__(self, state: Dict) -> None:
         self.__dict__.update(state)
-        self._map()
+        self._start()
 
 
 def write_packed_store(folder: Union[str, Path], features: Union[Mapping[str, np.ndarray], Iterable[Tuple]],
@@ -137,7 +141,7 @@ def write_packed_store(folder: Union[str, Path], features: Union[Mapping[str, np
     try:
         index, dim = _write_rows(partial / DATA, features, num_clips, np.dtype(dtype))
         head = dict(format=FORMAT, dim=dim, dtype=np.dtype(dtype).name, num_clips=num_clips,
-                    num_videos=len(index), sha256_of_ids=_sha256(index))
+                    num_videos=len(index), sha256_of_ids=sha256_of_ids(index))
         (partial / INDEX).write_text(json.dumps(dict(video_ids=list(index), num_rows=list(index.values()))))
         (partial / MANIFEST).write_text(json.dumps({**head, **(manifest or {}), **head}, indent=2) + '\n')
         if folder.exists():
@@ -179,18 +183,3 @@ def check_rows(rows: np.ndarray, video_id: str, dim: Optional[int] = None) -> np
         raise ValueError(f'Features of video {video_id!r} have shape {rows.shape} and dtype {rows.dtype}, expected '
                          f'numbers of shape {expected}. Extract them again, or choose the file with the right ones.')
     return rows
-
-
-def _sha256(video_ids: Iterable[str]) -> str:
-    return hashlib.sha256('\n'.join(video_ids).encode()).hexdigest()
-
-
-def _read_json(path: Path) -> Dict:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        if not isinstance(content, dict):
-            raise ValueError(f'it holds a {type(content).__name__}')
-        return content
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f'{path} cannot be read ({error}): the packed store is incomplete. Pack the features again '
-                         'with tools/misc/pack_features.py.') from error

@@ -1,9 +1,9 @@
 """Features that stay on the device for the whole training."""
-import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from mmvmr.datasets.packed_store import PackedStore
 from mmvmr.registry import HOOKS
 
 
@@ -20,6 +20,23 @@ class ResidentFeaturesHook(Hook):
         if not getattr(dataset, 'resident', False):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        features = torch.from_numpy(np.array(dataset.store.array))  # a copy in memory: the map is read-only
-        model.data_preprocessor.resident = features.to(next(model.parameters()).device)
-        runner.logger.info(f'{features.nbytes / 2**30:.2f} GB of features stay on the device.')
+        model.data_preprocessor.resident = copy_to_device(dataset.store, next(model.parameters()).device)
+        runner.logger.info(f'{dataset.store.nbytes / 2**30:.2f} GiB of features stay on the device.')
+
+
+def copy_to_device(store: PackedStore, device: torch.device) -> torch.Tensor:
+    """(V, T, Dv) features of all videos. They are read a few at a time: in memory there is never a second copy.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    shape, dtype = (len(store.video_ids), store.num_clips, store.dim), getattr(torch, store.dtype.name)
+    try:
+        features = torch.empty(shape, dtype=dtype, device=device)
+    except RuntimeError as error:
+        raise ValueError(f'The {store.nbytes / 2**30:.1f} GiB of "{store.path}" do not fit on {device} ({error}). '
+                         'Train without resident=True, or pack with --dtype float16 or fewer clips.') from error
+    for start in range(0, shape[0], 256):
+        videos = store.video_ids[start:start + 256]
+        features[start:start + 256] = torch.from_numpy(store.read_clips(videos, store.num_clips))
+    return features

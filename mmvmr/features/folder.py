@@ -3,12 +3,13 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 from mmengine.utils import import_modules_from_strings
 
-from mmvmr.datasets.packed_store import MANIFEST, write_packed_store
+from mmvmr.datasets.packed_store import write_packed_store
+from mmvmr.datasets.shards import MANIFEST, Shard
 from mmvmr.features.extract import make_manifest
 from mmvmr.features.workers import extract_all
 from mmvmr.registry import EXTRACTORS
@@ -43,7 +44,7 @@ def find_videos(folder: Path) -> Dict[str, Path]:
 
 
 def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: int = 1, overwrite: bool = False,
-                   imports: Sequence[str] = ()) -> Dict[Path, str]:
+                   imports: Sequence[str] = (), shard: Optional[Shard] = None) -> Dict[Path, str]:
     """Write the features of all videos in ``folder`` to the packed store ``target``; the same bits on every run.
 
     The rows of each finished video are kept in ``<target>.unfinished``, so a run that was stopped goes on where it was.
@@ -51,11 +52,12 @@ def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: 
 
     Args:
         folder: Videos, also in its subfolders.
-        target: Folder of the store.
+        target: Folder of the store, or of one shard.
         config: Of the extractor.
         workers: Processes; each works on one video at a time.
         overwrite: Replace a store that is there.
         imports: Modules that register extractors.
+        shard: Take only this share of the videos; other machines take the others.
 
     Returns:
         What was wrong with each video that is left out.
@@ -68,14 +70,21 @@ def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: 
     if target.exists() and not (overwrite and (target / MANIFEST).is_file()):
         raise FileExistsError(f'{target} exists. Choose another folder, or remove it; a feature store is replaced by '
                               '--force (overwrite=True).')
-    return extract_videos(find_videos(folder), target, config, workers, imports)
+    videos, entries = find_videos(folder), {}
+    if shard:
+        entries, videos = shard.entries(videos), {video_id: videos[video_id] for video_id in shard.take(videos)}
+    return extract_videos(videos, target, config, workers, imports, entries)
 
 
 def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any], workers: int = 1,
-                   imports: Sequence[str] = ()) -> Dict[Path, str]:
-    """The same for files that are chosen by their ids; a store that is there is replaced."""
+                   imports: Sequence[str] = (), entries: Optional[Dict[str, Any]] = None) -> Dict[Path, str]:
+    """The same for files that are chosen by their ids; a store that is there is replaced.
+
+    Args:
+        entries: What else the manifest shall say.
+    """
     import_modules_from_strings(list(imports))
-    manifest = make_manifest(config, EXTRACTORS.build(dict(config)))
+    manifest = dict(make_manifest(config, EXTRACTORS.build(dict(config))), **(entries or {}))
     unfinished = _open_unfinished(target.with_name(f'{target.name}.unfinished'), manifest)
     done = {video_id: unfinished / f'{video_id}.npy' for video_id in videos}
     left = {videos[video_id]: path for video_id, path in done.items() if not _is_newer(path, videos[video_id])}

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
-from mmvmr.engine.resident import ResidentFeaturesHook
+from mmvmr.datasets.shards import Shard
+from mmvmr.engine.resident import ResidentFeaturesHook, copy_to_device
 from mmvmr.registry import DATASETS, MODELS
 
 
@@ -50,3 +51,22 @@ def test_resident_needs_a_packed_training_set(tiny_dataset, packed):
         DATASETS.build(dict(tiny_dataset.train, resident=True))
     with pytest.raises(ValueError, match='is for training sets'):
         DATASETS.build(dict(packed, resident=True, test_mode=True))
+
+
+def test_shards_become_resident_in_the_order_of_their_rows(tiny_dataset, packed, tmp_path):
+    whole, shards = open_feature_store(packed['features']), tmp_path / 'shards'
+    for index in range(3):
+        shard = Shard(index, 3)
+        pairs = ((video_id, whole.read(video_id)) for video_id in shard.take(whole.video_ids))
+        write_packed_store(shard.folder(shards), pairs, 16, manifest=shard.entries(whole.video_ids))
+    store = open_feature_store(shards)
+    resident = copy_to_device(store, torch.device('cpu'))
+    assert resident.dtype == torch.float32
+    assert torch.equal(resident, torch.from_numpy(store.read_clips(store.video_ids, 16)))
+
+
+def test_a_store_that_does_not_fit_is_refused_with_what_to_do(packed):
+    store = open_feature_store(packed['features'])
+    store.num_clips = 2**50
+    with pytest.raises(ValueError, match='do not fit on cpu .*without resident=True, or .*--dtype float16'):
+        copy_to_device(store, torch.device('cpu'))

@@ -44,6 +44,37 @@ def test_packing_keeps_all_videos_and_writes_down_where_they_come_from(tiny_data
         pack_features.main([target, str(tmp_path / 'again')])
 
 
+def test_packing_in_shards_gives_the_features_of_packing_at_once(tiny_dataset, tmp_path, capsys):
+    source, whole, shards = str(tiny_dataset.features), str(tmp_path / 'whole'), str(tmp_path / 'shards')
+    options = ['--num-clips', '16', '--extractor', 'I3D']
+    pack_features.main([source, whole, *options])
+    pack_features.main([source, shards, *options, '--shard', '2/3'])
+    assert 'shard_2_of_3: 6 videos, 8 dimensions' in capsys.readouterr().out  # of 16
+    with pytest.raises(ValueError, match='lacks 2 of 3 shards: 0/3, 1/3'):
+        open_feature_store(shards)
+    pack_features.main([source, shards, *options, '--shard', '0/3'])
+    pack_features.main([source, shards, *options, '--shard', '1/3'])
+    packed, expected = open_feature_store(shards), open_feature_store(whole)
+    assert packed.video_ids == expected.video_ids and packed.manifest['extractor'] == 'I3D'
+    np.testing.assert_array_equal(packed.read_clips(packed.video_ids, 16), expected.read_clips(packed.video_ids, 16))
+    with pytest.raises(FileExistsError, match='shard_1_of_3 exists.*--force'):
+        pack_features.main([source, shards, *options, '--shard', '1/3'])
+    with pytest.raises(FileExistsError, match='holds shards of 3'):
+        pack_features.main([source, shards, *options, '--shard', '1/4'])
+    with pytest.raises(SystemExit):
+        pack_features.main([source, shards, *options, '--shard', '3/3'])
+    assert 'such as 3/16' in capsys.readouterr().err
+
+
+def test_what_is_packed_from_shards_is_a_store_in_one_piece(tiny_dataset, tmp_path):
+    for share in ('0/2', '1/2'):
+        pack_features.main([str(tiny_dataset.features), str(tmp_path / 'rows'), '--num-clips', '0', '--shard', share])
+    pack_features.main([str(tmp_path / 'rows'), str(tmp_path / 'p'), '--num-clips', '16'])
+    packed, source = open_feature_store(tmp_path / 'p'), open_feature_store(tiny_dataset.features)
+    assert not {'shard', 'num_shards', 'sha256_of_all_ids'} & set(packed.manifest)
+    np.testing.assert_array_equal(packed.read_clips(source.video_ids, 16), source.read_clips(source.video_ids, 16))
+
+
 def test_packing_again_keeps_what_a_store_says_of_its_extractor(tmp_path):
     said = dict(extractor=dict(type='DescriptorExtractor'), weights_sha256=None, clip_seconds=0.5)
     write_packed_store(tmp_path / 'all_rows', {'v': np.ones((5, 3))}, manifest=said)

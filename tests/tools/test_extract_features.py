@@ -188,6 +188,23 @@ def test_a_process_that_dies_ends_the_run_with_advice(root, tmp_path, monkeypatc
         tool.extract_folder(root / 'videos', tmp_path / 'out', dict(type='Dying'), imports=['patient'])
 
 
+def test_two_machines_extract_a_half_each(tmp_path, capsys):
+    (tmp_path / 'videos').mkdir()
+    for number, name in enumerate('cab'):
+        write_frames(tmp_path / 'videos' / f'{name}.mkv', [grey(number + 1)] * 8)
+    (tmp_path / 'videos' / 'broken.mkv').write_bytes(b'not a video')
+    arguments = [str(tmp_path / 'videos'), str(tmp_path / 'out'), '--extractor', 'DescriptorExtractor']
+    assert tool.main([*arguments, '--shard', '1/2']) == 1  # of a, b, broken, c this half holds the broken one
+    assert f'needs for that is in {tmp_path}/out/shard_1_of_2.unfinished' in capsys.readouterr().err
+    assert tool.main([*arguments, '--shard', '0/2']) == 0
+    store = open_feature_store(tmp_path / 'out')
+    assert store.video_ids == ['a', 'b', 'c'] and store.manifest['extractor_name'] == 'descriptor-1'
+    extractor = EXTRACTORS.build(dict(type='DescriptorExtractor'))
+    for video_id in store.video_ids:
+        np.testing.assert_array_equal(store.read(video_id),
+                                      extract_video(tmp_path / 'videos' / f'{video_id}.mkv', extractor))
+
+
 def test_force_replaces_a_store_and_nothing_else(tmp_path):
     (tmp_path / 'thesis').mkdir()
     with pytest.raises(FileExistsError, match='thesis exists'):

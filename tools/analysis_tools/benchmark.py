@@ -2,125 +2,217 @@
 
     python tools/analysis_tools/benchmark.py configs/cnm_charades.py
     python tools/analysis_tools/benchmark.py configs/cpl_charades.py --amp --steps 10
+    python tools/analysis_tools/benchmark.py configs/cpl_charades.py --processes 1 2 4 --parts loader training
+    python tools/analysis_tools/benchmark.py configs/cpl_charades.py --cfg-options compile=True \\
+        train_dataloader.dataset.resident=True
 
 No data set is needed: features, annotations and words are drawn at random, in the sizes that the config gives. Each
-part runs in a process of its own, so that its peak memory is its own. Figures are medians over the steps.
+part runs in processes of its own, so that its peak memory is its own. Figures are medians over the steps. Several
+processes train as tools/dist_train.sh does, each with the batch size of the config, on a GPU or on CPU threads of its
+own; "efficiency" is samples/s per process against the first number of processes that is given.
 """
 import argparse
 import json
+import os
 import resource
+import socket
 import statistics
 import tempfile
 import time
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Dict, Iterator
+from typing import Callable, Dict, Iterator, List, NamedTuple
 
 import numpy as np
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.dist import barrier, init_dist
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 from tqdm import tqdm
 
 from mmvmr.datasets.feature_store import write_packed_store
+from mmvmr.datasets.moment_dataset import MomentDataset
+from mmvmr.datasets.shards import DATA, Shard
 from mmvmr.datasets.vocabulary import Vocabulary
-from mmvmr.engine.launch import friendly_errors, read_config, use_mixed_precision
-from mmvmr.registry import DATASETS, MODELS
+from mmvmr.engine.fit import check_fit
+from mmvmr.engine.launch import end_processes, friendly_errors, read_config, start_processes, use_mixed_precision
+from mmvmr.engine.resident import copy_to_device
+from mmvmr.registry import MODEL_WRAPPERS, MODELS
+
+WARM_UP = 2  # steps
+GPU = torch.cuda.is_available()
+
+
+class Measured(NamedTuple):
+    """What one process has found."""
+    start: float  # seconds to open the store, and to read and encode the annotations
+    median: float  # seconds per step
+    fastest: float
+    slowest: float
+    memory: float  # peak, GiB; of the GPU if there is one
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--videos', type=int, default=6670, help='videos in the generated store (Charades-STA: 6,670)')
-    parser.add_argument('--steps', type=int, default=5, help='steps to time, after two to warm up')
+    parser.add_argument('--videos', type=int, default=6670,
+                        help='videos in the generated store, with two queries each (Charades-STA: 6,670)')
+    parser.add_argument('--steps', type=int, default=5, help=f'steps to time, after {WARM_UP} to warm up; the loaders '
+                                                             'make 20 times as many')
     parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32', help='of the packed store')
+    parser.add_argument('--shards', type=int, default=1, help='of the packed store')
     parser.add_argument('--amp', action='store_true', help='mixed precision')
-    parser.add_argument('--parts', nargs='+', choices=list(PARTS), default=list(PARTS))
+    parser.add_argument('--parts', nargs='+', choices=list(PARTS), default=['loader', 'training', 'evaluation'],
+                        help='"cold" is the loader with the store taken out of the page cache before each batch')
+    parser.add_argument('--processes', nargs='+', type=int, default=[1], metavar='N',
+                        help='measure each part with so many processes on this machine')
     parser.add_argument('--folder', help='where the generated data go; kept there. A temporary folder by default')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change the config')
     return parser.parse_args()
 
 
-def generate(folder: Path, config: Config, videos: int, dtype: str) -> None:
+def generate(folder: Path, config: Config, videos: int, dtype: str = 'float32', shards: int = 1) -> None:
     """Write a packed store, annotations and a vocabulary of the sizes in the config."""
-    dataset, model = config.train_dataloader.dataset, config.model
+    num_clips, model = config.train_dataloader.dataset.num_clips, config.model
+    sizes = [part.vocab_size for part in model.get('reconstructors', {}).values()]
     rng = np.random.default_rng(0)
-    words = [f'word{index}' for index in range(model.reconstructors.query.vocab_size - 1)]
+    words = np.array([f'word{index}' for index in range(max(sizes, default=1112) - 1)])  # 1112: Charades-STA
     vectors = rng.normal(0, 0.35, (len(words) + 1, model.encoder.word_dim)).astype(np.float32)
     vectors[0] = 0
     Vocabulary(words, vectors, dict(source='generated')).save(folder / 'vocabulary.npz')
-    pairs = []
-    for index in range(2 * videos):
-        length = int(np.clip(rng.normal(7.2, 2.0), 3, 20))  # words per query, about those of Charades-STA
-        pairs.append([f'v{index % videos}', 30.0, [5.0, 15.0], ' '.join(rng.choice(words, length))])
-    (folder / 'pairs.json').write_text(json.dumps(pairs))
+    ids = [f'v{index:08d}' for index in range(videos)]
+    lengths = rng.normal(7.2, 2.0, 2 * videos).clip(3, 20).astype(int)  # words per query, about those of Charades-STA
+    queries = (' '.join(words[rng.integers(len(words), size=length)]) for length in lengths)
+    (folder / 'pairs.json').write_text(json.dumps([[video, 30.0, [5.0, 15.0], next(queries)] for video in 2 * ids]))
+    block = rng.normal(size=(num_clips + 97, model.encoder.video_dim)).astype(dtype)
+    bar = tqdm(total=videos, desc='Generating features')
 
-    def features() -> Iterator:
-        block = rng.normal(size=(dataset.num_clips + 97, config.model.encoder.video_dim)).astype(dtype)
-        for index in tqdm(range(videos), desc='Generating features'):
-            yield f'v{index}', block[index % 97:index % 97 + dataset.num_clips]
+    def features(taken: List[str]) -> Iterator:
+        for index, video in enumerate(taken):
+            yield video, block[index % 97:index % 97 + num_clips]
+            bar.update()
 
-    write_packed_store(folder / 'features', features(), dataset.num_clips, dtype)
+    for shard in (Shard(index, shards) for index in range(shards)):
+        write_packed_store(shard.folder(folder / 'features'), features(shard.take(ids)), num_clips, dtype,
+                           shard.entries(ids))
+    os.sync()  # pages that are not written yet cannot be taken out of the page cache
 
 
-def make_batches(folder: Path, config: Config, test_mode: bool) -> Iterator[Dict]:
-    """Shuffled batches of the generated data set, without end."""
-    dataset = DATASETS.build(dict(type='MomentDataset', ann_file=str(folder / 'pairs.json'),
-                                  features=str(folder / 'features'), vocabulary=str(folder / 'vocabulary.npz'),
-                                  num_clips=config.train_dataloader.dataset.num_clips, test_mode=test_mode))
-    rng, size = np.random.default_rng(1), config.train_dataloader.batch_size
+def build_dataset(folder: Path, config: Config, part: str) -> MomentDataset:
+    """The generated data set, for one part."""
+    given = config.train_dataloader.dataset
+    return MomentDataset(str(folder / 'pairs.json'), str(folder / 'features'), str(folder / 'vocabulary.npz'),
+                         num_clips=given.num_clips, test_mode=part == 'evaluation',
+                         resident=part != 'evaluation' and given.get('resident', False))
+
+
+def make_batches(dataset: MomentDataset, size: int) -> Iterator[Dict]:
+    """Shuffled batches without end, others in each process."""
+    rng = np.random.default_rng([1, int(os.environ.get('RANK', 0))])
+    rounds = -(-size // len(dataset))  # more than one where the data set is smaller than a batch
     while True:
-        order = rng.permutation(len(dataset))
+        order = rng.permutation(rounds * len(dataset)) % len(dataset)
         for start in range(0, len(order) - size + 1, size):
             yield dataset.__getitems__(order[start:start + size].tolist())
 
 
-def loader(folder: Path, config: Config, steps: int, device: str) -> Iterator[float]:
-    batches = make_batches(folder, config, test_mode=False)
+def loader(dataset: MomentDataset, config: Config, steps: int, prepare: Callable = lambda dataset: None) -> List[float]:
+    batches, seconds = make_batches(dataset, config.train_dataloader.batch_size), []
     for _ in range(20 * steps):
+        prepare(dataset)
         start = time.perf_counter()
         next(batches)
-        yield time.perf_counter() - start
+        seconds.append(time.perf_counter() - start)
+    return seconds
 
 
-def training(folder: Path, config: Config, steps: int, device: str) -> Iterator[float]:
-    model = MODELS.build(config.model).to(device).train()
+def cold(dataset: MomentDataset, config: Config, steps: int) -> List[float]:
+    return loader(dataset, config, steps, take_out_of_page_cache)
+
+
+def take_out_of_page_cache(dataset: MomentDataset) -> None:
+    for path in dataset.store.path.rglob(DATA):
+        with open(path, 'rb') as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def training(dataset: MomentDataset, config: Config, steps: int) -> List[float]:
+    model = MODELS.build(config.model)
+    check_fit(model, dataset)
+    model = model.to('cuda' if GPU else 'cpu').train()
+    if dataset.resident:
+        model.data_preprocessor.resident = copy_to_device(dataset.store, next(model.parameters()).device)
     optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
-    batches = make_batches(folder, config, False)
-    yield from timed(lambda data: model.train_step(data, optim_wrapper), batches, steps, device)
+    if torch.distributed.is_initialized():  # from here on as MMEngine's Runner does it
+        model = MODEL_WRAPPERS.build(dict(config.model_wrapper_cfg, module=model,
+                                          device_ids=[int(os.environ['LOCAL_RANK'])]))
+    if config.get('compile'):
+        options = {} if config.compile is True else config.compile
+        model.train_step = torch.compile(model.train_step, **options)
+    batches = make_batches(dataset, config.train_dataloader.batch_size)
+    return timed(lambda data: model.train_step(data, optim_wrapper), batches, steps)
 
 
-def evaluation(folder: Path, config: Config, steps: int, device: str) -> Iterator[float]:
-    model = MODELS.build(config.model).to(device).eval()
+def evaluation(dataset: MomentDataset, config: Config, steps: int) -> List[float]:
+    model = MODELS.build(config.model).to('cuda' if GPU else 'cpu').eval()
     with torch.no_grad():
-        yield from timed(model.test_step, make_batches(folder, config, True), steps, device)
+        return timed(model.test_step, make_batches(dataset, config.train_dataloader.batch_size), steps)
 
 
-def timed(step, batches: Iterator[Dict], steps: int, device: str) -> Iterator[float]:
-    for number in range(steps + 2):
+def timed(step: Callable, batches: Iterator[Dict], steps: int) -> List[float]:
+    seconds = []
+    for _ in range(WARM_UP + steps):
         data = next(batches)
         start = time.perf_counter()
         step(data)
-        if device != 'cpu':
+        if GPU:
             torch.cuda.synchronize()
-        if number >= 2:
-            yield time.perf_counter() - start
+        seconds.append(time.perf_counter() - start)
+    return seconds[WARM_UP:]
 
 
-PARTS = dict(loader=loader, training=training, evaluation=evaluation)
+PARTS = dict(loader=loader, cold=cold, training=training, evaluation=evaluation)
 
 
-def measure(part: str, folder: Path, config_text: str, steps: int, queue) -> None:
-    """Run one part and report seconds per step and peak memory; in a process of its own."""
+def measure(rank: int, processes: int, port: int, part: str, folder: Path, text: str, steps: int, results) -> None:
+    """Run one part in a process of its own, which may be one of several."""
     init_default_scope('mmvmr')
+    if processes > 1:
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1',
+                          MASTER_PORT=str(port))
+        start_processes('pytorch')
+        if GPU:
+            init_dist('pytorch')
     torch.manual_seed(0)
-    config, device = Config.fromstring(config_text, '.py'), 'cuda' if torch.cuda.is_available() else 'cpu'
-    seconds = list(PARTS[part](folder, config, steps, device))
-    memory = (torch.cuda.max_memory_allocated() / 2**30 if device == 'cuda' else
+    config, start = Config.fromstring(text, '.py'), time.perf_counter()
+    dataset = build_dataset(folder, config, part)
+    start = time.perf_counter() - start
+    barrier()  # all begin together
+    seconds = PARTS[part](dataset, config, steps)
+    memory = (torch.cuda.max_memory_allocated() / 2**30 if GPU else
               resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-    queue.put((statistics.median(seconds), min(seconds), max(seconds), memory))
+    results.put(Measured(start, statistics.median(seconds), min(seconds), max(seconds), memory))
+    barrier()  # whoever comes last needs the others until then
+    end_processes()
+
+
+def run(part: str, processes: int, folder: Path, config: Config, steps: int) -> List[Measured]:
+    """Measure one part in new processes."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]  # nobody listens there
+    results = torch.multiprocessing.get_context('spawn').SimpleQueue()
+    torch.multiprocessing.spawn(measure, (processes, port, part, folder, config.pretty_text, steps, results), processes)
+    return [results.get() for _ in range(processes)]
+
+
+def table_row(part: str, batch: int, found: List[Measured], rate_of_one: float) -> List[str]:
+    rate = sum(batch / process.median for process in found)
+    fastest, slowest = min(process.fastest for process in found), max(process.slowest for process in found)
+    return [part, len(found), f'{rate:.1f}', f'{rate / len(found):.1f}', f'{rate / len(found) / rate_of_one:.2f}',
+            f'{1e3 * len(found) / rate:.3f}', f'{1e3 * fastest / batch:.3f} .. {1e3 * slowest / batch:.3f}',
+            f'{max(process.start for process in found):.1f}', f'{max(process.memory for process in found):.2f}']
 
 
 @friendly_errors
@@ -129,25 +221,26 @@ def main() -> None:
     config = read_config(args.config, args.cfg_options)
     if args.amp:
         use_mixed_precision(config.optim_wrapper)
-    batch, rows, context = config.train_dataloader.batch_size, [], get_context('spawn')
+    if GPU and max(args.processes) > torch.cuda.device_count():
+        raise ValueError(f'--processes {max(args.processes)} needs as many GPUs, here are {torch.cuda.device_count()}.')
+    if max(args.processes) > 1:
+        os.environ.setdefault('OMP_NUM_THREADS', '1')  # as torchrun does
+    batch, rows = config.train_dataloader.batch_size, []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(args.folder or temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / 'features').exists():
-            generate(folder, config, args.videos, args.dtype)
+            generate(folder, config, args.videos, args.dtype, args.shards)
         for part in tqdm(args.parts, desc='Measuring'):
-            queue = context.Queue()
-            process = context.Process(target=measure, args=(part, folder, config.pretty_text, args.steps, queue))
-            process.start()
-            process.join()
-            if process.exitcode:
-                raise SystemExit(f'The part "{part}" failed; its message is above.')
-            median, fastest, slowest, memory = queue.get()
-            rows.append([part, f'{batch / median:.1f}', f'{1e3 * median / batch:.3f}',
-                         f'{1e3 * fastest / batch:.3f} .. {1e3 * slowest / batch:.3f}', f'{memory:.2f}'])
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'{torch.get_num_threads()} CPU threads'
-    print(AsciiTable([['part', 'samples/s', 'ms/sample', 'range', 'peak GB'], *rows],
-                     f' {args.config}, batch {batch}, {device} ').table)
+            found = [run(part, processes, folder, config, args.steps) for processes in args.processes]
+            rate_of_one = statistics.mean(batch / process.median for process in found[0])
+            rows += [table_row(part, batch, processes, rate_of_one) for processes in found]
+    init_default_scope('mmvmr')
+    parameters = sum(parameter.numel() for parameter in MODELS.build(config.model).parameters())
+    threads = os.environ.get('OMP_NUM_THREADS', torch.get_num_threads())
+    device = torch.cuda.get_device_name() if GPU else f'{threads} CPU threads per process'
+    head = ['part', 'processes', 'samples/s', 'per process', 'efficiency', 'ms/sample', 'range', 'start s', 'peak GB']
+    print(AsciiTable([head, *rows], f' {args.config}, batch {batch}, {device}, {parameters:,} parameters ').table)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,9 @@ Examples:
       --cfg-options weights=clip-vit-base-patch32 clip_seconds=0.5
   python tools/misc/extract_features.py videos data/custom/features --extractor TorchvisionVideoExtractor \\
       --cfg-options model=r3d_18 weights=r3d_18-b3b3357e.pth
+  # on two machines, each its half; data/custom/features is one store when both are done
+  python tools/misc/extract_features.py videos data/custom/features --extractor DescriptorExtractor --shard 0/2
+  python tools/misc/extract_features.py videos data/custom/features --extractor DescriptorExtractor --shard 1/2
   # your own: a file with extractor = dict(type=...) and custom_imports
   python tools/misc/extract_features.py videos data/custom/features --extractor my_extractor.py
 
@@ -19,6 +22,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from mmvmr.datasets.packed_store import PackedStore
+from mmvmr.datasets.shards import Shard
 from mmvmr.engine.launch import friendly_errors
 from mmvmr.features.folder import extract_folder
 
@@ -32,7 +36,9 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help='arguments of the extractor')
     parser.add_argument('--workers', type=int, default=os.cpu_count(),
                         help='processes, one per core by default; each has its own copy of the network')
-    parser.add_argument('--force', action='store_true', help='replace a store that is there')
+    parser.add_argument('--shard', type=Shard.parse, metavar='INDEX/COUNT',
+                        help='do this share of the work, e.g. 3/16 for the fourth of 16; others do the rest')
+    parser.add_argument('--force', action='store_true', help='replace a store, or this shard of it, that is there')
     args = parser.parse_args(argv)
     if args.workers < 1:
         parser.error(f'--workers must be at least 1, got {args.workers}')
@@ -45,17 +51,18 @@ def main(argv=None) -> int:
     file = Config.fromfile(args.extractor) if args.extractor.endswith('.py') else Config()
     config = Config(file.get('extractor', dict(type=args.extractor)))
     config.merge_from_dict(args.cfg_options)
-    failures = extract_folder(args.videos, args.target, config.to_dict(), args.workers, args.force,
-                              file.get('custom_imports', {}).get('imports', ()))
-    if args.target.exists():
-        store = PackedStore(args.target)
-        print(f'{args.target}: {len(store.video_ids)} videos, {sum(store.num_rows)} clips of '
+    target = args.shard.folder(args.target) if args.shard else args.target
+    failures = extract_folder(args.videos, target, config.to_dict(), args.workers, args.force,
+                              file.get('custom_imports', {}).get('imports', ()), args.shard)
+    if target.exists():
+        store = PackedStore(target)
+        print(f'{target}: {len(store.video_ids)} videos, {store.num_rows.sum()} clips of '
               f'{store.manifest["clip_seconds"]:g} s, {store.dim} dimensions.')
     for video, reason in failures.items():
         print(f'left out: {video}\n  {reason}', file=sys.stderr)
     if failures:
         print(f'{len(failures)} videos are left out. Once they are repaired, the same command with --force reads them '
-              f'alone; what it needs for that is in {args.target}.unfinished.', file=sys.stderr)
+              f'alone; what it needs for that is in {target}.unfinished.', file=sys.stderr)
     return 1 if failures else 0
 
 

@@ -4,6 +4,8 @@ Examples:
   python tools/misc/pack_features.py i3d.hdf5 data/charades_sta/features --num-clips 200 --extractor "I3D (LGI)"
   python tools/misc/pack_features.py sub_activitynet_v1-3.c3d.hdf5 data/activitynet_captions/features --dtype float16
   python tools/misc/pack_features.py folder_of_npy data/custom/features --num-clips 64
+  # the fourth of 16 machines; data/custom/features is one store when all are done
+  python tools/misc/pack_features.py folder_of_npy data/custom/features --num-clips 64 --shard 3/16
 """
 import argparse
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
+from mmvmr.datasets.shards import Shard
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -27,7 +30,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--weights-sha256', help="sha256 of the extractor's weights, for the manifest")
     parser.add_argument('--fps', type=float, help='frames per second that the extractor saw, for the manifest')
     parser.add_argument('--stride', type=float, help='frames between two rows of the source, for the manifest')
-    parser.add_argument('--force', action='store_true', help='replace a store that is there')
+    parser.add_argument('--shard', type=Shard.parse, metavar='INDEX/COUNT',
+                        help='pack this share of the videos, e.g. 3/16 for the fourth of 16; others pack the rest')
+    parser.add_argument('--force', action='store_true', help='replace a store, or this shard of it, that is there')
     return parser.parse_args(argv)
 
 
@@ -39,11 +44,16 @@ def main(argv=None) -> None:
     given = dict(extractor=args.extractor, weights_sha256=args.weights_sha256, fps=args.fps, stride=args.stride)
     manifest = dict(getattr(source, 'manifest', {}), source=args.source.name)  # keeps what extract_features.py says
     manifest.update((key, value) for key, value in given.items() if value is not None)
-    videos = tqdm(source.video_ids, desc='Packing videos', unit='video')
-    store = write_packed_store(args.target, ((video_id, source.read(video_id)) for video_id in videos),
+    for key in Shard(0, 1).entries([]):
+        manifest.pop(key, None)  # the source may be in shards, which are not those of the target
+    target, video_ids = args.target, source.video_ids
+    if args.shard:
+        target, video_ids = args.shard.folder(target), args.shard.take(video_ids)
+        manifest.update(args.shard.entries(source.video_ids))
+    videos = tqdm(video_ids, desc='Packing videos', unit='video')
+    store = write_packed_store(target, ((video_id, source.read(video_id)) for video_id in videos),
                                args.num_clips or None, args.dtype, manifest, overwrite=args.force)
-    print(f'{args.target}: {len(store.video_ids)} videos, {store.dim} dimensions, '
-          f'{store.array.nbytes / 2**30:.2f} GiB.')
+    print(f'{target}: {len(store.video_ids)} videos, {store.dim} dimensions, {store.nbytes / 2**30:.2f} GiB.')
 
 
 if __name__ == '__main__':

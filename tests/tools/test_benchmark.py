@@ -1,0 +1,68 @@
+"""The benchmark finishes on every kind of config, and with several processes."""
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.registry import DefaultScope
+from runs import run_tool
+
+from mmvmr.datasets.feature_store import open_feature_store
+from mmvmr.engine.launch import read_config
+
+REPO = Path(__file__).parents[2]
+spec = importlib.util.spec_from_file_location('benchmark', REPO / 'tools' / 'analysis_tools' / 'benchmark.py')
+benchmark = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(benchmark)
+SMALL = {'train_dataloader.batch_size': 12}
+
+
+# two optimizers in turn; no reconstructor; two of them; batches are larger than the data set
+@pytest.mark.parametrize('name', ['cnm_moving_shapes', 'mscl_charades', 'mcmt_ms2d_moving_shapes'])
+def test_every_part_runs_on_generated_data(name, tmp_path):
+    config = read_config(str(REPO / 'configs' / f'{name}.py'), SMALL)
+    benchmark.generate(tmp_path, config, videos=5, shards=2)
+    store = open_feature_store(tmp_path / 'features')
+    assert len(store.video_ids) == 5 and store.manifest['num_shards'] == 2
+    with DefaultScope.overwrite_default_scope('mmvmr'):
+        for part, measure in benchmark.PARTS.items():
+            dataset = benchmark.build_dataset(tmp_path, config, part)
+            assert len(dataset) == 10
+            seconds = measure(dataset, config, 1)
+            assert len(seconds) == (20 if part in ('loader', 'cold') else 1) and min(seconds) > 0
+
+
+def test_the_store_becomes_resident_and_the_step_is_compiled_by_the_config(tmp_path, monkeypatch):
+    config = read_config(str(REPO / 'configs' / 'mscl_moving_shapes.py'), {
+        **SMALL, 'train_dataloader.dataset.resident': True, 'compile': dict(backend='eager')})
+    benchmark.generate(tmp_path, config, videos=5)
+    compiled, seen = [], []
+    monkeypatch.setattr(benchmark.torch, 'compile', lambda step, backend: compiled.append(backend) or step)
+    copy = benchmark.copy_to_device
+    monkeypatch.setattr(benchmark, 'copy_to_device', lambda *args: seen.append(copy(*args)) or seen[0])
+    with DefaultScope.overwrite_default_scope('mmvmr'):
+        dataset = benchmark.build_dataset(tmp_path, config, 'training')
+        assert next(benchmark.make_batches(dataset, 12))['inputs'].video.shape == (12,)  # rows of the store
+        benchmark.training(dataset, config, 1)
+        assert not benchmark.build_dataset(tmp_path, config, 'evaluation').resident
+    assert compiled == ['eager'] and seen[0].shape == (5, 64, 57)
+
+
+def test_batches_go_round_a_data_set_that_is_smaller_than_they_are(tmp_path):
+    config = read_config(str(REPO / 'configs' / 'mscl_moving_shapes.py'))
+    benchmark.generate(tmp_path, config, videos=3)
+    batch = next(benchmark.make_batches(benchmark.build_dataset(tmp_path, config, 'loader'), 12))
+    assert batch['inputs'].video.shape == (12, 64, 57)
+    firsts = batch['inputs'].video[:, 0].numpy()
+    assert sorted((firsts == video).all(axis=1).sum() for video in firsts) == [4] * 12  # two queries each, two rounds
+
+
+def test_two_processes_are_compared_with_one():
+    table = run_tool(['tools/analysis_tools/benchmark.py', 'configs/mscl_moving_shapes.py', '--videos', 20, '--steps',
+                      1, '--processes', 1, 2, '--parts', 'training', '--cfg-options', 'train_dataloader.batch_size=12'])
+    rows = [[float(cell) for cell in row.split('|')[2:6]] for row in table.splitlines() if '| training' in row]
+    assert [row[0] for row in rows] == [1, 2]
+    for processes, rate, each, efficiency in rows:
+        assert each == pytest.approx(rate / processes, abs=0.1)
+        assert efficiency == pytest.approx(each / rows[0][2], abs=0.01)
+    assert re.search(r'batch 12, 1 CPU threads per process, 377,710 parameters', table)
