@@ -2,6 +2,7 @@
 import fnmatch
 import multiprocessing
 import os
+import resource
 import runpy
 import signal
 import socket
@@ -72,8 +73,18 @@ def die_in_save(arguments: List, name: str, moment: str) -> None:
             kill()
 
     os.fsync, os.replace = at_fsync, at_replace
+    _train(arguments)
+
+
+def run_with_full_disk(arguments: List, limit: int) -> None:
+    """Run tools/train.py while no file may grow beyond so many bytes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    _train(arguments)
+
+
+def _train(arguments: List) -> None:
     sys.argv = ['tools/train.py', *map(str, arguments)]
-    runpy.run_path('tools/train.py', run_name='__main__')
+    runpy.run_path(sys.argv[0], run_name='__main__')
 
 
 def free_port() -> str:
