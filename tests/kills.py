@@ -15,7 +15,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from runs import make_runner
 
-from mmvmr.engine.checkpoint import find_latest
+from mmvmr.engine.checkpoint import find_latest, find_latest_together
 from mmvmr.engine.interruption import Terminated
 from mmvmr.engine.launch import end_processes
 from mmvmr.registry import HOOKS
@@ -28,7 +28,7 @@ class SignalAt(Hook):
     Args:
         point: E.g. ``before_train_iter``.
         count: At which call in this process; the first is 1.
-        to: Whom, one after the other: ``self``, ``worker`` (a process that loads data), ``launcher``.
+        to: Whom, one after the other: ``self``, ``workers`` (the processes that load data), ``launcher``.
         rank: The process that does it.
         attempt: How often torchrun has restarted it before.
     """
@@ -41,10 +41,10 @@ class SignalAt(Hook):
     def _count(self, runner, **_):
         self.left -= 1
         if self.mine and self.left == 0:
-            pids = dict(self=os.getpid(), launcher=os.getppid())
-            pids.update({'worker': worker.pid for worker in multiprocessing.active_children()})
-            for receiver in self.to:
-                os.kill(pids[receiver], self.signal)
+            workers = [process.pid for process in multiprocessing.active_children()]
+            pids = dict(self=[os.getpid()], launcher=[os.getppid()], workers=workers)
+            for pid in sum((pids[receiver] for receiver in self.to), []):
+                os.kill(pid, self.signal)
 
 
 def die_in_save(arguments: List, name: str, moment: str) -> None:
@@ -113,4 +113,19 @@ def train_thrice_in_two(rank: int, port: str, cases: List) -> None:
     torch.distributed.init_process_group('gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
     for file, folder in cases:
         train_thrice(file, folder, {'launcher': 'pytorch', 'train_dataloader.batch_size': 2})
+    end_processes()
+
+
+def choose_together(rank: int, port: str, folder: Path) -> None:
+    """Print what two processes resume from when each of them has folders of its own."""
+    torch.distributed.init_process_group('gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
+    seen = dict(common=([2, 3], [2, 3, 4]), absent=([3], [2]), lonely=([], [2]))
+    for name, epochs in seen.items():
+        (folder / f'{name}_{rank}').mkdir()
+        for epoch in epochs[rank]:
+            torch.save(dict(epoch=epoch), folder / f'{name}_{rank}' / f'epoch_{epoch}.pth')
+        try:
+            print(f'{name}: {find_latest_together(folder / f"{name}_{rank}")}')
+        except FileNotFoundError as error:
+            print(error)
     end_processes()

@@ -31,6 +31,10 @@ class WarmProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
     def is_running(self) -> bool:
         return self._process.is_alive()
 

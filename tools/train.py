@@ -24,6 +24,7 @@ from mmvmr.engine.launch import (
     start_processes,
     use_mixed_precision,
 )
+from mmvmr.engine.work_dir import claim_work_dir
 
 
 def parse_args() -> argparse.Namespace:
@@ -89,6 +90,7 @@ def main() -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
     runner.logger.info(f'Training {Path(args.config).stem} on {data.get("num_pairs")} pairs of {data.get("protocol")} '
                        f'with {runner.world_size} x {device}, into {runner.work_dir}')
+    claim_work_dir(runner.work_dir)
     if args.resume == 'auto':
         resume_from_newest(runner)
     try:

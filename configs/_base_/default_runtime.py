@@ -8,7 +8,6 @@ default_hooks = dict(
     # the margin needs no timestamps; 'mIoU' would spend those of the validation videos
     checkpoint=dict(
         type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='reconstruction_margin', rule='greater'),
-    work_dir=dict(type='WorkDirHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     check_fit=dict(type='CheckFitHook'),
     reseed=dict(type='ReseedHook'),

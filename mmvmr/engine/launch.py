@@ -43,7 +43,7 @@ def _explain(error: Exception) -> Optional[str]:
     """What a user needs to know of an error; None if it is none that a user can cause."""
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if re.search(r'DataLoader worker \(pid', message):
-        message += (' A process that loads data was lost, most often because memory was short: lower num_workers of the '
+        message += (' A process that loads data was lost, mostly because memory is short: lower num_workers of the '
                     'dataloaders or the batch size. --resume goes on with a training from its last checkpoint.')
     elif not isinstance(error, (OSError, KeyError, TypeError, ValueError, ImportError, FloatingPointError)):
         return None

@@ -2,49 +2,35 @@
 import os
 import socket
 from pathlib import Path
+from typing import Union
 
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
 
 from mmvmr.engine.input_recipe import RECIPE, VOCABULARY
-from mmvmr.registry import HOOKS
 
 
-@HOOKS.register_module()
-class WorkDirHook(Hook):
-    """Locks the work dir, and deletes what a training that was killed there has left half-written.
+@master_only
+def claim_work_dir(work_dir: Union[str, Path]) -> None:
+    """Lock a work dir until this process ends, and delete what trainings that were killed there have left half-written.
 
-    The lock is that of a file, ``.lock``, which the system takes away when the process ends, however it ends. Processes
-    that it has started do not inherit it. Network disks that know no locks get none, and nothing is deleted there.
+    The lock is that of the file ``.lock``, which the system takes away however the process ends; children do not
+    inherit it. On network disks without locks nothing is deleted.
+
+    Raises:
+        FileExistsError: If another training has it.
     """
-    priority = 'VERY_HIGH'  # before anything is written
-
-    @master_only
-    def before_train(self, runner) -> None:
-        folder = Path(runner.work_dir)
-        if self._lock(folder, runner.logger):
-            for name in ('*.pth', VOCABULARY, RECIPE):  # a test that runs beside may be writing others
-                for partial in folder.glob(f'.{name}.*.partial'):
-                    partial.unlink()
-
-    def _lock(self, folder: Path, logger) -> bool:
-        """Whether this process now has the folder.
-
-        Raises:
-            FileExistsError: If another training has it.
-        """
-        import fcntl  # Unix only
-        self._file = open(folder / '.lock', 'a+')
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            self._file.seek(0)
-            raise FileExistsError(f'Another training works in "{folder}": {self._file.read() or "unknown"}. Wait for '
-                                  'it, end it, or give another --work-dir.') from error
-        except OSError as error:
-            logger.warning(f'"{folder}" cannot be locked ({error}): see to it that no two trainings share it.')
-            return False
-        self._file.truncate(0)
-        self._file.write(f'process {os.getpid()} on {socket.gethostname()}')
-        self._file.flush()
-        return True
+    import fcntl  # Unix only, and only training needs it
+    file = os.open(Path(work_dir, '.lock'), os.O_RDWR | os.O_CREAT, 0o666)  # never closed: that would end the lock
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        owner = os.read(file, 1000).decode(errors='replace')
+        raise FileExistsError(f'Another training works in "{work_dir}": {owner}. Wait for it, end it, or give another '
+                              '--work-dir.') from error
+    except OSError:
+        return
+    os.ftruncate(file, 0)
+    os.write(file, f'process {os.getpid()} on {socket.gethostname()}'.encode())
+    for name in ('*.pth', VOCABULARY, RECIPE):  # other files may be of a test that is running
+        for partial in Path(work_dir).glob(f'.{name}.*.partial'):
+            partial.unlink()

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from kills import die_in_save, free_port, run_with_full_disk
-from runs import make_runner, run_tool, same, start_tool, write_config
+from runs import make_runner, run_tool, same, write_config
 from warm import WarmProcess
 
 from mmvmr.engine.checkpoint import find_latest, load_checkpoint
@@ -72,7 +72,7 @@ def test_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_
         while _names(run) == before and process.is_running():
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 0.5))
-        os.kill(process.pid, signal.SIGTERM if number % 2 else signal.SIGKILL)
+        process.send(signal.SIGTERM if number % 2 else signal.SIGKILL)
         process.wait(143 if number % 2 else -signal.SIGKILL)
         for path in run.glob('*.pth'):
             load_checkpoint(path)
@@ -83,7 +83,7 @@ def test_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_
 
 def test_run_that_is_killed_while_it_saves_loses_nothing(tmp_path, arguments, start, check):
     stop = _signal(count=2)
-    run, kept = tmp_path / 'run', set()
+    run = tmp_path / 'run'
     for name, moment, options in [
             ('best_*_epoch_1.pth', 'half', {}), ('epoch_1.pth', 'written', {}), ('epoch_0_iter_2.pth', 'half', stop),
             ('epoch_0_iter_2.pth', 'renamed', stop), ('epoch_2.pth', 'written', {}), ('epoch_3.pth', 'renamed', {})]:
@@ -97,7 +97,7 @@ def test_run_that_is_killed_while_it_saves_loses_nothing(tmp_path, arguments, st
 
 
 def test_lost_loader_worker_is_reported(start, check):
-    lost = start(2, **{'train_dataloader.num_workers': 1}, **_signal(count=6, to='[worker]', name='SIGKILL')).wait(1)
+    lost = start(2, **{'train_dataloader.num_workers': 1}, **_signal(count=6, to='[workers]', name='SIGKILL')).wait(1)
     assert 'DataLoader worker (pid' in lost and 'lower num_workers' in lost and 'Traceback' not in lost
     start(2).wait()
     check(2)
@@ -129,8 +129,8 @@ def test_features_that_become_unreadable_are_named(workers, tiny_dataset, start)
 
 
 def test_processes_are_lost_and_torchrun_starts_them_anew(tmp_path, config, arguments):
-    """Of two processes one is told to end, then one is killed, then all are with torchrun itself. Each time the run goes
-    on: by itself, where it was saved; by itself, with the newest checkpoint; by a new start.
+    """Of two processes one is told to end, then one is killed, then both and torchrun. Each time the run goes on: by
+    itself, where it was saved; by itself, from the newest checkpoint; by a new start.
     """
     signals = {
         **_signal('one', count=6, rank=1), **_signal('two', count=4, name='SIGKILL', rank=1, attempt=1),
