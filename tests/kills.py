@@ -6,6 +6,7 @@ import resource
 import runpy
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import List
@@ -29,12 +30,13 @@ class SignalAt(Hook):
         point: E.g. ``before_train_iter``.
         count: At which call in this process; the first is 1.
         to: Whom, one after the other: ``self``, ``workers`` (the processes that load data), ``launcher``.
+        name: Of the signal.
         rank: The process that does it.
         attempt: How often torchrun has restarted it before.
     """
 
     def __init__(self, point, count=1, to=('self',), name='SIGTERM', rank=0, attempt=0):
-        self.left, self.to, self.signal = count, to, getattr(signal, name)
+        self.left, self.to, self.signal = count, to, name[3:]
         self.mine = (rank, attempt) == (get_rank(), int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)))
         setattr(self, point, self._count)
 
@@ -44,7 +46,7 @@ class SignalAt(Hook):
             workers = [process.pid for process in multiprocessing.active_children()]
             pids = dict(self=[os.getpid()], launcher=[os.getppid()], workers=workers)
             for pid in sum((pids[receiver] for receiver in self.to), []):
-                os.kill(pid, self.signal)
+                subprocess.run(['kill', f'-{self.signal}', str(pid)], check=True)  # workers obey the own process
 
 
 def die_in_save(arguments: List, name: str, moment: str) -> None:

@@ -54,13 +54,15 @@ def test_run_told_to_stop_in_its_last_validation_completes_it(tmp_path, tiny_dat
     assert find_latest(tmp_path / 'run').endswith('epoch_2.pth')
 
 
-def test_run_stopped_together_with_its_loader_workers_saves(tmp_path, tiny_dataset):
-    stop = dict(type='SignalAt', point=ITERATION, count=2, to=['workers', 'self'])
+def test_signal_to_all_processes_leaves_loader_workers_to_the_run_until_it_has_saved(tmp_path, tiny_dataset):
+    """The worker is told in the first epoch and still loads the second; both are told there."""
+    hooks = dict(early=dict(type='SignalAt', point=ITERATION, count=1, to=['workers']),
+                 late=dict(type='SignalAt', point=ITERATION, count=6, to=['workers', 'self']))
     file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', custom_imports=dict(imports=['kills']),
-                        default_hooks=dict(stop=stop))
+                        default_hooks=hooks)
     options = ['--cfg-options', 'train_dataloader.num_workers=1', 'train_dataloader.persistent_workers=True']
     WarmProcess('tools/train.py', [file, '--work-dir', tmp_path / 'run', *options], tmp_path / 'log').wait(143)
-    assert find_latest(tmp_path / 'run').endswith('epoch_0_iter_2.pth')
+    assert find_latest(tmp_path / 'run').endswith('epoch_1_iter_6.pth')
 
 
 def test_checkpoints_by_iteration_are_resumed_where_they_were_saved(tmp_path, tiny_dataset):

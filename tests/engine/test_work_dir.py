@@ -27,3 +27,12 @@ def test_second_training_is_refused_until_the_first_has_ended(tmp_path, tiny_dat
     first.send(signal.SIGKILL)
     first.wait(-signal.SIGKILL)
     WarmProcess('tools/train.py', [*arguments, 'train_cfg.max_epochs=1'], tmp_path / 'third').wait()
+
+
+def test_training_that_is_to_go_on_but_has_saved_nothing_begins_with_the_given_weights(tmp_path, tiny_dataset):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=1))
+    WarmProcess('tools/train.py', [file, '--work-dir', tmp_path / 'given'], tmp_path / 'log').wait()
+    given = tmp_path / 'given' / 'epoch_1.pth'
+    options = ['--resume', '--cfg-options', f'load_from={given}']
+    log = WarmProcess('tools/train.py', [file, '--work-dir', tmp_path / 'run', *options], tmp_path / 'log').wait()
+    assert f'training starts from {given}' in log and f'Load checkpoint from {given}' in log
