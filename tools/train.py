@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmvmr.engine.checkpoint import find_latest
+from mmvmr.engine.checkpoint import find_latest_together
 from mmvmr.engine.interruption import Terminated
 from mmvmr.engine.launch import (
     check_model,
@@ -24,6 +24,7 @@ from mmvmr.engine.launch import (
     start_processes,
     use_mixed_precision,
 )
+from mmvmr.engine.work_dir import claim_work_dir
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,18 +57,25 @@ def apply_flags(config: Config, args: argparse.Namespace) -> None:
         config.auto_scale_lr.enable = True
     if int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)):  # torchrun has started anew what had failed
         args.resume = args.resume or 'auto'
-    if args.resume:
-        config.load_from = find_latest(config.work_dir) if args.resume == 'auto' else args.resume
-        config.resume = config.load_from is not None
-        if not config.resume:
-            print(f'There is no checkpoint in "{config.work_dir}" yet: training starts from scratch.')
-    elif any(Path(config.work_dir).glob('epoch_*.pth')):
+    if args.resume not in (None, 'auto'):
+        config.load_from, config.resume = args.resume, True
+    if not args.resume and any(Path(config.work_dir).glob('epoch_*.pth')):
         raise FileExistsError(f'"{config.work_dir}" holds the checkpoints of a training. Add --resume to go on with '
                               'it, give another --work-dir, or delete that folder.')
     dropped = ('test', 'val') if args.no_validate else ('test',)  # training does not even know where the test split is
     for name in dropped:
         for part in ('dataloader', 'evaluator', 'cfg'):
             config.pop(f'{name}_{part}', None)
+
+
+def resume_from_newest(runner: Runner) -> None:
+    """Go on from the newest checkpoint in the work dir; without any, begin as the config says."""
+    found = find_latest_together(runner.work_dir)
+    if found:
+        runner._load_from, runner._resume = found, True
+    else:
+        runner.logger.info(f'There is no checkpoint in "{runner.work_dir}" yet: training starts from '
+                           f'{runner._load_from or "scratch"}.')
 
 
 @friendly_errors
@@ -82,6 +90,9 @@ def main() -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
     runner.logger.info(f'Training {Path(args.config).stem} on {data.get("num_pairs")} pairs of {data.get("protocol")} '
                        f'with {runner.world_size} x {device}, into {runner.work_dir}')
+    claim_work_dir(runner.work_dir)
+    if args.resume == 'auto':
+        resume_from_newest(runner)
     try:
         runner.train()
     except Terminated as stop:

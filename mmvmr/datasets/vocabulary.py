@@ -57,10 +57,14 @@ class Vocabulary:
         """Write a ``.npz`` that holds no pickled objects; an existing file is replaced as a whole."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}.npz')
-        np.savez_compressed(temporary, words=np.array(self.words, dtype=np.str_), vectors=self.vectors,
-                            provenance=np.array(json.dumps(self.provenance)))
-        os.replace(temporary, path)
+        temporary = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+        try:
+            with open(temporary, 'wb') as file:
+                np.savez_compressed(file, words=np.array(self.words, dtype=np.str_), vectors=self.vectors,
+                                    provenance=np.array(json.dumps(self.provenance)))
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Union[str, Path]) -> 'Vocabulary':

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 import torch
+from mmengine.dist import broadcast_object_list, get_rank, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -127,6 +128,21 @@ def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
             return str(path)
         print_log(f'"{path}" is damaged and passed over; the checkpoint before it is used.', 'current', logging.WARNING)
     return None
+
+
+def find_latest_together(work_dir: Union[str, Path]) -> Optional[str]:
+    """:func:`find_latest` of the main process, for all processes: a shared disk may show each of them another one.
+
+    Raises:
+        FileNotFoundError: If this process does not see the file that the main process has chosen.
+    """
+    names = [os.path.basename(find_latest(work_dir) or '') if is_main_process() else None]
+    broadcast_object_list(names)
+    path = Path(work_dir, names[0])
+    if names[0] and not path.is_file():
+        raise FileNotFoundError(f'The main process resumes from "{names[0]}", which process {get_rank()} does not find '
+                                f'in "{work_dir}". The work dir must be the same folder on all machines.')
+    return str(path) if names[0] else None
 
 
 def _is_whole(path: Path) -> bool:

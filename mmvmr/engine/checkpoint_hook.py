@@ -1,10 +1,11 @@
 """When checkpoints are written and what is in them, so that a resumed run is the run that was interrupted."""
 from pathlib import Path
-from typing import Dict
+from typing import Dict, List
 
+from mmengine.dist import gather_object, get_rank, get_world_size, master_only
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.model import is_model_wrapper
-from torch import nn
+from torch import Tensor, nn
 
 from mmvmr.engine.checkpoint import check_weights, to_plain
 from mmvmr.registry import HOOKS
@@ -17,15 +18,23 @@ class CheckpointHook(_CheckpointHook):
     - An epoch that is validated is saved after its validation, together with what was found to be best so far; so no
       validation is left out when a run is resumed.
     - Everything beside weights is stored as plain data, see :func:`~mmvmr.engine.checkpoint.load_checkpoint`.
-    - Gradients that wait for more to be accumulated are saved (in a run of one process).
+    - Gradients that wait for more to be accumulated are saved, of each process its own. For this, whoever calls
+      ``runner.save_checkpoint`` calls ``runner.call_hook('before_save_in_all')`` before it, in all processes.
+    - A checkpoint is deleted when the one that replaces it is whole; MMEngine deletes it first. A run that is killed in
+      between deletes it when it is resumed.
     - A run that is resumed from a copied work dir deletes no file of the original.
-
-    Keep at least two checkpoints (``max_keep_ckpts``): the oldest is deleted before the newest is written.
     """
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self._due = False
+        self._waiting: List[Dict[str, Tensor]] = []  # gradients of each process, in the main one
+        self._replaced: List[str] = []  # names of checkpoints, in the main process
+
+    def before_train(self, runner) -> None:
+        super().before_train(runner)
+        self._delete_replaced()
+        self.file_backend.remove = lambda path: self._replaced.append(Path(path).name)
 
     def after_train_epoch(self, runner) -> None:
         self._due = False
@@ -49,14 +58,22 @@ class CheckpointHook(_CheckpointHook):
             runner.logger.info(f'Saving checkpoint at {runner.epoch} epochs')
             self._save_checkpoint_with_step(runner, runner.epoch, dict(epoch=runner.epoch, iter=runner.iter))
             self._due = False
+        self._delete_replaced()
+
+    def before_save_in_all(self, runner) -> None:
+        """Bring the gradients that wait to the process that saves; they differ, as DDP adds them up at the update."""
+        own = {name: parameter.grad.cpu() for name, parameter in _bare(runner.model).named_parameters()
+               if parameter.grad is not None}
+        self._waiting = gather_object(own) or []
 
     def before_save_checkpoint(self, runner, checkpoint: Dict) -> None:
         for key in ('meta', 'message_hub'):
             checkpoint[key] = to_plain(checkpoint[key])
-        waiting = {name: parameter.grad.cpu() for name, parameter in _bare(runner.model).named_parameters()
-                   if parameter.grad is not None}
-        if waiting and 'optimizer' in checkpoint and runner.world_size == 1:
-            checkpoint['gradients'] = waiting
+        if 'optimizer' in checkpoint:  # not the best checkpoint, from which nothing is resumed
+            checkpoint['replaced'] = self._replaced
+            if any(self._waiting):
+                checkpoint['gradients'] = self._waiting
+            self._waiting = []
 
     def after_load_checkpoint(self, runner, checkpoint: Dict) -> None:
         if not runner._resume:
@@ -67,14 +84,27 @@ class CheckpointHook(_CheckpointHook):
                              'Resume from an epoch_*.pth; to start anew from its weights, set `load_from` instead.')
         model = _bare(runner.model)
         check_weights(model, checkpoint['state_dict'], runner._load_from)
-        waiting = checkpoint.get('gradients', {})
+        waiting = _own_gradients(checkpoint.get('gradients', []))
         for name, parameter in model.named_parameters():
             if name in waiting:
                 parameter.grad = waiting[name].to(parameter.device)
+        self._replaced = list(checkpoint.get('replaced', []))
         info = checkpoint['message_hub']['runtime_info']
         for key, path in info.items():
             if key.startswith(('best_ckpt', 'last_ckpt')) and path:
                 info[key] = str(Path(self.out_dir or runner.work_dir, Path(path).name))
+
+    def _save_checkpoint_with_step(self, runner, step: int, meta: Dict) -> None:
+        runner.call_hook('before_save_in_all')
+        super()._save_checkpoint_with_step(runner, step, meta)
+        self._delete_replaced()
+
+    @master_only
+    def _delete_replaced(self) -> None:
+        for path in (Path(self.out_dir, Path(name).name) for name in self._replaced):
+            if path.suffix == '.pth':  # the names may come from a file of a stranger
+                path.unlink(missing_ok=True)
+        self._replaced.clear()
 
     def _check_metrics(self, metrics: Dict[str, float]) -> None:
         absent = [key for key in self.save_best or () if key != 'auto' and key not in metrics]
@@ -92,3 +122,13 @@ def _validation_follows(runner) -> bool:
     done, loop = runner.epoch + 1, runner.train_loop
     return runner.val_loop is not None and done >= loop.val_begin and (
         done % loop.val_interval == 0 or done == loop.max_epochs)
+
+
+def _own_gradients(gradients: List[Dict[str, Tensor]]) -> Dict[str, Tensor]:
+    """Of the gradients of all processes those of this one. DDP takes their mean; so if there were more or fewer
+    processes when they were saved, each gets that.
+    """
+    if len(gradients) == get_world_size():
+        return gradients[get_rank()]
+    names = sorted({name for own in gradients for name in own})
+    return {name: sum(own[name] for own in gradients if name in own) / len(gradients) for name in names}

@@ -1,11 +1,14 @@
 """Runs that are told to stop: what they keep, and how they go on in the middle of an epoch."""
+import os
 import re
 import signal
+import threading
+from functools import partial
 from pathlib import Path
-from typing import Dict
+from typing import Callable, Dict, Optional
 
 import torch
-from mmengine.dist import get_world_size, is_main_process
+from mmengine.dist import get_world_size, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
@@ -24,7 +27,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     """MMEngine's loop over epochs, which can begin in the middle of one.
 
     Attributes:
-        batches_done: Of the epoch that is run next; these batches are loaded and passed over.
+        batches_done: Of the epoch that is run, the current one included; when it begins, so many are passed over.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -35,8 +38,10 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """One epoch, or the rest of it."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
+        begin = self.batches_done
         for index, batch in enumerate(self.dataloader):
-            if index >= self.batches_done:
+            if index >= begin:
+                self.batches_done = index + 1  # also for checkpoints that other hooks save in this iteration
                 self.run_iter(index, batch)
         self.batches_done = 0
         self.runner.call_hook('after_train_epoch')
@@ -48,7 +53,8 @@ class SaveOnSigtermHook(Hook):
     """On SIGTERM, which SLURM and torchrun send before they kill, saves ``epoch_E_iter_I.pth`` and ends the run.
 
     All processes end after the same iteration: they agree on it by gloo, which does not wait for a GPU. A validation
-    is finished first. A second SIGTERM ends the process at once.
+    is finished first. The signal often comes several times, as SLURM sends it to all processes and torchrun hands it
+    on to those that it has started; so every further one is ignored, also by the workers that load data.
     """
     priority = 'LOWEST'  # the checkpoint holds what all other hooks have done in this iteration
 
@@ -59,29 +65,25 @@ class SaveOnSigtermHook(Hook):
     def before_train(self, runner) -> None:
         if get_world_size() > 1:
             self._group = torch.distributed.new_group(backend='gloo')
+        for loader in [runner.train_dataloader, *([runner.val_dataloader] if runner.val_loop else [])]:
+            loader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
         signal.signal(signal.SIGTERM, self._remember)
 
     def before_train_epoch(self, runner) -> None:
-        """Delete checkpoints of the middle of epochs that are complete and saved."""
-        if is_main_process():
-            names = [path.name for path in Path(runner.work_dir).glob('epoch_*.pth')]
-            newest = max((int(match[1]) for match in (re.fullmatch(r'epoch_(\d+)\.pth', name) for name in names)
-                          if match), default=0)
-            for name in names:
-                match = re.fullmatch(r'epoch_(\d+)_iter_\d+\.pth', name)
-                if match and int(match[1]) < newest:
-                    (Path(runner.work_dir) / name).unlink()
+        _delete_middles(Path(runner.work_dir), runner.epoch)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        last_of_epoch = batch_idx + 1 == len(runner.train_dataloader)  # then saved as a whole epoch, after validation
-        if self._all_told() and not last_of_epoch:
-            runner.train_loop.batches_done = batch_idx + 1
+        if self._all_told():
             name = f'epoch_{runner.epoch}_iter_{runner.iter + 1}.pth'
+            runner.call_hook('before_save_in_all')
             runner.save_checkpoint(runner.work_dir, name, by_epoch=False)
             if self._group is not None:
                 torch.distributed.barrier(self._group)  # no process ends before the checkpoint is whole
             runner.logger.warning(f'Stopped by SIGTERM. "{name}" was saved; --resume goes on from there.')
             raise Terminated
+
+    def after_train(self, runner) -> None:
+        _delete_middles(Path(runner.work_dir), runner.epoch)
 
     def before_save_checkpoint(self, runner, checkpoint: Dict) -> None:
         done = getattr(runner.train_loop, 'batches_done', 0)
@@ -102,7 +104,6 @@ class SaveOnSigtermHook(Hook):
 
     def _remember(self, number, frame) -> None:
         self._told = True
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _all_told(self) -> bool:
         """Whether any process has been told to stop; the same answer in all."""
@@ -111,3 +112,30 @@ class SaveOnSigtermHook(Hook):
         told = torch.tensor(int(self._told))
         torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, group=self._group)
         return bool(told)
+
+
+def _begin_worker(init: Optional[Callable], worker: int) -> None:
+    """SIGTERM to all processes shall not end a worker before the process that it loads for has saved."""
+    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    if init is not None:
+        init(worker)
+
+
+def _end_with_parent() -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():  # as sent by PyTorch and multiprocessing
+        pass
+    os._exit(0)
+
+
+@master_only
+def _delete_middles(work_dir: Path, epochs: int) -> None:
+    """Delete checkpoints of the middle of epochs of which this run has saved the whole; ``epochs`` are complete."""
+    names = [path.name for path in work_dir.glob('epoch_*.pth')]
+    whole = [int(match[1]) for match in (re.fullmatch(r'epoch_(\d+)\.pth', name) for name in names) if match]
+    saved = max((number for number in whole if number <= epochs), default=0)
+    for name in names:
+        match = re.fullmatch(r'epoch_(\d+)_iter_\d+\.pth', name)
+        if match and int(match[1]) < saved:
+            (work_dir / name).unlink()

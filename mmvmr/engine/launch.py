@@ -21,20 +21,35 @@ from mmvmr import registry
 
 
 def friendly_errors(main: Callable) -> Callable:
-    """Print an error as one message instead of a traceback, and exit with 1; MMVMR_DEBUG=1 shows the traceback."""
+    """Print an error as one message instead of a traceback, and exit with 1; MMVMR_DEBUG=1 shows the traceback.
+
+    One of several processes ends at once whatever the error is, so that those that wait for it are ended too.
+    """
     @functools.wraps(main)
     def wrapped(*args, **kwargs):
         try:
             return main(*args, **kwargs)
-        except (OSError, KeyError, TypeError, ValueError, ImportError, FloatingPointError) as error:
-            if os.environ.get('MMVMR_DEBUG'):
+        except Exception as error:
+            message = None if os.environ.get('MMVMR_DEBUG') else _explain(error)
+            if message is None and not torch.distributed.is_initialized():
                 raise
-            message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            print(f'\n{type(error).__name__}: {message}{_closest_argument(message)}\n(raised at {place.filename}:'
-                  f'{place.lineno}; MMVMR_DEBUG=1 shows the whole traceback)', file=sys.stderr)
+            print(message or traceback.format_exc(), file=sys.stderr)
+            end_processes(1)
             sys.exit(1)
     return wrapped
+
+
+def _explain(error: Exception) -> Optional[str]:
+    """What a user needs to know of an error; None if it is none that a user can cause."""
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if re.search(r'DataLoader worker \(pid', message):
+        message += (' A process that loads data was lost, mostly because memory is short: lower num_workers of the '
+                    'dataloaders or the batch size. --resume goes on with a training from its last checkpoint.')
+    elif not isinstance(error, (OSError, KeyError, TypeError, ValueError, ImportError, FloatingPointError)):
+        return None
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (f'\n{type(error).__name__}: {message}{_closest_argument(message)}\n(raised at {place.filename}:'
+            f'{place.lineno}; MMVMR_DEBUG=1 shows the whole traceback)')
 
 
 def _closest_argument(message: str) -> str:
@@ -150,7 +165,8 @@ def end_processes(code: int = 0) -> None:
     (https://github.com/pytorch/pytorch/issues/190489). So it ends at once, as the children of multiprocessing do.
     """
     if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+        if not code:  # else the others may not come along
+            torch.distributed.destroy_process_group()
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,12 +1,15 @@
 """Which checkpoints a run writes, and what a resumed run does with them."""
 import shutil
+from pathlib import Path
 
 import pytest
+import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub
 from runs import make_runner, same, weights, write_config
 
-from mmvmr.engine.checkpoint import load_checkpoint
+from mmvmr.engine.checkpoint import AtomicLocalBackend, load_checkpoint
+from mmvmr.engine.checkpoint_hook import _own_gradients
 from mmvmr.registry import EVALUATORS
 
 STOP_EARLY = dict(type='EarlyStoppingHook', monitor='score', rule='greater', patience=2)
@@ -65,6 +68,41 @@ def test_only_the_asked_epochs_and_the_last_are_kept(scripted):
     options = {'default_hooks.checkpoint.interval': 2, 'default_hooks.checkpoint.max_keep_ckpts': 2}
     assert _names(scripted([1.0, 2.0, 3.0, 4.0, 0.0], 'run', options)) == [
         'best_score_epoch_4.pth', 'epoch_4.pth', 'epoch_5.pth']
+
+
+def test_checkpoint_is_deleted_when_the_one_in_its_place_is_whole(scripted, tmp_path, monkeypatch):
+    """Even if only one is kept. The disk is full when the third epoch is to be saved, as the best or as itself."""
+    put, options = AtomicLocalBackend.put, {'default_hooks.checkpoint.max_keep_ckpts': 1}
+
+    def put_until_full(backend, content, path):
+        if Path(path).name.endswith('epoch_3.pth'):
+            raise OSError('No space left on device')
+        put(backend, content, path)
+
+    for scores in ([1.0, 2.0, 3.0], [1.0, 2.0, 0.0]):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match='No space left'):
+            patch.setattr(AtomicLocalBackend, 'put', put_until_full)
+            scripted(scores, 'run', options)
+        assert _names(tmp_path / 'run') == ['best_score_epoch_2.pth', 'epoch_2.pth']
+        shutil.rmtree(tmp_path / 'run')
+    assert _names(scripted([1.0, 2.0, 3.0], 'run', options)) == ['best_score_epoch_3.pth', 'epoch_3.pth']
+
+
+def test_names_in_a_checkpoint_delete_nothing_but_checkpoints_of_its_run(scripted, tmp_path):
+    run = scripted([1.0], 'run')
+    content = torch.load(run / 'epoch_1.pth', weights_only=True)
+    for path in (run / 'notes.txt', tmp_path / 'other.pth'):
+        path.touch()
+    torch.save(dict(content, replaced=['notes.txt', '../other.pth', str(tmp_path / 'other.pth')]), run / 'epoch_1.pth')
+    scripted([1.0, 2.0], 'run', resume=run / 'epoch_1.pth')
+    assert (run / 'notes.txt').exists() and (tmp_path / 'other.pth').exists()
+
+
+def test_gradients_of_other_processes_are_shared_out_as_their_mean():
+    """Two processes had (1, 3) and (5, -); one process that goes on has their mean, 3 and 1.5."""
+    waiting = [dict(a=torch.tensor([1.0]), b=torch.tensor([3.0])), dict(a=torch.tensor([5.0]))]
+    assert _own_gradients(waiting) == dict(a=torch.tensor([3.0]), b=torch.tensor([1.5]))
+    assert _own_gradients(waiting[:1]) == waiting[0]
 
 
 def test_early_stopping_counts_on_after_resuming(scripted):

@@ -1,56 +1,76 @@
-"""A run that is stopped and resumed ends with the weights of the run that was not."""
-import shutil
+"""A run that is stopped, between two epochs or within one, and resumed ends with the weights of one that was not."""
+import signal
 
 import pytest
+from kills import free_port, train_thrice, train_thrice_in_two
+from parts import METHODS
 from runs import ADAM, ALTERNATING, make_runner, same, weights, write_config
+from warm import WarmProcess
 
 from mmvmr.engine.checkpoint import load_checkpoint
 
-EMA = dict(default_hooks=dict(ema=dict(type='EMAHook', momentum=0.1)))
 ACCUMULATE_3 = dict(optim_wrapper=dict(type='OptimWrapper', accumulative_counts=3, **ADAM))  # of 4 iterations an epoch
 ALTERNATE_3 = dict(ALTERNATING, reconstruction=dict(ADAM, accumulative_counts=3))
-CASES = dict(
-    one_optimizer=('mcmt', {}),
-    curriculum=('cpl', {}),
-    optimizers_in_turn=('cnm', dict(optim_wrapper=ALTERNATING)),
-    averaged_weights=('mcmt', EMA),
-    accumulated_gradients=('cpl', ACCUMULATE_3),
-    accumulated_in_turn=('cnm', dict(optim_wrapper=ALTERNATE_3)),
-    bfloat16=('cpl', dict(optim_wrapper=dict(type='BFloat16OptimWrapper', **ADAM))),
-    workers_that_stay=('cnm', None))
+NO_MARGIN = dict(val_evaluator=dict(type='MomentRecall'), default_hooks=dict(checkpoint=dict(save_best='mIoU')))
+CASES = {
+    **{method: (method, {} if 'reconstructors' in METHODS[method] else NO_MARGIN) for method in METHODS},
+    'optimizers in turn': ('cnm', dict(optim_wrapper=ALTERNATING)),
+    'averaged weights': ('mcmt', dict(default_hooks=dict(ema=dict(type='EMAHook', momentum=0.1)))),
+    'accumulated gradients': ('cpl', ACCUMULATE_3),
+    'accumulated in turn': ('cnm', dict(optim_wrapper=ALTERNATE_3)),
+    'bfloat16': ('cpl', dict(optim_wrapper=dict(type='BFloat16OptimWrapper', **ADAM)))}
 
 
-@pytest.fixture
-def runs(tmp_path, tiny_dataset):
-    """``runs(name, ...)`` trains in the folder ``name`` and returns it."""
-    def train(name, config_file, options=None, resume=None):
-        make_runner(config_file, tmp_path / name, options, resume).train()
-        return tmp_path / name
-    return train
+@pytest.fixture(autouse=True)
+def restore_signal():
+    yield
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _check(folder):
+    """All three runs have the same weights and averages, which the second epoch has changed."""
+    straight = load_checkpoint(folder / 'straight' / 'epoch_2.pth')
+    for name in ('resumed', 'stopped'):
+        other = load_checkpoint(folder / name / 'epoch_2.pth')
+        for key in {'state_dict', 'ema_state_dict'} & straight.keys():
+            assert same(straight[key], other[key]), f'{key}, {name}'
+        assert len({file['message_hub']['runtime_info']['best_score'] for file in (straight, other)}) == 1
+    assert not same(straight['state_dict'], weights(folder / 'straight' / 'epoch_1.pth'))
+    assert not list((folder / 'stopped').glob('epoch_*_iter_*.pth')), 'left although its epoch is complete'
 
 
 @pytest.mark.parametrize('case', CASES)
-def test_resumed_run_ends_with_the_same_weights(case, runs, tmp_path, tiny_dataset):
+def test_resumed_run_ends_with_the_same_weights(case, tmp_path, tiny_dataset):
     method, changes = CASES[case]
-    options = {} if changes is not None else {
-        'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True}
-    file = write_config(tmp_path / 'config.py', tiny_dataset, method, **(changes or {}))
-    straight = runs('straight', file, {**options, 'train_cfg.max_epochs': 3})
-    stopped = tmp_path / 'resumed'
-    stopped.mkdir()
-    shutil.copy(straight / 'epoch_2.pth', stopped)
-    resumed = runs('resumed', file, {**options, 'train_cfg.max_epochs': 3}, str(stopped / 'epoch_2.pth'))
-    one, other = load_checkpoint(straight / 'epoch_3.pth'), load_checkpoint(resumed / 'epoch_3.pth')
-    assert same(one['state_dict'], other['state_dict'])
-    if case == 'averaged_weights':
-        assert same(one['ema_state_dict'], other['ema_state_dict'])
-        assert not same(one['state_dict'], {key[7:]: value for key, value in one['ema_state_dict'].items()
-                                            if key.startswith('module.')})
-    assert not same(one['state_dict'], weights(straight / 'epoch_2.pth'))
+    train_thrice(write_config(tmp_path / 'config.py', tiny_dataset, method, **changes), tmp_path, {})
+    _check(tmp_path)
 
 
-def test_without_reseeding_the_resumed_run_would_differ(runs, tmp_path, tiny_dataset):
+def test_loader_that_stays_is_resumed_exactly(tmp_path, tiny_dataset):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm')
+    train_thrice(file, tmp_path, {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True})
+    _check(tmp_path)
+
+
+def test_two_processes_resume_with_the_same_weights(tmp_path, tiny_dataset):
+    """All methods one after the other; gradients that wait differ between the processes, and each gets its own."""
+    runs = []
+    for case in [*METHODS, 'accumulated gradients', 'accumulated in turn']:
+        (tmp_path / case).mkdir()
+        method, changes = CASES[case]
+        runs.append((write_config(tmp_path / case / 'config.py', tiny_dataset, method, **changes), tmp_path / case))
+    port = free_port()
+    processes = [WarmProcess(train_thrice_in_two, [rank, port, runs], tmp_path / f'{rank}.log') for rank in (0, 1)]
+    for process in processes:
+        process.wait()
+    for _, folder in runs:
+        _check(folder)
+    waiting = load_checkpoint(tmp_path / 'accumulated gradients' / 'straight' / 'epoch_1.pth')['gradients']
+    assert len(waiting) == 2 and not same(*waiting)
+
+
+def test_without_reseeding_the_resumed_run_would_differ(tmp_path, tiny_dataset):
     file = write_config(tmp_path / 'config.py', tiny_dataset, default_hooks=dict(reseed=dict(type='IterTimerHook')))
-    straight = runs('straight', file)
-    resumed = runs('resumed', file, resume=str(straight / 'epoch_1.pth'))
-    assert not same(weights(straight / 'epoch_2.pth'), weights(resumed / 'epoch_2.pth'))
+    make_runner(file, tmp_path / 'straight').train()
+    make_runner(file, tmp_path / 'resumed', resume=str(tmp_path / 'straight' / 'epoch_1.pth')).train()
+    assert not same(weights(tmp_path / 'straight' / 'epoch_2.pth'), weights(tmp_path / 'resumed' / 'epoch_2.pth'))
