@@ -3,6 +3,7 @@ from contextlib import contextmanager
 from typing import Dict
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.model import MMDistributedDataParallel
 from torch import Tensor
 
@@ -20,7 +21,11 @@ class MomentDistributedDataParallel(MMDistributedDataParallel):
                          find_unused_parameters=find_unused_parameters, broadcast_buffers=False, **kwargs)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> Dict[str, Tensor]:
-        return train_step(self.module, self, data, optim_wrapper)
+        """One training iteration; gives the losses of the whole batch, the means over the processes."""
+        losses = train_step(self.module, self, data, optim_wrapper)
+        means = torch.stack([value.detach().float() for value in losses.values()])
+        all_reduce(means, op='mean')
+        return dict(zip(losses, means))
 
 
 @OPTIM_WRAPPERS.register_module()

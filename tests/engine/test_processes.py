@@ -23,7 +23,7 @@ from mmvmr.registry import MODELS
 from mmvmr.structures import Batch
 
 SGD = dict(optimizer=dict(type='SGD', lr=0.01))
-ROUNDING = dict(rtol=1e-6, atol=1e-6)  # of sums in another order, through three steps
+ROUNDING = dict(rtol=2e-6, atol=1e-6)  # of sums in another order, through three steps
 # more mismatched queries than there are pairs: they go round the batch
 MANY = copy.deepcopy(MSCL)
 MANY['proposal_generator']['num_mismatched'] = 11
@@ -55,8 +55,8 @@ def _train(case: str, rows: slice, wrap=lambda model: model) -> dict:
         optim = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.01))
     wrapped = wrap(model)
     losses = [wrapped.train_step(dict(inputs=_pairs(rows)), optim) for _ in range(3)]
-    return dict(losses={f'{name} {step}': value.detach() for step, log in enumerate(losses)
-                        for name, value in log.items()}, weights=model.state_dict())
+    return dict(losses=[{name: value.detach().float() for name, value in log.items()} for log in losses],
+                weights=model.state_dict())
 
 
 def _evaluate(config: Config) -> dict:
@@ -102,11 +102,8 @@ def folder(request, tmp_path_factory, config) -> Path:
 def test_losses_and_weights_are_those_of_one_process(case, folder):
     one, several = _train(case, slice(None)), [torch.load(path) for path in sorted(folder.glob(f'{case}_[0-9].pth'))]
     assert len(several) in (2, 4)
-    for name, value in one['losses'].items():
-        mean = torch.stack([found['losses'][name] for found in several]).mean()
-        torch.testing.assert_close(mean, value, **ROUNDING, msg=lambda text, name=name: f'{name}: {text}')
     for found in several:
-        torch.testing.assert_close(found['weights'], one['weights'], **ROUNDING)
+        torch.testing.assert_close(found, one, **ROUNDING)
 
 
 def test_metrics_and_predictions_are_those_of_one_process_to_the_last_bit(folder, config):
