@@ -10,6 +10,7 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 SLACK = 6e-4  # seconds that a timestamp may be late: Matroska rounds them to milliseconds
+FORMATS = 'asf,avi,flv,matroska,mov,mpeg,mpegts,mpegvideo,ogg'
 
 
 class VideoInfo(NamedTuple):
@@ -107,13 +108,23 @@ def _shown(path: Union[str, Path], start: float = 0.0) -> Iterator[Tuple[float, 
     yield from _shown(path)
 
 
+def open_container(path: Union[str, Path]) -> av.container.InputContainer:
+    """Open a video file, and never another one.
+
+    FFmpeg goes by what is in a file, not by its name. Formats that list files or addresses (HLS, concat, VobSub, SDP)
+    are not admitted, as it would open these; nor is a name that is an address.
+    """
+    return av.open(f'file:{path}', metadata_errors='replace',
+                   container_options=dict(format_whitelist=FORMATS, protocol_whitelist='file'))
+
+
 @contextmanager
 def _open(path: Union[str, Path]) -> Iterator[Tuple[av.container.InputContainer, av.VideoStream]]:
     """The file and its stream of pictures; what FFmpeg complains about inside becomes a ``ValueError``."""
     if not Path(path).exists():
         raise FileNotFoundError(f'There is no video "{path}".')
     try:
-        with av.open(f'file:{path}', metadata_errors='replace') as container:  # file: a name is no address
+        with open_container(path) as container:
             streams = [stream for stream in container.streams.video
                        if not stream.disposition & Disposition.attached_pic]  # the cover of a song
             if not streams:
@@ -122,7 +133,8 @@ def _open(path: Union[str, Path]) -> Iterator[Tuple[av.container.InputContainer,
             yield container, streams[0]
     except av.FFmpegError as error:
         raise ValueError(f'"{path}" cannot be decoded as a video ({error.strerror}). Fetch it again if it is '
-                         'incomplete; else try to repair it: ffmpeg -i BROKEN -c:v libx264 REPAIRED.mp4') from error
+                         'incomplete; else try to repair it: ffmpeg -i BROKEN -c:v libx264 REPAIRED.mp4 (formats that '
+                         f'are read: {FORMATS})') from error
 
 
 def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:

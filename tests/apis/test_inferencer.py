@@ -192,7 +192,9 @@ def test_features_of_another_size_are_refused(inferencer):
         inferencer(VideoFeatures.from_array(np.zeros((4, 9)), duration=4.0), QUERIES[0])
 
 
-@pytest.mark.parametrize('extractor', [None, 'descriptor-1', dict(type='os.system', command='false'), dict(fps=3)])
+@pytest.mark.parametrize('extractor', [
+    None, 'descriptor-1', dict(type='os.system', command='false'), dict(type='antigravity'), dict(fps=3),
+    dict(type='DescriptorExtractor', _scope_='antigravity')])
 def test_a_video_file_is_refused_where_the_extractor_is_unknown(inferencer, extractor, monkeypatch):
     monkeypatch.setattr(feature_reader, 'probe_video', lambda path: feature_reader.VideoFeatures('', None, 1, 1))
     inferencer.read.features = dict(dim=8, extractor=extractor)
@@ -206,7 +208,7 @@ class _Extractor:
 
 def test_other_weights_of_the_extractor_are_refused(inferencer, monkeypatch):
     inferencer.read.features = dict(dim=8, extractor=dict(type='X'), weights_sha256='ab')
-    monkeypatch.setattr(EXTRACTORS, 'build', lambda config: _Extractor())
+    monkeypatch.setitem(EXTRACTORS.module_dict, 'X', _Extractor)
     with pytest.raises(ValueError, match='their sha256 is None, it was ab'):
         inferencer.read.extractor  # noqa: B018
 
@@ -224,7 +226,7 @@ def test_features_of_a_video_are_extracted_once_and_broken_videos_are_reported(
     for name in ('a.mp4', 'broken.mp4', 'c.mkv', 'notes.txt'):
         (tmp_path / name).touch()
     inferencer.read.features = dict(dim=8, extractor=dict(type='X'))
-    monkeypatch.setattr(EXTRACTORS, 'build', lambda config: _Extractor())
+    monkeypatch.setitem(EXTRACTORS.module_dict, 'X', _Extractor)
     monkeypatch.setattr(feature_reader, 'extract_video', extract)
     monkeypatch.setattr(feature_reader, 'probe_video', lambda path: VideoFeatures('', None, 0.5, duration=19.9))
     result = inferencer(str(tmp_path), QUERIES)
