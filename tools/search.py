@@ -10,7 +10,7 @@ The same `index` command adds videos that have come since. A feature store can b
         --annotations data/moving_shapes/test.json
 
 An index names the folder of its run, which holds a config. A config is Python and is run: read one from a stranger
-before you use it; --run gives a run of your own instead.
+before you use it.
 """
 import argparse
 import json
