@@ -138,6 +138,16 @@ def test_a_run_folder_is_enough(tmp_path, trained):
     assert by_config(_video(trained[0]), QUERIES) == here(_video(trained[0]), QUERIES)
 
 
+def test_the_config_of_a_run_is_run_and_that_of_a_stranger_need_not_be(tmp_path, trained):
+    shutil.copytree(trained[2], tmp_path / 'strangers')
+    config, = (tmp_path / 'strangers').glob('*.py')
+    config.write_text(f'{config.read_text()}\n__import__("os").mkdir({str(tmp_path / "owned")!r})\n')
+    MomentRetrievalInferencer(trained[1], tmp_path / 'strangers' / 'epoch_1.pth', device='cpu')
+    assert not (tmp_path / 'owned').exists()
+    MomentRetrievalInferencer(tmp_path / 'strangers', device='cpu')
+    assert (tmp_path / 'owned').exists()
+
+
 def test_a_run_without_a_recipe_reads_the_files_of_its_config(tmp_path, trained):
     shutil.copytree(trained[2], tmp_path / 'old')
     (tmp_path / 'old' / 'inputs.json').unlink()
