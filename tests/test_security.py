@@ -80,6 +80,20 @@ def test_a_folder_of_features_gives_its_own_files_only(tmp_path):
         store.read('../secret')
 
 
+def test_pickled_features_are_refused_and_not_run(tmp_path):
+    class Exploit:
+        def __reduce__(self):
+            return Path.mkdir, (tmp_path / 'owned',)
+
+    (tmp_path / 'features').mkdir()
+    np.save(tmp_path / 'features' / 'v.npy', np.array([Exploit()], dtype=object))
+    with pytest.raises(ValueError, match='v.npy cannot be read'):
+        open_feature_store(tmp_path / 'features')
+    assert not (tmp_path / 'owned').exists()
+    np.load(tmp_path / 'features' / 'v.npy', allow_pickle=True)
+    assert (tmp_path / 'owned').exists()  # the exploit works
+
+
 # ---------------------------------------------------------------------------------------------------------------- HDF5
 def _external_link(file, secret):
     file['v'] = h5py.ExternalLink(str(secret), 'rows')

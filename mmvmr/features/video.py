@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 
 SLACK = 6e-4  # seconds that a timestamp may be late: Matroska rounds them to milliseconds
 LONGEST = 3600  # seconds that one picture may be shown; a damaged timestamp can claim thousands of years
-FORMATS = 'asf,avi,flv,matroska,mov,mpeg,mpegts,mpegvideo,ogg'
+FORMATS = 'asf,avi,flv,matroska,mov,mpeg,mpegts,mpegvideo,ogg'  # as FFmpeg calls them, see open_container
 
 
 class VideoInfo(NamedTuple):

@@ -70,12 +70,13 @@ def test_log_tells_the_losses_and_how_long_it_will_take(run, tmp_path):
 
 
 @pytest.mark.parametrize('method', METHODS if COMPILE else ['cnm'])
-def test_compiled_steps_have_the_same_losses(run, method, monkeypatch):
-    monkeypatch.setattr(torch._inductor.config, 'fallback_random', True)  # draw the same numbers
+def test_compiled_steps_have_the_same_losses(run, method):
+    torch.compiler.reset()
     options = {'default_hooks.checkpoint.save_best': None}  # not all methods reconstruct
     plain = run(options, method)
-    # by default traced, not translated: the compiler itself takes minutes
-    compiled = run(dict(options, compile=dict(backend='inductor' if COMPILE else 'eager')), method)
+    with torch._inductor.config.patch(fallback_random=True):  # draw the same numbers
+        # by default traced, not translated: the compiler itself takes minutes
+        compiled = run(dict(options, compile=dict(backend='inductor' if COMPILE else 'eager')), method)
     assert hasattr(compiled.model.train_step, '_torchdynamo_orig_callable')
     losses = [runner.message_hub.get_scalar('train/loss').data[0] for runner in (plain, compiled)]
     assert losses[1] == pytest.approx(losses[0], abs=1e-4)

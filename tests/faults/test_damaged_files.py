@@ -109,6 +109,7 @@ def readers(tmp_path_factory):
     for container, codec in CONTAINERS.items():
         write_frames(root / f'video.{container}', frames, codec=codec, pixels='yuv420p')
     names = ['timer', 'logger', 'checkpoint']
+    # numbers and names only: however it is damaged, there is nothing in it that could do harm when it is run
     (root / 'config.py').write_text('\n'.join([
         'default_scope = "mmvmr"', f'model = {METHODS["mcmt"]!r}', f'default_hooks = {dict.fromkeys(names, dict(a=1))}',
         f'train_dataloader = {dict(batch_size=4, dataset=tiny.train)!r}', 'train_cfg = dict(max_epochs=2)']))
