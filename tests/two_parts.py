@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 from mmengine.model import BaseModel
-from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mmvmr.engine.alternating import AlternatingConstructor, train_step
+from mmvmr.engine.guards import OptimWrapper
 from mmvmr.engine.launch import end_processes
 from mmvmr.engine.wrappers import MomentDistributedDataParallel
 
@@ -45,6 +45,14 @@ def train_two_parts(model: TwoParts, wrapped: nn.Module, rows: slice, in_turn: b
     return model.state_dict()
 
 
+def skip_together(rank: int, wrapped: nn.Module) -> dict:
+    """One step in which only the second process has a loss that is not finite; what became of it."""
+    wrapper = OptimWrapper(torch.optim.SGD(wrapped.parameters(), lr=0.1))
+    loss = wrapped(torch.ones(1, 4))['loss_low']
+    wrapper.update_params(loss + float('inf') if rank == 1 else loss)
+    return dict(skipped=wrapper.skipped, weights=wrapped.module.state_dict())
+
+
 def train_in_process(rank: int, port: int, folder: Path) -> None:
     """Train on every second row, together with another process; write the weights."""
     torch.distributed.init_process_group('gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
@@ -52,6 +60,7 @@ def train_in_process(rank: int, port: int, folder: Path) -> None:
         model = TwoParts()
         wrapped = MomentDistributedDataParallel(model, device_ids=[rank])
         torch.save(train_two_parts(model, wrapped, slice(rank, 8, 2), in_turn), f'{folder}/{rank}_{in_turn}.pth')
+    torch.save(skip_together(rank, MomentDistributedDataParallel(TwoParts())), f'{folder}/skip_{rank}.pth')
     end_processes()
 
 

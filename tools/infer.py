@@ -3,6 +3,9 @@
     python tools/infer.py work_dirs/mmvmr_best_moving_shapes video.mp4 "a red square spins" "a blue star grows"
     python tools/infer.py work_dirs/mmvmr_best_moving_shapes videos/ --queries sentences.txt --json answers.json
     python tools/infer.py work_dirs/cpl_charades features.h5 --video-id 3MSZA --duration 30.96 "person opens the door"
+
+The folder of a run holds its config. A config is Python and is run: read one from a stranger before you use it, or give
+your own config as RUN, and their checkpoint with --checkpoint.
 """
 import argparse
 import json

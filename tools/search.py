@@ -8,6 +8,9 @@ The same `index` command adds videos that have come since. A feature store can b
 
     python tools/search.py index work_dirs/mmvmr_best_moving_shapes data/moving_shapes/features test.index \\
         --annotations data/moving_shapes/test.json
+
+An index names the folder of its run, which holds a config. A config is Python and is run: read one from a stranger
+before you use it.
 """
 import argparse
 import json

@@ -4,6 +4,7 @@
     python tools/test.py configs/cpl_charades.py work_dirs/cpl_charades/epoch_30.pth --probe shuffle-query
 
 Prints the score card with the blind panel and writes per-query predictions into the work dir.
+A config is Python and is run: read one from a stranger before you use it.
 """
 import argparse
 import os

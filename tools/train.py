@@ -5,6 +5,7 @@
     python tools/train.py configs/cnm_charades.py --resume
 
 On several GPUs or machines: tools/dist_train.sh, tools/slurm_train.sh. Training never opens the test split.
+A config is Python and is run: read one from a stranger before you use it.
 """
 import argparse
 import os

@@ -8,7 +8,7 @@ import av
 import av.filter
 import numpy as np
 
-from mmvmr.features.video import probe_video, read_frames
+from mmvmr.features.video import open_container, probe_video, read_frames
 
 _ENCODERS = ('libx264', 'mpeg4')  # the second is part of FFmpeg itself
 
@@ -36,7 +36,7 @@ def cut_clip(video: Union[str, Path], start: float, end: float, out: Union[str, 
     out = Path(out)
     partial = out.with_name(f'.{out.name}.partial')
     try:
-        with av.open(f'file:{video}') as source, av.open(f'file:{partial}', 'w', format='mp4') as target:
+        with open_container(video) as source, av.open(f'file:{partial}', 'w', format='mp4') as target:
             sound = source.streams.audio[0] if source.streams.audio else None
             encoded = target.add_stream(_encoder('aac'), rate=48000, layout='stereo') if sound else None
             _encode_pictures(video, start, end, target)

@@ -104,7 +104,7 @@ def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
 def _check_pair(pair: Dict, where: str) -> Dict:
     video_id, query = pair['video_id'], pair['query']
     where = f'{where} (video {video_id!r})'
-    if not isinstance(video_id, str) or not video_id or Path(video_id).name != video_id:
+    if not is_video_id(video_id):
         raise ValueError(f'{where}: a video id must be text without a path.')
     if not isinstance(query, str) or not query.strip():
         raise ValueError(f'{where}: the sentence is empty. Write one, or take the entry out.')
@@ -121,6 +121,16 @@ def _check_pair(pair: Dict, where: str) -> Dict:
             raise ValueError(f'{where}: the span [{start}, {end}] does not lie in a video of {duration} s. Correct it, '
                              'or use null where the moment is not known (for training only).')
     return dict(video_id=video_id, duration=duration, query=query.strip(), spans=spans)
+
+
+def is_video_id(value: Any) -> bool:
+    """Whether a value can name a video: text that, as part of a file name, stays in the folder it is put into.
+
+    Example:
+        >>> is_video_id('3MSZA.mp4'), is_video_id('../3MSZA'), is_video_id('..'), is_video_id(3)
+        (True, False, False, False)
+    """
+    return isinstance(value, str) and value not in ('', '..') and Path(value).name == value and '\0' not in value
 
 
 def clamp_span(span: Sequence[float], duration: float) -> List[float]:

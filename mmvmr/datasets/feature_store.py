@@ -51,15 +51,15 @@ class Hdf5Store:
 
     def _read(self, video_id: str) -> np.ndarray:
         try:
-            node, names = self._open()[video_id], []
+            node, names = _member(self._open(), video_id), []
             if isinstance(node, h5py.Group):
                 names = sorted(node)
                 wanted = [name for name in names if name == 'c3d_features'] or names
-                node = node[wanted[0]] if len(wanted) == 1 else None
+                node = _member(node, wanted[0]) if len(wanted) == 1 else None
             rows = None if node is None else node[()]
         except Exception as error:  # a damaged file can fail anywhere inside h5py
-            raise ValueError(f'{self.path}: video {video_id!r} cannot be read ({error}). The file is damaged: fetch '
-                             'it again.') from error
+            raise ValueError(f'{self.path}: video {video_id!r} cannot be read ({error}). The file is damaged or '
+                             'no plain table of features: fetch it again.') from error
         if rows is None:
             raise ValueError(f'{self.path}: group {video_id!r} holds {names}, expected one dataset.')
         return rows
@@ -95,6 +95,8 @@ class NpyFolder:
         self.dim: int = self._load(self.video_ids[0]).shape[-1]
 
     def _load(self, video_id: str) -> np.ndarray:
+        if video_id not in self._known:  # an id from an annotation must not lead out of the folder
+            raise KeyError(video_id)
         path = self.path / f'{video_id}.npy'
         try:
             return np.load(path, allow_pickle=False)
@@ -111,6 +113,16 @@ class NpyFolder:
     def read_clips(self, video_ids: Iterable[str], num_clips: int) -> np.ndarray:
         """(B, T, Dv) clips of several videos."""
         return _read_clips(self, video_ids, num_clips)
+
+
+def _member(group: h5py.Group, name: str) -> Union[h5py.Group, h5py.Dataset]:
+    """A member of a group that lies in this file; links and external data could lead to any file of the machine."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f'{name!r} is a link to another place, which is not followed')
+    node = group[name]
+    if isinstance(node, h5py.Dataset) and (node.is_virtual or node.external):
+        raise ValueError(f'the data of {name!r} are in another file, which is not opened')
+    return node
 
 
 def _read_clips(store: Union[Hdf5Store, NpyFolder], video_ids: Iterable[str], num_clips: int) -> np.ndarray:

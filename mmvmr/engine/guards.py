@@ -1,4 +1,4 @@
-"""What happens to a gradient that is not finite."""
+"""What happens to a loss or a gradient that is not finite."""
 from pathlib import Path
 from typing import Iterator
 
@@ -6,21 +6,28 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper as _OptimWrapper
+from torch import Tensor
 
 from mmvmr.registry import HOOKS, OPTIM_WRAPPERS
 
 
 @OPTIM_WRAPPERS.register_module()
 class OptimWrapper(_OptimWrapper):
-    """MMEngine's, which leaves out a step whose gradient is infinite or not a number.
+    """MMEngine's, which leaves out a step whose loss or gradient is infinite or not a number.
 
     Attributes:
         skipped: Steps left out in a row.
+        loss_scale: What the loss is multiplied by before its gradient is computed.
     """
+    loss_scale = 1.0
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.skipped = 0
+
+    def backward(self, loss: Tensor, **kwargs) -> None:
+        """Gradients of a loss; NaN if it is not finite itself, so that the processes that share them all know."""
+        super().backward(loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan), **kwargs)
 
     def step(self, **kwargs) -> None:
         """One update, or none. Processes that train together have the same gradients, and so decide alike."""
@@ -38,7 +45,8 @@ class NonFiniteHook(Hook):
     """Reports steps that were left out because of their gradients, and ends the run when it does not recover.
 
     Args:
-        patience: The run ends after so many such steps in a row. The last batch of each process is kept in
+        patience: The run ends after so many such steps in a row, not counting those that only show that the loss was
+            scaled too much for float16. The last batch of each process is kept in
             ``non_finite_batch_<process>.pth`` of the work dir.
     """
 
@@ -47,20 +55,25 @@ class NonFiniteHook(Hook):
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         for wrapper in _each(runner.optim_wrapper):
-            skipped = getattr(wrapper, 'skipped', 0)  # float16 has a guard of its own, in the scaling of the loss
-            if not skipped:
+            skipped = getattr(wrapper, 'skipped', 0)
+            if not skipped or not wrapper.should_update():  # there is no update while gradients are accumulated
                 continue
             losses = {name: float(value.detach()) for name, value in outputs.items() if 'loss' in name}
-            runner.logger.warning(f'Iteration {runner.iter + 1} was left out: its gradient is not finite '
-                                  f'({skipped} in a row). Losses: {losses}')
-            if skipped >= self.patience:
-                path = Path(runner.work_dir, f'non_finite_batch_{get_rank()}.pth')
-                batch = data_batch['inputs']
-                torch.save(dict(video=batch.video, **batch.query._asdict(), iter=runner.iter + 1), path)
-                raise FloatingPointError(
-                    f'{skipped} gradients in a row were not finite, so training was ended. The last batch is in '
-                    f'"{path}". Look for extreme features (tools/misc/verify_dataset.py), lower the learning rate, set '
-                    'clip_grad in optim_wrapper, or train without --amp; --resume goes on from the last checkpoint.')
+            scale = f' at a loss scale of {wrapper.loss_scale:g}' if wrapper.loss_scale != 1 else ''
+            runner.logger.warning(f'The update of iteration {runner.iter + 1} was left out: its loss or gradient is '
+                                  f'not finite{scale} ({skipped} in a row). Losses: {losses}')
+            if skipped >= self.patience and wrapper.loss_scale <= 1:
+                self._end(runner, data_batch, skipped)
+
+    @staticmethod
+    def _end(runner, data_batch, skipped: int) -> None:
+        path = Path(runner.work_dir, f'non_finite_batch_{get_rank()}.pth')
+        batch = data_batch['inputs']
+        torch.save(dict(video=batch.video, **batch.query._asdict(), iter=runner.iter + 1), path)
+        raise FloatingPointError(
+            f'{skipped} losses or gradients in a row were not finite, so training was ended. The last batch is in '
+            f'"{path}". Look for extreme features (tools/misc/verify_dataset.py), lower the learning rate, set '
+            'clip_grad in optim_wrapper, or train without --amp; --resume goes on from the last checkpoint.')
 
 
 def _each(wrapper) -> Iterator:

@@ -206,7 +206,7 @@ def _choose_interface() -> None:
 def use_mixed_precision(optim_wrapper: dict) -> None:
     """Change the config of one or several optimizers to bfloat16, or to scaled float16 on GPUs that lack it."""
     lacks_bfloat16 = torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0)
-    kind = dict(type='AmpOptimWrapper', dtype='float16') if lacks_bfloat16 else dict(type='BFloat16OptimWrapper')
+    kind = dict(type='Float16OptimWrapper' if lacks_bfloat16 else 'BFloat16OptimWrapper')
     nested = [value for value in optim_wrapper.values() if isinstance(value, dict) and 'optimizer' in value]
     for config in nested or [optim_wrapper]:
         config.update(kind)

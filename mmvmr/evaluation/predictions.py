@@ -6,6 +6,8 @@ from typing import List, Union
 import numpy as np
 import pandas as pd
 
+from mmvmr.datasets.annotations import is_video_id
+
 COLUMNS = ('sample_idx', 'video_id', 'query', 'duration', 'gt_spans', 'pred_spans', 'pred_scores', 'protocol')
 _TOLERANCE = 1e-3  # seconds
 
@@ -82,6 +84,9 @@ def read_predictions(path: Union[str, Path]) -> pd.DataFrame:
                              f'{remedy}') from error
         if missing:
             raise ValueError(f'"{path}", line {number} lacks {", ".join(missing)}. {remedy}')
+        if not is_video_id(row['video_id']):  # it becomes part of file names
+            raise ValueError(f'"{path}", line {number}: a video id must be text without a path, got '
+                             f'{row["video_id"]!r}. {remedy}')
         rows.append(row)
     if not rows:
         raise ValueError(f'"{path}" is empty. {remedy}')

@@ -89,7 +89,8 @@ def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any]
     done = {video_id: unfinished / f'{video_id}.npy' for video_id in videos}
     left = {videos[video_id]: path for video_id, path in done.items() if not _is_newer(path, videos[video_id])}
     failures = extract_all(left, len(videos), config, workers, imports)
-    features = ((video_id, np.load(path)) for video_id, path in done.items() if videos[video_id] not in failures)
+    features = ((video_id, np.load(path, allow_pickle=False)) for video_id, path in done.items()
+                if videos[video_id] not in failures)
     if len(failures) < len(videos):
         write_packed_store(unfinished / 'store', features, manifest=manifest, overwrite=True)
         shutil.rmtree(target, ignore_errors=True)

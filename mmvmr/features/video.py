@@ -10,6 +10,8 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 SLACK = 6e-4  # seconds that a timestamp may be late: Matroska rounds them to milliseconds
+LONGEST = 3600  # seconds that one picture may be shown; a damaged timestamp can claim thousands of years
+FORMATS = 'asf,avi,flv,matroska,mov,mpeg,mpegts,mpegvideo,ogg'  # as FFmpeg calls them, see open_container
 
 
 class VideoInfo(NamedTuple):
@@ -95,10 +97,14 @@ def _shown(path: Union[str, Path], start: float = 0.0) -> Iterator[Tuple[float, 
             stamp = until if following.pts is None else float(following.pts * following.time_base) - origin
             if frame is None and start > 0 and (following.pts is None or stamp > start):
                 break  # the jump went too far: the file is decoded from its beginning instead
+            if stamp - (start if frame is None else time) > LONGEST:
+                raise ValueError(f'"{path}" has no picture between the seconds {time:.1f} and {stamp:.1f}: its '
+                                 'timestamps are damaged. Fetch it again.')
             if frame is not None:
                 yield time, stamp, frame
             frame, time = following, max(stamp, time)
-            until = time + float((frame.duration or 0) * frame.time_base or 1 / (stream.guessed_rate or 25))
+            length = float((frame.duration or 0) * frame.time_base or 1 / (stream.guessed_rate or 25))
+            until = time + min(length, LONGEST)
         if frame is not None:
             yield time, until, frame
             return
@@ -107,13 +113,23 @@ def _shown(path: Union[str, Path], start: float = 0.0) -> Iterator[Tuple[float, 
     yield from _shown(path)
 
 
+def open_container(path: Union[str, Path]) -> av.container.InputContainer:
+    """Open a video file, and never another one.
+
+    FFmpeg goes by what is in a file, not by its name. Formats that list files or addresses (HLS, concat, VobSub, SDP)
+    are not admitted, as it would open these; nor is a name that is an address.
+    """
+    return av.open(f'file:{path}', metadata_errors='replace',
+                   container_options=dict(format_whitelist=FORMATS, protocol_whitelist='file'))
+
+
 @contextmanager
 def _open(path: Union[str, Path]) -> Iterator[Tuple[av.container.InputContainer, av.VideoStream]]:
     """The file and its stream of pictures; what FFmpeg complains about inside becomes a ``ValueError``."""
     if not Path(path).exists():
         raise FileNotFoundError(f'There is no video "{path}".')
     try:
-        with av.open(f'file:{path}', metadata_errors='replace') as container:  # file: a name is no address
+        with open_container(path) as container:
             streams = [stream for stream in container.streams.video
                        if not stream.disposition & Disposition.attached_pic]  # the cover of a song
             if not streams:
@@ -122,18 +138,20 @@ def _open(path: Union[str, Path]) -> Iterator[Tuple[av.container.InputContainer,
             yield container, streams[0]
     except av.FFmpegError as error:
         raise ValueError(f'"{path}" cannot be decoded as a video ({error.strerror}). Fetch it again if it is '
-                         'incomplete; else try to repair it: ffmpeg -i BROKEN -c:v libx264 REPAIRED.mp4') from error
+                         'incomplete; else try to repair it: ffmpeg -i BROKEN -c:v libx264 REPAIRED.mp4 (formats that '
+                         f'are read: {FORMATS})') from error
 
 
 def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
     """All pictures from here on; a file that ends long before the time in its head is refused."""
     reached = 0.0
-    for packet in container.demux():  # of all streams: the sound may go on after the last picture
-        stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is not None:
-            reached = max(reached, float((stamp + (packet.duration or 0)) * packet.time_base))
-        if packet.stream is stream:
-            yield from packet.decode()
+    with suppress(IndexError):  # PyAV ends so, having read everything, if a stream has begun in the middle of the file
+        for packet in container.demux():  # of all streams: the sound may go on after the last picture
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if stamp is not None:
+                reached = max(reached, float((stamp + (packet.duration or 0)) * packet.time_base))
+            if packet.stream is stream:
+                yield from packet.decode()
     promised = (container.duration or 0) / av.time_base  # Matroska counts from 0, others from the first timestamp
     if reached and reached < promised - max(1, 0.02 * promised):
         raise ValueError(f'"{container.name.removeprefix("file:")}" ends after {reached:.1f} s, but its head promises '

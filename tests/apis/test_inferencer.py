@@ -138,6 +138,16 @@ def test_a_run_folder_is_enough(tmp_path, trained):
     assert by_config(_video(trained[0]), QUERIES) == here(_video(trained[0]), QUERIES)
 
 
+def test_the_config_of_a_run_is_run_and_that_of_a_stranger_need_not_be(tmp_path, trained):
+    shutil.copytree(trained[2], tmp_path / 'strangers')
+    config, = (tmp_path / 'strangers').glob('*.py')
+    config.write_text(f'{config.read_text()}\n__import__("os").mkdir({str(tmp_path / "owned")!r})\n')
+    MomentRetrievalInferencer(trained[1], tmp_path / 'strangers' / 'epoch_1.pth', device='cpu')
+    assert not (tmp_path / 'owned').exists()
+    MomentRetrievalInferencer(tmp_path / 'strangers', device='cpu')
+    assert (tmp_path / 'owned').exists()
+
+
 def test_a_run_without_a_recipe_reads_the_files_of_its_config(tmp_path, trained):
     shutil.copytree(trained[2], tmp_path / 'old')
     (tmp_path / 'old' / 'inputs.json').unlink()
@@ -192,7 +202,9 @@ def test_features_of_another_size_are_refused(inferencer):
         inferencer(VideoFeatures.from_array(np.zeros((4, 9)), duration=4.0), QUERIES[0])
 
 
-@pytest.mark.parametrize('extractor', [None, 'descriptor-1', dict(type='os.system', command='false'), dict(fps=3)])
+@pytest.mark.parametrize('extractor', [
+    None, 'descriptor-1', dict(type='os.system', command='false'), dict(type='antigravity'), dict(fps=3),
+    dict(type='DescriptorExtractor', _scope_='antigravity')])
 def test_a_video_file_is_refused_where_the_extractor_is_unknown(inferencer, extractor, monkeypatch):
     monkeypatch.setattr(feature_reader, 'probe_video', lambda path: feature_reader.VideoFeatures('', None, 1, 1))
     inferencer.read.features = dict(dim=8, extractor=extractor)
@@ -206,7 +218,7 @@ class _Extractor:
 
 def test_other_weights_of_the_extractor_are_refused(inferencer, monkeypatch):
     inferencer.read.features = dict(dim=8, extractor=dict(type='X'), weights_sha256='ab')
-    monkeypatch.setattr(EXTRACTORS, 'build', lambda config: _Extractor())
+    monkeypatch.setitem(EXTRACTORS.module_dict, 'X', _Extractor)
     with pytest.raises(ValueError, match='their sha256 is None, it was ab'):
         inferencer.read.extractor  # noqa: B018
 
@@ -224,7 +236,7 @@ def test_features_of_a_video_are_extracted_once_and_broken_videos_are_reported(
     for name in ('a.mp4', 'broken.mp4', 'c.mkv', 'notes.txt'):
         (tmp_path / name).touch()
     inferencer.read.features = dict(dim=8, extractor=dict(type='X'))
-    monkeypatch.setattr(EXTRACTORS, 'build', lambda config: _Extractor())
+    monkeypatch.setitem(EXTRACTORS.module_dict, 'X', _Extractor)
     monkeypatch.setattr(feature_reader, 'extract_video', extract)
     monkeypatch.setattr(feature_reader, 'probe_video', lambda path: VideoFeatures('', None, 0.5, duration=19.9))
     result = inferencer(str(tmp_path), QUERIES)

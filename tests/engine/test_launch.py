@@ -61,7 +61,7 @@ def test_text_of_a_config_follows_its_changes(tmp_path, tiny_dataset):
 @pytest.mark.parametrize('capability, expected', [
     (None, dict(type='BFloat16OptimWrapper')),
     ((9, 0), dict(type='BFloat16OptimWrapper')),
-    ((7, 0), dict(type='AmpOptimWrapper', dtype='float16')),
+    ((7, 0), dict(type='Float16OptimWrapper')),
 ])
 def test_mixed_precision_is_what_the_device_has(monkeypatch, capability, expected):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: capability is not None)

@@ -1,16 +1,25 @@
-"""What docs/train_and_test.md says about configs takes effect."""
+"""What docs/train_and_test.md says about configs takes effect.
+
+MMVMR_COMPILE=1 python -m pytest tests/engine/test_runtime.py -k compiled    # every method, by the compiler: 20 minutes
+"""
+import os
+
 import pytest
 import torch
+from parts import METHODS
 from runs import ADAM, make_runner, weights, write_config
 
 from mmvmr.engine.checkpoint import load_checkpoint
+
+COMPILE = bool(os.environ.get('MMVMR_COMPILE'))
 
 
 @pytest.fixture
 def run(tmp_path, tiny_dataset):
     """``run(options, **changes)`` trains one epoch and returns the runner."""
-    def train(options=None, **changes):
-        file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', **{'train_cfg': dict(max_epochs=1), **changes})
+    def train(options=None, method='cnm', **changes):
+        changes.setdefault('train_cfg', dict(max_epochs=1))
+        file = write_config(tmp_path / 'config.py', tiny_dataset, method, **changes)
         runner = make_runner(file, tmp_path / 'run', options)
         runner.train()
         return runner
@@ -60,9 +69,14 @@ def test_log_tells_the_losses_and_how_long_it_will_take(run, tmp_path):
     assert 'eta: ' in line and 'loss_ranking: ' in line
 
 
-def test_compiled_steps_have_the_same_losses(run):
-    plain = run()
-    compiled = run({'compile': dict(backend='eager')})  # traced, not translated: the compiler itself takes minutes
+@pytest.mark.parametrize('method', METHODS if COMPILE else ['cnm'])
+def test_compiled_steps_have_the_same_losses(run, method):
+    torch.compiler.reset()
+    options = {'default_hooks.checkpoint.save_best': None}  # not all methods reconstruct
+    plain = run(options, method)
+    with torch._inductor.config.patch(fallback_random=True):  # draw the same numbers
+        # by default traced, not translated: the compiler itself takes minutes
+        compiled = run(dict(options, compile=dict(backend='inductor' if COMPILE else 'eager')), method)
     assert hasattr(compiled.model.train_step, '_torchdynamo_orig_callable')
     losses = [runner.message_hub.get_scalar('train/loss').data[0] for runner in (plain, compiled)]
     assert losses[1] == pytest.approx(losses[0], abs=1e-4)

@@ -1,11 +1,13 @@
 """Files that were damaged at random: each is read as before, or refused with an error of ours; nothing else happens.
 
-MMVMR_DAMAGES=2000 python -m pytest tests/faults/test_damaged_files.py    # far more of them than by default
+MMVMR_DAMAGES=2000 python -m pytest -s tests/faults/test_damaged_files.py    # far more of them than by default
 """
+import faulthandler
 import json
 import os
 import pickle
 import random
+import sys
 import traceback
 from collections import Counter
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from parts import METHODS
 from tiny import make_tiny_dataset
 from videos import grey, write_frames
 
@@ -25,10 +28,15 @@ from mmvmr.datasets.tacos import TACoS
 from mmvmr.datasets.vocabulary import Vocabulary
 from mmvmr.engine.checkpoint import load_checkpoint
 from mmvmr.engine.input_recipe import RECIPE, InputRecipe
+from mmvmr.engine.launch import read_config
 from mmvmr.evaluation.predictions import read_predictions
 from mmvmr.features.video import probe_video, read_frames
 
 DAMAGES = int(os.environ.get('MMVMR_DAMAGES', 40))
+SECONDS = 60  # that reading one of these small files may take, on the slowest machine
+CONTAINERS = dict(mp4='libx264', mkv='libx264', webm='libvpx', avi='mpeg4', ts='mpeg4')
+READERS = ('json_list', 'charades_text', 'charades_durations', 'activitynet', 'tacos', 'hdf5', 'npy', 'manifest',
+           'index', 'packed', 'vocabulary', 'glove', 'checkpoint', 'predictions', 'input_recipe', 'config', *CONTAINERS)
 WEIGHTS = dict(state_dict=dict(weight=torch.arange(900.0)), meta=dict(epoch=1, iter=4))
 TOKENS = (b'null', b'-1', b'NaN', b'1e999', b'[]', b'{}', b'""', b'"\xff"', b'true', b'9' * 20, b'[' * 5000)
 
@@ -97,7 +105,14 @@ def readers(tmp_path_factory):
     dataset = MomentDataset(**{key: value for key, value in tiny.train.items() if key != 'type'})
     (root / 'run').mkdir()
     InputRecipe.from_dataset(dataset).save(root / 'run')
-    write_frames(root / 'video.mp4', [grey(number // 4) for number in range(40)], codec='mpeg4', pixels='yuv420p')
+    frames = [grey(number // 4) for number in range(40)]
+    for container, codec in CONTAINERS.items():
+        write_frames(root / f'video.{container}', frames, codec=codec, pixels='yuv420p')
+    names = ['timer', 'logger', 'checkpoint']
+    # numbers and names only: however it is damaged, there is nothing in it that could do harm when it is run
+    (root / 'config.py').write_text('\n'.join([
+        'default_scope = "mmvmr"', f'model = {METHODS["mcmt"]!r}', f'default_hooks = {dict.fromkeys(names, dict(a=1))}',
+        f'train_dataloader = {dict(batch_size=4, dataset=tiny.train)!r}', 'train_cfg = dict(max_epochs=2)']))
     csv = str(root / 'charades.csv')
     return dict(
         json_list=(tiny.root / 'train.json', lambda path: read_dataset(MomentDataset(str(path)))),
@@ -116,19 +131,29 @@ def readers(tmp_path_factory):
         checkpoint=(root / 'epoch_1.pth', read_weights),
         predictions=(root / 'predictions.jsonl', read_predictions),
         input_recipe=(root / 'run' / RECIPE, lambda path: InputRecipe.load(path.parent)),
-        video=(root / 'video.mp4', read_video))
+        config=(root / 'config.py', lambda path: read_config(str(path))),
+        **{container: (root / f'video.{container}', read_video) for container in CONTAINERS})
 
 
-@pytest.mark.parametrize('name', ['json_list', 'charades_text', 'charades_durations', 'activitynet', 'tacos', 'hdf5',
-                                  'npy', 'manifest', 'index', 'packed', 'vocabulary', 'glove', 'checkpoint',
-                                  'predictions', 'input_recipe', 'video'])
-def test_damaged_file_is_refused_or_makes_sense(name, readers):
+@pytest.fixture
+def start_clock(capfd):
+    """Starts a clock: when it runs out, all ends with a traceback, also inside a library that never returns."""
+    with capfd.disabled():
+        screen = os.dup(sys.__stderr__.fileno())
+    yield lambda: faulthandler.dump_traceback_later(SECONDS, exit=True, file=screen)
+    faulthandler.cancel_dump_traceback_later()
+    os.close(screen)
+
+
+@pytest.mark.parametrize('name', READERS)
+def test_damaged_file_is_refused_or_makes_sense(name, readers, start_clock):
     path, read = readers[name]
     content, rng, refused = path.read_bytes(), random.Random(name), 0
     read(path)
     try:
         for number in range(DAMAGES):
             path.write_bytes(damage(content, rng))
+            start_clock()
             try:
                 read(path)
             except (ValueError, FileNotFoundError) as error:
@@ -139,4 +164,5 @@ def test_damaged_file_is_refused_or_makes_sense(name, readers):
                 raise AssertionError(f'damage {number} of {name}: {error!r}') from error
     finally:
         path.write_bytes(content)
-    assert refused > 0.2 * DAMAGES
+    print(f'{name}: {refused} of {DAMAGES} damaged files were refused, the others make sense')
+    assert refused > 0.05 * DAMAGES

@@ -154,6 +154,13 @@ def test_a_broken_file_says_what_is_wrong_and_what_to_do(tmp_path, name, message
         list(read_frames(tmp_path / name))
 
 
+@pytest.mark.parametrize('times', [(0, 1, 4000), (4000, 4001)])
+def test_a_picture_that_stays_for_more_than_an_hour_is_damage(tmp_path, times):
+    path = write_frames(tmp_path / 'v.mkv', [grey(number) for number in range(len(times))], times, sound=1)
+    with pytest.raises(ValueError, match=r'no picture between the seconds [01]\.0 and 4000\.0'):
+        list(read_frames(path))
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     for read in (probe_video, lambda path: next(read_frames(path))):
         with pytest.raises(FileNotFoundError, match='absent.mp4'):

@@ -3,6 +3,7 @@
     python tools/visualization/browse_results.py work_dirs/cpl_moving_shapes --videos data/moving_shapes/videos
 
 It shows the validation split. The test split is shown after tools/test.py has opened it: its predictions must be there.
+The folder of a run holds its config. A config is Python and is run: read one from a stranger before you use it.
 """
 import argparse
 from pathlib import Path
