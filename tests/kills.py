@@ -22,7 +22,7 @@ from mmvmr.engine.launch import end_processes
 from mmvmr.registry import HOOKS
 
 
-@HOOKS.register_module()
+@HOOKS.register_module(force=True)  # pytest imports this file once more, to look for examples
 class SignalAt(Hook):
     """Sends a signal at one call of a point at which hooks are called.
 

@@ -33,7 +33,7 @@ def _build(method):
 
 def _step(model, dtype=None, scale=1.0):
     """Losses and gradients by name, with the same hidden words and draws each time."""
-    torch.manual_seed(1)
+    model.data_preprocessor.seed = 1
     model.zero_grad()
     inputs = model.data_preprocessor(dict(inputs=make_batch()), True)['inputs']
     with torch.autocast('cpu', dtype) if dtype else nullcontext():
