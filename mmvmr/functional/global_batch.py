@@ -38,8 +38,9 @@ class _Gather(Function):
 
     @staticmethod
     def forward(ctx, values: Tensor) -> Tensor:
+        values = values.contiguous()
         parts = [torch.empty_like(values) for _ in range(get_dist_info()[1])]
-        torch.distributed.all_gather(parts, values.contiguous())
+        torch.distributed.all_gather(parts, values)
         return torch.stack(parts, dim=1).flatten(0, 1)
 
     @staticmethod
