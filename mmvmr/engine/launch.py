@@ -5,9 +5,11 @@ import functools
 import inspect
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Callable, Optional
@@ -30,13 +32,30 @@ def friendly_errors(main: Callable) -> Callable:
         try:
             return main(*args, **kwargs)
         except Exception as error:
+            error = _cause(error)
             message = None if os.environ.get('MMVMR_DEBUG') else _explain(error)
             if message is None and not torch.distributed.is_initialized():
-                raise
-            print(message or traceback.format_exc(), file=sys.stderr)
+                raise error
+            print(message or ''.join(traceback.format_exception(error)), file=sys.stderr)
             end_processes(1)
             sys.exit(1)
     return wrapped
+
+
+def _cause(error: Exception) -> Exception:
+    """The error to report: the loss of a process that loads data rather than what came of it.
+
+    PyTorch learns of that loss by a signal, whose handler raises wherever the program is: often a moment after the
+    broken connection has raised, and for each lost process once more. From here on it raises no more.
+    """
+    try:
+        if isinstance(error, (ConnectionError, EOFError)):
+            time.sleep(1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    except RuntimeError as loss:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        return loss
+    return error
 
 
 def _explain(error: Exception) -> Optional[str]:

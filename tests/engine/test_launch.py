@@ -1,10 +1,21 @@
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 import torch
 from runs import REPO, write_config
 
-from mmvmr.engine.launch import check_model, find_config, read_config, start_processes, use_mixed_precision
+from mmvmr.engine import launch
+from mmvmr.engine.launch import (
+    check_model,
+    find_config,
+    friendly_errors,
+    read_config,
+    start_processes,
+    use_mixed_precision,
+)
 
 
 def test_config_is_found_by_path_and_by_name():
@@ -81,3 +92,37 @@ def test_process_without_its_launcher_is_told_so(monkeypatch, launcher, variable
     monkeypatch.delenv(variable, raising=False)
     with pytest.raises(ValueError, match=f'--launcher {launcher} .* but {variable} is not in the environment'):
         start_processes(launcher)
+
+
+@pytest.fixture
+def lose_workers():
+    """A function that loses processes that load data, as PyTorch reports it: by an error raised in a signal handler."""
+    def report(*_):
+        raise RuntimeError('DataLoader worker (pid 1) is killed by signal: Killed.')
+
+    before = signal.signal(signal.SIGCHLD, report)
+    yield lambda: os.kill(os.getpid(), signal.SIGCHLD)
+    signal.signal(signal.SIGCHLD, before)
+
+
+def test_lost_loader_worker_is_named_if_the_broken_connection_is_noticed_first(lose_workers, capsys):
+    @friendly_errors
+    def main():
+        threading.Timer(0.2, lose_workers).start()
+        raise ConnectionResetError(104, 'Connection reset by peer')
+
+    with pytest.raises(SystemExit):
+        main()
+    assert 'lower num_workers' in capsys.readouterr().err
+
+
+def test_second_lost_loader_worker_does_not_disturb_the_report_of_the_first(lose_workers, capsys, monkeypatch):
+    @friendly_errors
+    def main():
+        lose_workers()
+
+    explain = launch._explain
+    monkeypatch.setattr(launch, '_explain', lambda error: (lose_workers(), explain(error))[1])
+    with pytest.raises(SystemExit):
+        main()
+    assert 'lower num_workers' in capsys.readouterr().err
