@@ -5,7 +5,6 @@ import os
 import resource
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -87,12 +86,6 @@ def run_with_full_disk(arguments: List, limit: int) -> None:
 def _train(arguments: List) -> None:
     sys.argv = ['tools/train.py', *map(str, arguments)]
     runpy.run_path(sys.argv[0], run_name='__main__')
-
-
-def free_port() -> str:
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return str(free.getsockname()[1])
 
 
 def train_thrice(file: str, folder: Path, options: dict) -> None:

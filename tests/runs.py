@@ -1,5 +1,6 @@
 """Whole training runs on the tiny data set, for the tests of training, testing and resuming."""
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -85,3 +86,10 @@ def run_tool(command: List, expected_code: int = 0, **environment: str) -> str:
     output = process.communicate(timeout=300)[0]
     assert process.returncode == expected_code, output
     return output
+
+
+def free_port() -> str:
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return str(free.getsockname()[1])

@@ -4,10 +4,10 @@ from typing import Dict, List
 
 from mmengine.dist import gather_object, get_rank, get_world_size, master_only
 from mmengine.hooks import CheckpointHook as _CheckpointHook
-from mmengine.model import is_model_wrapper
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmvmr.engine.checkpoint import check_weights, to_plain
+from mmvmr.engine.wrappers import unwrap
 from mmvmr.registry import HOOKS
 
 
@@ -62,7 +62,7 @@ class CheckpointHook(_CheckpointHook):
 
     def before_save_in_all(self, runner) -> None:
         """Bring the gradients that wait to the process that saves; they differ, as DDP adds them up at the update."""
-        own = {name: parameter.grad.cpu() for name, parameter in _bare(runner.model).named_parameters()
+        own = {name: parameter.grad.cpu() for name, parameter in unwrap(runner.model).named_parameters()
                if parameter.grad is not None}
         self._waiting = gather_object(own) or []
 
@@ -82,7 +82,7 @@ class CheckpointHook(_CheckpointHook):
         if absent:
             raise ValueError(f'Training cannot be resumed from "{runner._load_from}", which lacks {", ".join(absent)}. '
                              'Resume from an epoch_*.pth; to start anew from its weights, set `load_from` instead.')
-        model = _bare(runner.model)
+        model = unwrap(runner.model)
         check_weights(model, checkpoint['state_dict'], runner._load_from)
         waiting = _own_gradients(checkpoint.get('gradients', []))
         for name, parameter in model.named_parameters():
@@ -111,10 +111,6 @@ class CheckpointHook(_CheckpointHook):
         if absent and metrics:
             raise ValueError(f'The best checkpoint is to be chosen by {absent}, but validation measures '
                              f'{sorted(metrics)}. Set default_hooks.checkpoint.save_best to one of them, or to None.')
-
-
-def _bare(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
 
 
 def _validation_follows(runner) -> bool:

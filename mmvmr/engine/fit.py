@@ -2,8 +2,8 @@
 from typing import Dict, Tuple
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
+from mmvmr.engine.wrappers import unwrap
 from mmvmr.registry import HOOKS
 
 
@@ -43,4 +43,4 @@ class CheckFitHook(Hook):
 
     @staticmethod
     def _check(runner, loader) -> None:
-        check_fit(runner.model.module if is_model_wrapper(runner.model) else runner.model, loader.dataset)
+        check_fit(unwrap(runner.model), loader.dataset)

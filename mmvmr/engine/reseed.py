@@ -3,8 +3,8 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
+from mmvmr.engine.wrappers import unwrap
 from mmvmr.registry import HOOKS
 
 
@@ -23,7 +23,7 @@ class ReseedHook(Hook):
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         torch.manual_seed(_seed(runner, get_rank()))
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         model.data_preprocessor.seed = _seed(runner)
 
 

@@ -1,9 +1,9 @@
 """Features that stay on the device for the whole training."""
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from mmvmr.datasets.packed_store import PackedStore
+from mmvmr.engine.wrappers import unwrap
 from mmvmr.registry import HOOKS
 
 
@@ -19,7 +19,7 @@ class ResidentFeaturesHook(Hook):
         dataset = runner.train_dataloader.dataset
         if not getattr(dataset, 'resident', False):
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         model.data_preprocessor.resident = copy_to_device(dataset.store, next(model.parameters()).device)
         runner.logger.info(f'{dataset.store.nbytes / 2**30:.2f} GiB of features stay on the device.')
 

@@ -4,12 +4,17 @@ from typing import Dict
 
 import torch
 from mmengine.dist import all_reduce
-from mmengine.model import MMDistributedDataParallel
-from torch import Tensor
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from torch import Tensor, nn
 
 from mmvmr.engine.alternating import train_step
 from mmvmr.engine.guards import OptimWrapper
 from mmvmr.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model itself, without what it is wrapped in for distributed training."""
+    return model.module if is_model_wrapper(model) else model
 
 
 @MODEL_WRAPPERS.register_module()

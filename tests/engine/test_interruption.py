@@ -3,8 +3,8 @@ import signal
 import zipfile
 
 import pytest
-from kills import choose_together, free_port
-from runs import make_runner, run_tool, same, start_tool, weights, write_config
+from kills import choose_together
+from runs import free_port, make_runner, run_tool, same, start_tool, weights, write_config
 from warm import WarmProcess
 
 from mmvmr.engine.checkpoint import find_latest

@@ -2,9 +2,9 @@
 import signal
 
 import pytest
-from kills import free_port, train_thrice, train_thrice_in_two
+from kills import train_thrice, train_thrice_in_two
 from parts import METHODS
-from runs import ADAM, ALTERNATING, make_runner, same, weights, write_config
+from runs import ADAM, ALTERNATING, free_port, make_runner, same, weights, write_config
 from warm import WarmProcess
 
 from mmvmr.engine.checkpoint import load_checkpoint

@@ -1,8 +1,6 @@
-import socket
-
 import pytest
 import torch
-from runs import start_tool
+from runs import free_port, start_tool
 from torch import nn
 from two_parts import TwoParts, train_two_parts
 
@@ -13,9 +11,7 @@ from mmvmr.engine.wrappers import BFloat16OptimWrapper
 def two_processes(tmp_path_factory):
     """The folder of what two processes wrote that trained together."""
     folder = tmp_path_factory.mktemp('two')
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+    port = free_port()
     processes = [start_tool(['tests/two_parts.py', rank, port, folder]) for rank in (0, 1)]
     for process in processes:
         output = process.communicate(timeout=200)[0]

@@ -8,8 +8,8 @@ import signal
 import time
 
 import pytest
-from kills import die_in_save, free_port, run_with_full_disk
-from runs import make_runner, run_tool, same, write_config
+from kills import die_in_save, run_with_full_disk
+from runs import free_port, make_runner, run_tool, same, write_config
 from warm import WarmProcess
 
 from mmvmr.engine.checkpoint import find_latest, load_checkpoint

@@ -3,12 +3,11 @@ import json
 import os
 import re
 import runpy
-import socket
 import sys
 from pathlib import Path
 
 import pytest
-from runs import ALTERNATING, REPO, make_runner, run_tool, start_tool, write_config
+from runs import ALTERNATING, REPO, free_port, make_runner, run_tool, start_tool, write_config
 
 
 @pytest.fixture
@@ -23,12 +22,6 @@ def trained(tmp_path, config):
     file = config('cnm', train_cfg=dict(max_epochs=1))
     make_runner(file, tmp_path / 'run').train()
     return file, tmp_path / 'run'
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return str(free.getsockname()[1])
 
 
 def _predictions(path):
@@ -80,7 +73,7 @@ def test_debug_shows_the_traceback(monkeypatch):
 
 
 def test_two_processes_train_and_test(tmp_path, config):
-    file, run, port = config('cnm', optim_wrapper=ALTERNATING), tmp_path / 'run', _free_port()
+    file, run, port = config('cnm', optim_wrapper=ALTERNATING), tmp_path / 'run', free_port()
     options = ['--work-dir', run, '--cfg-options', 'train_dataloader.batch_size=2', 'train_cfg.max_epochs=1',
                'test_dataloader.dataset.indices=7']
     output = run_tool(['bash', 'tools/dist_train.sh', file, 2, '--auto-scale-lr', *options], PORT=port)
@@ -97,7 +90,7 @@ def test_two_nodes_resume_what_one_process_began(trained):
     file, run = trained
     command = ['bash', 'tools/dist_train.sh', file, 1, '--work-dir', run, '--resume',
                '--cfg-options', 'train_cfg.max_epochs=2']
-    places = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=_free_port())
+    places = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=free_port())
     nodes = [start_tool(command, NODE_RANK=rank, **places) for rank in ('0', '1')]
     outputs = [node.communicate(timeout=120)[0] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], outputs
@@ -112,7 +105,7 @@ def test_slurm_starts_the_tool_on_every_task(tmp_path, trained):
                     'SLURM_PROCID=0 SLURM_NTASKS=1 SLURM_LOCALID=0 exec "$@"\n')
     srun.chmod(0o755)
     environment = dict(PATH=f'{tmp_path}:{Path(sys.executable).parent}:{os.environ["PATH"]}', MASTER_ADDR='127.0.0.1',
-                       MASTER_PORT=_free_port(), GPUS='1', SRUN_ARGS='--qos=debug --exclusive')
+                       MASTER_PORT=free_port(), GPUS='1', SRUN_ARGS='--qos=debug --exclusive')
     output = run_tool(['bash', 'tools/slurm_train.sh', 'gpu', 'job', file, run, '--resume', '--cfg-options',
                        'train_cfg.max_epochs=2'], **environment)
     assert 'srun -p gpu --job-name=job --gres=gpu:1 --ntasks=1 --ntasks-per-node=1 --cpus-per-task=5' in output
