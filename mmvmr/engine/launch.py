@@ -3,13 +3,13 @@ import atexit
 import difflib
 import functools
 import inspect
+import multiprocessing
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Callable, Optional
@@ -30,45 +30,38 @@ def friendly_errors(main: Callable) -> Callable:
     @functools.wraps(main)
     def wrapped(*args, **kwargs):
         try:
-            return main(*args, **kwargs)
+            try:
+                return main(*args, **kwargs)
+            finally:  # PyTorch raises in this handler for each lost loader process; not while one is reported
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         except Exception as error:
-            error = _cause(error)
             message = None if os.environ.get('MMVMR_DEBUG') else _explain(error)
             if message is None and not torch.distributed.is_initialized():
-                raise error
-            print(message or ''.join(traceback.format_exception(error)), file=sys.stderr)
+                raise
+            print(message or traceback.format_exc(), file=sys.stderr)
             end_processes(1)
             sys.exit(1)
     return wrapped
 
 
-def _cause(error: Exception) -> Exception:
-    """The error to report: the loss of a process that loads data rather than what came of it.
-
-    PyTorch learns of that loss by a signal, whose handler raises wherever the program is: often a moment after the
-    broken connection has raised, and for each lost process once more. From here on it raises no more.
-    """
-    try:
-        if isinstance(error, (ConnectionError, EOFError)):
-            time.sleep(1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    except RuntimeError as loss:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        return loss
-    return error
-
-
 def _explain(error: Exception) -> Optional[str]:
     """What a user needs to know of an error; None if it is none that a user can cause."""
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if re.search(r'DataLoader worker \(pid', message):
-        message += (' A process that loads data was lost, mostly because memory is short: lower num_workers of the '
-                    'dataloaders or the batch size. --resume goes on with a training from its last checkpoint.')
+    if _tells_of_lost_loader(error):
+        message = ('A process that loads data was lost, mostly because memory is short: lower num_workers of the data'
+                   f'loaders or the batch size. --resume goes on with a training from its last checkpoint. {message}')
     elif not isinstance(error, (OSError, KeyError, TypeError, ValueError, ImportError, FloatingPointError)):
         return None
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (f'\n{type(error).__name__}: {message}{_closest_argument(message)}\n(raised at {place.filename}:'
             f'{place.lineno}; MMVMR_DEBUG=1 shows the whole traceback)')
+
+
+def _tells_of_lost_loader(error: Exception) -> bool:
+    """Whether a process that loads data has died: PyTorch says so, or the connection to it has broken before."""
+    broken = isinstance(error, (ConnectionError, EOFError)) and (
+        os.path.dirname(multiprocessing.__file__) in ''.join(traceback.format_exception(error)))
+    return broken or 'DataLoader worker (pid' in str(error)
 
 
 def _closest_argument(message: str) -> str:

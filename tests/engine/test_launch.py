@@ -1,6 +1,6 @@
+import multiprocessing
 import os
 import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -94,35 +94,32 @@ def test_process_without_its_launcher_is_told_so(monkeypatch, launcher, variable
         start_processes(launcher)
 
 
-@pytest.fixture
-def lose_workers():
-    """A function that loses processes that load data, as PyTorch reports it: by an error raised in a signal handler."""
-    def report(*_):
-        raise RuntimeError('DataLoader worker (pid 1) is killed by signal: Killed.')
-
-    before = signal.signal(signal.SIGCHLD, report)
-    yield lambda: os.kill(os.getpid(), signal.SIGCHLD)
-    signal.signal(signal.SIGCHLD, before)
+@friendly_errors
+def _ask_a_lost_process():
+    here, there = multiprocessing.Pipe()
+    there.close()
+    here.recv()
 
 
-def test_lost_loader_worker_is_named_if_the_broken_connection_is_noticed_first(lose_workers, capsys):
-    @friendly_errors
-    def main():
-        threading.Timer(0.2, lose_workers).start()
-        raise ConnectionResetError(104, 'Connection reset by peer')
-
+def test_broken_connection_to_a_loader_worker_is_explained(capsys):
+    """PyTorch may find the connection broken before it learns why."""
     with pytest.raises(SystemExit):
-        main()
+        _ask_a_lost_process()
     assert 'lower num_workers' in capsys.readouterr().err
 
 
-def test_second_lost_loader_worker_does_not_disturb_the_report_of_the_first(lose_workers, capsys, monkeypatch):
-    @friendly_errors
-    def main():
-        lose_workers()
+def test_further_lost_loader_worker_does_not_disturb_the_report(capsys, monkeypatch):
+    """PyTorch reports each by an error that it raises in the handler of a signal, wherever the program is."""
+    def lose_worker():
+        os.kill(os.getpid(), signal.SIGCHLD)
 
+    def handle(*_):
+        raise RuntimeError('DataLoader worker (pid 1) is killed by signal: Killed.')
+
+    before = signal.signal(signal.SIGCHLD, handle)
     explain = launch._explain
-    monkeypatch.setattr(launch, '_explain', lambda error: (lose_workers(), explain(error))[1])
+    monkeypatch.setattr(launch, '_explain', lambda error: (lose_worker(), explain(error))[1])
     with pytest.raises(SystemExit):
-        main()
+        friendly_errors(lose_worker)()
+    signal.signal(signal.SIGCHLD, before)
     assert 'lower num_workers' in capsys.readouterr().err

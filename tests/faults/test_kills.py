@@ -98,7 +98,7 @@ def test_run_that_is_killed_while_it_saves_loses_nothing(tmp_path, arguments, st
 
 def test_lost_loader_worker_is_reported(start, check):
     lost = start(2, **{'train_dataloader.num_workers': 1}, **_signal(count=6, to='[workers]', name='SIGKILL')).wait(1)
-    assert 'DataLoader worker (pid' in lost and 'lower num_workers' in lost and 'Traceback' not in lost
+    assert 'A process that loads data was lost' in lost and 'Traceback' not in lost
     start(2).wait()
     check(2)
 
