@@ -56,13 +56,15 @@ def apply_flags(config: Config, args: argparse.Namespace) -> None:
         use_mixed_precision(config.optim_wrapper)
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
-    if int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)):  # torchrun has started anew what had failed
-        args.resume = args.resume or 'auto'
     if args.resume not in (None, 'auto'):
         config.load_from, config.resume = args.resume, True
-    if not args.resume and any(Path(config.work_dir).glob('epoch_*.pth')):
+    restarted = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) > 0  # torchrun has started anew what had failed
+    begin = float(os.environ.get('LAUNCH_TIME', 0)) if restarted else float('inf')
+    if not args.resume and any(path.stat().st_mtime < begin for path in Path(config.work_dir).glob('epoch_*.pth')):
         raise FileExistsError(f'"{config.work_dir}" holds the checkpoints of a training. Add --resume to go on with '
                               'it, give another --work-dir, or delete that folder.')
+    if restarted:
+        args.resume = args.resume or 'auto'
     dropped = ('test', 'val') if args.no_validate else ('test',)  # training does not even know where the test split is
     for name in dropped:
         for part in ('dataloader', 'evaluator', 'cfg'):
@@ -86,12 +88,12 @@ def main() -> None:
     check_model(config)
     apply_flags(config, args)
     start_processes(args.launcher)
+    claim_work_dir(config.work_dir)
     runner = Runner.from_cfg(config)
     data = runner.train_dataloader.dataset.metainfo
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
     runner.logger.info(f'Training {Path(args.config).stem} on {data.get("num_pairs")} pairs of {data.get("protocol")} '
                        f'with {runner.world_size} x {device}, into {runner.work_dir}')
-    claim_work_dir(runner.work_dir)
     if args.resume == 'auto':
         resume_from_newest(runner)
     try:

@@ -11,7 +11,7 @@ from mmvmr.engine.input_recipe import RECIPE, VOCABULARY
 
 @master_only
 def claim_work_dir(work_dir: Union[str, Path]) -> None:
-    """Lock a work dir until this process ends, and delete what trainings that were killed there have left half-written.
+    """Make and lock a work dir until this process ends, and delete what killed trainings have left half-written there.
 
     The lock is that of the file ``.lock``, which the system takes away however the process ends; children do not
     inherit it. On network disks without locks nothing is deleted.
@@ -20,6 +20,7 @@ def claim_work_dir(work_dir: Union[str, Path]) -> None:
         FileExistsError: If another training has it.
     """
     import fcntl  # Unix only, and only training needs it
+    Path(work_dir).mkdir(parents=True, exist_ok=True)
     file = os.open(Path(work_dir, '.lock'), os.O_RDWR | os.O_CREAT, 0o666)  # never closed: that would end the lock
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

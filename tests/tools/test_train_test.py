@@ -4,6 +4,7 @@ import os
 import re
 import runpy
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,17 @@ def test_two_nodes_resume_what_one_process_began(trained):
     assert [node.returncode for node in nodes] == [0, 0], outputs
     assert 'with 2 x CPU' in outputs[0] and 'resumed epoch: 1' in outputs[0]
     assert (run / 'epoch_2.pth').exists()
+
+
+def test_training_that_is_refused_is_refused_again_when_torchrun_restarts_it(trained):
+    file, run = trained
+    long_ago = time.time() - 60
+    os.utime(run / 'epoch_1.pth', (long_ago, long_ago))
+    before = sorted(path.name for path in run.iterdir())
+    command = ['bash', 'tools/dist_train.sh', file, 1, '--work-dir', run]
+    output = run_tool(command, 1, PORT=free_port(), MAX_RESTARTS='1')
+    assert output.count('holds the checkpoints of a training. Add --resume') == 2
+    assert sorted(path.name for path in run.iterdir()) == before
 
 
 def test_slurm_starts_the_tool_on_every_task(tmp_path, trained):
