@@ -139,8 +139,8 @@ def test_processes_are_lost_and_torchrun_starts_them_anew(tmp_path, config, argu
     batch = {'train_dataloader.batch_size': 2}
     path = os.pathsep.join(['tests', 'tests/models'])
     command = ['bash', 'tools/dist_train.sh', config, 2]
-    first = run_tool([*command, *arguments(4, **batch, **signals)[1:]], -signal.SIGKILL, PYTHONPATH=path,
-                     PORT=free_port(), MAX_RESTARTS='2')
+    begin = [part for part in arguments(4, **batch, **signals)[1:] if part != '--resume']
+    first = run_tool([*command, *begin], -signal.SIGKILL, PYTHONPATH=path, PORT=free_port(), MAX_RESTARTS='2')
     assert 'epoch_1_iter_6.pth" was saved' in first and 'resumed epoch: 1, iter: 6' in first
     assert 'resumed epoch: 2, iter: 8' in first
     second = run_tool([*command, *arguments(4, **batch)[1:]], PYTHONPATH=path, PORT=free_port())
