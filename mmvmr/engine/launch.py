@@ -48,8 +48,9 @@ def _explain(error: Exception) -> Optional[str]:
     """What a user needs to know of an error; None if it is none that a user can cause."""
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if _tells_of_lost_loader(error):
-        message = ('A process that loads data was lost, mostly because memory is short: lower num_workers of the data'
-                   f'loaders or the batch size. --resume goes on with a training from its last checkpoint. {message}')
+        message = ('A process that loads data was lost, mostly because memory is short: lower num_workers of the '
+                   'dataloaders or the batch size. --resume goes on with a training from its last checkpoint. '
+                   f'{message}')
     elif not isinstance(error, (OSError, KeyError, TypeError, ValueError, ImportError, FloatingPointError)):
         return None
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -23,8 +23,7 @@ class ReseedHook(Hook):
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         torch.manual_seed(_seed(runner, get_rank()))
-        model = unwrap(runner.model)
-        model.data_preprocessor.seed = _seed(runner)
+        unwrap(runner.model).data_preprocessor.seed = _seed(runner)
 
 
 def _seed(runner, *process: int) -> int:
