@@ -3,14 +3,14 @@
 The five that make up the vocabulary of the project are ``DATASETS``, ``PROPOSAL_GENERATORS``, ``RECONSTRUCTORS``,
 ``LOSSES`` and ``EVALUATORS``. ``MODELS`` holds the retriever and its smaller parts (encoders, combiners, negatives,
 rankers), ``EXTRACTORS`` what turns video files into features; everything else hangs off MMEngine's registries. A
-registry imports the modules at its ``locations``, and the packages that announce the entry point ``mmvmr.plugins``, the
-first time it is asked for a name.
+registry imports the modules at and below its ``locations``, and the packages that announce the entry point
+``mmvmr.plugins``, the first time it is asked for a name; importing a package of mmvmr imports none of its modules.
 """
 import difflib
 import importlib
 import pkgutil
 from importlib.metadata import entry_points
-from typing import Iterable, Optional, Type
+from typing import Optional, Type
 
 from mmengine import registry as mmengine_registry
 
@@ -18,10 +18,11 @@ PLUGIN_GROUP = 'mmvmr.plugins'
 _plugins_loaded = False
 
 
-def import_submodules(package: str, path: Iterable[str]) -> None:
-    """Import every module of ``package``, so that their parts are registered without a list kept by hand."""
-    for module in pkgutil.iter_modules(path, f'{package}.'):
-        importlib.import_module(module.name)
+def import_all(location: str) -> None:
+    """Import a module and all below it, so that their parts are registered without a list kept by hand."""
+    module = importlib.import_module(location)
+    for below in pkgutil.iter_modules(getattr(module, '__path__', ()), f'{location}.'):
+        import_all(below.name)
 
 
 def load_plugins() -> None:
@@ -48,6 +49,9 @@ class Registry(mmengine_registry.Registry):
     """MMEngine's registry, with plugins found by entry point and an error that names the closest entries."""
 
     def import_from_location(self) -> None:
+        if not self._imported:
+            for location in self._locations:
+                import_all(location)
         super().import_from_location()
         load_plugins()
 

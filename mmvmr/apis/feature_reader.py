@@ -7,7 +7,7 @@ import numpy as np
 
 from mmvmr.apis.video_features import VideoFeatures
 from mmvmr.engine.input_recipe import InputRecipe
-from mmvmr.features import extract_video
+from mmvmr.features.extract import extract_video
 from mmvmr.features.video import probe_video
 from mmvmr.registry import EXTRACTORS
 

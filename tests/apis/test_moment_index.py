@@ -15,8 +15,8 @@ from mmvmr.apis import build_index as building
 from mmvmr.apis.build_index import build_index
 from mmvmr.apis.search_quality import evaluate_search, right_spans
 from mmvmr.datasets.packed_store import write_packed_store
-from mmvmr.features import extract_video, make_manifest
 from mmvmr.features.descriptor import DescriptorExtractor
+from mmvmr.features.extract import extract_video, make_manifest
 
 QUERIES = ['a red ball moves.', 'a blue ball spins.']
 EXTRACTOR = dict(type='DescriptorExtractor', clip_seconds=0.5)

@@ -8,8 +8,8 @@ from videos import write_frames
 
 from mmvmr.datasets.moving_shapes import ACTIONS, COLORS, SHAPES, Event, Script, write_script
 from mmvmr.datasets.moving_shapes_renderer import FPS, render, write_video
-from mmvmr.features import extract_video
 from mmvmr.features.descriptor import DescriptorExtractor
+from mmvmr.features.extract import extract_video
 
 EXTRACT = DescriptorExtractor()
 COLORS_AND_PLACES = range(12 + 16)

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from videos import grey, write_frames
 
-from mmvmr.features import extract_video, make_manifest
-from mmvmr.features.extract import by_clip
+from mmvmr.features.extract import by_clip, extract_video, make_manifest
 from mmvmr.registry import EXTRACTORS
 
 

@@ -13,7 +13,7 @@ import pytest
 from videos import grey, write_frames
 
 from mmvmr.datasets.feature_store import open_feature_store
-from mmvmr.features import extract_video
+from mmvmr.features.extract import extract_video
 from mmvmr.features.folder import _is_newer
 from mmvmr.registry import EXTRACTORS
 

@@ -12,8 +12,8 @@ import pytest
 
 from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.datasets.moving_shapes import MovingShapes
-from mmvmr.features import extract_video
 from mmvmr.features.descriptor import DescriptorExtractor
+from mmvmr.features.extract import extract_video
 from mmvmr.registry import EXTRACTORS
 
 ROOT = Path(__file__).parents[2]

@@ -23,8 +23,8 @@ from mmvmr.datasets.feature_store import write_packed_store
 from mmvmr.datasets.moving_shapes import DIFFICULTIES, SPLITS, Script, describe, word_vectors, write_script
 from mmvmr.datasets.moving_shapes_renderer import RENDERER, write_video
 from mmvmr.datasets.vocabulary import Vocabulary, count_words
-from mmvmr.features import extract_video, make_manifest
 from mmvmr.features.descriptor import DescriptorExtractor
+from mmvmr.features.extract import extract_video, make_manifest
 
 SETTINGS = 'settings.json'
 EXTRACTOR = dict(type='DescriptorExtractor')
