@@ -83,7 +83,7 @@ DATASETS = _child('dataset', mmengine_registry.DATASETS, 'mmvmr.datasets')
 PROPOSAL_GENERATORS = _root('proposal generator', 'mmvmr.models.proposal_generators')
 RECONSTRUCTORS = _root('reconstructor', 'mmvmr.models.reconstructors')
 LOSSES = _root('loss', 'mmvmr.models.losses')
-EXTRACTORS = _root('extractor', 'mmvmr.features')
+EXTRACTORS = _root('extractor', 'mmvmr.features.extractors')
 EVALUATORS = _child('evaluator', mmengine_registry.METRICS, 'mmvmr.evaluation')
 
 MODELS = _child('model', mmengine_registry.MODELS, 'mmvmr.models')

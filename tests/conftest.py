@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
+from runs import make_runner, write_config
 from tiny import TinyDataset, make_tiny_dataset
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -21,3 +22,13 @@ def shared_data() -> Path:
 def tiny_dataset(tmp_path: Path) -> TinyDataset:
     """A tiny data set on disk; see :func:`tiny.make_tiny_dataset`."""
     return make_tiny_dataset(tmp_path / 'tiny')
+
+
+@pytest.fixture(scope='session')
+def inferencer(tmp_path_factory):
+    """A model of CPL, trained for an epoch on videos of about 10 s, in use."""
+    from mmvmr.apis import MomentRetrievalInferencer
+    root = tmp_path_factory.mktemp('trained')
+    file = write_config(root / 'config.py', make_tiny_dataset(root / 'tiny'), 'cpl', train_cfg=dict(max_epochs=1))
+    make_runner(file, root / 'run').train()
+    return MomentRetrievalInferencer(root / 'run', device='cpu', show_progress=False)

@@ -15,9 +15,9 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from runs import make_runner
 
+from mmvmr.cli.launch import end_processes
 from mmvmr.engine.checkpoint import find_latest, find_latest_together
-from mmvmr.engine.interruption import Terminated
-from mmvmr.engine.launch import end_processes
+from mmvmr.engine.hooks.interruption import Terminated
 from mmvmr.registry import HOOKS
 
 

@@ -12,8 +12,8 @@ from mmengine.runner import Runner
 from parts import METHODS
 from tiny import TinyDataset
 
+from mmvmr.cli.launch import read_config
 from mmvmr.engine.checkpoint import load_checkpoint
-from mmvmr.engine.launch import read_config
 
 REPO = Path(__file__).parents[1]
 BASES = [str(REPO / 'configs' / '_base_' / name) for name in ('default_runtime.py', 'schedules/inverse_sqrt.py')]

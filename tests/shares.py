@@ -10,9 +10,9 @@ from mmengine.runner import Runner
 from parts import CNM, METHODS, MSCL, make_batch
 from torch import nn
 
-from mmvmr.engine.alternating import AlternatingConstructor
-from mmvmr.engine.launch import end_processes, read_config
-from mmvmr.engine.wrappers import MomentDistributedDataParallel
+from mmvmr.cli.launch import end_processes, read_config
+from mmvmr.engine.optim.alternating import AlternatingConstructor
+from mmvmr.engine.optim.wrappers import MomentDistributedDataParallel
 from mmvmr.evaluation.moment_recall import MomentRecall
 from mmvmr.evaluation.reconstruction_margin import ReconstructionMargin
 from mmvmr.registry import MODELS

@@ -10,7 +10,7 @@ CHECK = """
 import importlib, pathlib, pkgutil, sys
 import mmvmr
 from mmengine.config import Config
-from mmvmr.engine.launch import find_config
+from mmvmr.cli.launch import find_config
 assert str(pathlib.Path(mmvmr.__file__)).startswith(sys.argv[1]), mmvmr.__file__
 names = [module.name for module in pkgutil.walk_packages(mmvmr.__path__, 'mmvmr.')]
 for name in names:

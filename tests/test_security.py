@@ -14,9 +14,9 @@ import torch
 from videos import grey, write_frames
 
 from mmvmr.datasets.annotations import check_pairs
-from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.engine.checkpoint import load_checkpoint
 from mmvmr.evaluation.predictions import COLUMNS, read_predictions
+from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.features.video import probe_video, read_frames
 
 REPO = Path(__file__).parents[1]

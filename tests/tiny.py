@@ -6,7 +6,7 @@ from typing import Dict, NamedTuple, Optional
 import h5py
 import numpy as np
 
-from mmvmr.datasets.vocabulary import Vocabulary, count_words
+from mmvmr.text.vocabulary import Vocabulary, count_words
 
 COLORS = ('red', 'green', 'blue')
 ACTIONS = ('moves', 'spins')

@@ -6,10 +6,10 @@ import torch
 from mmengine.model import BaseModel
 from torch import nn
 
-from mmvmr.engine.alternating import AlternatingConstructor, train_step
-from mmvmr.engine.guards import OptimWrapper
-from mmvmr.engine.launch import end_processes
-from mmvmr.engine.wrappers import MomentDistributedDataParallel
+from mmvmr.cli.launch import end_processes
+from mmvmr.engine.optim.alternating import AlternatingConstructor, train_step
+from mmvmr.engine.optim.guards import OptimWrapper
+from mmvmr.engine.optim.wrappers import MomentDistributedDataParallel
 
 SGD = dict(optimizer=dict(type='SGD', lr=0.1))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, List
 
 _context = multiprocessing.get_context('forkserver')
-_context.set_forkserver_preload(['mmvmr.engine', 'mmvmr.datasets', 'mmvmr.models', 'mmvmr.evaluation', 'runs'])
+_context.set_forkserver_preload(['preload', 'runs'])
 
 
 class WarmProcess:

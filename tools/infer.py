@@ -19,8 +19,8 @@ from tqdm import tqdm
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
 from mmvmr.apis.clips import clip_name, cut_clip
 from mmvmr.apis.outputs import answer_table, clock, subtitles
+from mmvmr.cli.launch import friendly_errors
 from mmvmr.engine.checkpoint import AtomicLocalBackend
-from mmvmr.engine.launch import friendly_errors
 from mmvmr.visualization.page import write_page
 
 

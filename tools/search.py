@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 from terminaltables import AsciiTable
 
-from mmvmr.apis.build_index import build_index, read_pairs
-from mmvmr.apis.index_files import read_index
-from mmvmr.apis.moment_index import CANDIDATES, MomentIndex
 from mmvmr.apis.outputs import clock
-from mmvmr.apis.search_quality import evaluate_search
+from mmvmr.cli.launch import friendly_errors
 from mmvmr.engine.checkpoint import AtomicLocalBackend
-from mmvmr.engine.launch import friendly_errors
+from mmvmr.search.build_index import build_index, read_pairs
+from mmvmr.search.index_files import read_index
+from mmvmr.search.moment_index import CANDIDATES, MomentIndex
+from mmvmr.search.quality import evaluate_search
 
 
 def positive(text: str) -> int:

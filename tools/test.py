@@ -13,8 +13,8 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from mmvmr.cli.launch import check_model, end_processes, friendly_errors, read_config, start_processes
 from mmvmr.engine.checkpoint import find_weights, load_weights
-from mmvmr.engine.launch import check_model, end_processes, friendly_errors, read_config, start_processes
 from mmvmr.evaluation.probes import PROBES, apply_probe
 
 

@@ -15,9 +15,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmvmr.engine.checkpoint import find_latest_together
-from mmvmr.engine.interruption import Terminated
-from mmvmr.engine.launch import (
+from mmvmr.cli.launch import (
     check_model,
     end_processes,
     friendly_errors,
@@ -25,7 +23,9 @@ from mmvmr.engine.launch import (
     start_processes,
     use_mixed_precision,
 )
-from mmvmr.engine.work_dir import claim_work_dir
+from mmvmr.engine.checkpoint import find_latest_together
+from mmvmr.engine.hooks.interruption import Terminated
+from mmvmr.engine.run.work_dir import claim_work_dir
 
 
 def parse_args() -> argparse.Namespace:

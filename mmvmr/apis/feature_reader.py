@@ -5,10 +5,10 @@ from typing import Callable, Union
 
 import numpy as np
 
-from mmvmr.apis.video_features import VideoFeatures
-from mmvmr.engine.input_recipe import InputRecipe
+from mmvmr.engine.run.input_recipe import InputRecipe
 from mmvmr.features.extract import extract_video
 from mmvmr.features.video import probe_video
+from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import EXTRACTORS
 
 Source = Union[str, Path, np.ndarray, VideoFeatures]

@@ -14,16 +14,16 @@ from tqdm import tqdm
 
 from mmvmr.apis.feature_reader import FeatureReader, Source
 from mmvmr.apis.page_records import page_records
-from mmvmr.apis.run_files import find_run_files
-from mmvmr.apis.sentences import Sentences, read_sentences
-from mmvmr.apis.video_features import VideoFeatures
 from mmvmr.apis.windows import Window, cut_windows, rank_moments
 from mmvmr.datasets.collate import collate_moments
-from mmvmr.datasets.resampling import resample_clips
 from mmvmr.engine.checkpoint import load_weights
+from mmvmr.engine.run.run_files import find_run_files
 from mmvmr.features.folder import find_videos
+from mmvmr.features.stores.resampling import resample_clips
+from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample
+from mmvmr.text.sentences import Sentences, read_sentences
 
 
 class MomentRetrievalInferencer(BaseInferencer):
@@ -42,7 +42,7 @@ class MomentRetrievalInferencer(BaseInferencer):
         FileNotFoundError, ValueError: If files are absent, damaged, or do not fit each other.
 
     Attributes:
-        recipe: The :class:`~mmvmr.engine.input_recipe.InputRecipe` of the model.
+        recipe: The :class:`~mmvmr.engine.run.input_recipe.InputRecipe` of the model.
         read: The :class:`~mmvmr.apis.feature_reader.FeatureReader` that gives the features of a video.
     """
 

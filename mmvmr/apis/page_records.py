@@ -1,9 +1,9 @@
 """What a model saw in a video, as records for the page."""
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence
 
-from mmvmr.apis.sentences import read_sentences
-from mmvmr.apis.video_features import VideoFeatures
 from mmvmr.apis.windows import Window, cut_windows
+from mmvmr.features.video_features import VideoFeatures
+from mmvmr.text.sentences import read_sentences
 from mmvmr.visualization.explanation import explain
 
 if TYPE_CHECKING:

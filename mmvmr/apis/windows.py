@@ -4,8 +4,8 @@ from typing import Dict, Iterator, List, NamedTuple, Sequence
 import numpy as np
 import torch
 
-from mmvmr.apis.video_features import VideoFeatures
-from mmvmr.engine.input_recipe import InputRecipe
+from mmvmr.engine.run.input_recipe import InputRecipe
+from mmvmr.features.video_features import VideoFeatures
 from mmvmr.functional.spans import temporal_nms
 from mmvmr.structures import MomentSample
 

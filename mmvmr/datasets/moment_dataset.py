@@ -10,11 +10,11 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout, read_json_list
-from mmvmr.datasets.encoded_queries import encode_queries
-from mmvmr.datasets.feature_store import open_feature_store
-from mmvmr.datasets.vocabulary import Vocabulary
+from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.registry import DATASETS
 from mmvmr.structures import Batch, MomentSample, Query
+from mmvmr.text.encoded_queries import encode_queries
+from mmvmr.text.vocabulary import Vocabulary
 
 
 @DATASETS.register_module()
@@ -30,9 +30,9 @@ class MomentDataset(BaseDataset):
 
     Args:
         ann_file: The annotations.
-        features: A feature store, see :func:`~mmvmr.datasets.feature_store.open_feature_store`; None gives annotations
-            only.
-        vocabulary: A file of :class:`~mmvmr.datasets.vocabulary.Vocabulary`; needed with features, else not read.
+        features: A feature store, see :func:`~mmvmr.features.stores.feature_store.open_feature_store`; None gives
+            annotations only.
+        vocabulary: A file of :class:`~mmvmr.text.vocabulary.Vocabulary`; needed with features, else not read.
         data_root: Folder that relative paths start from.
         split: 'train', 'val' or 'test'.
         protocol: Name of a protocol of the data set, whose sizes are checked; None checks nothing.
@@ -49,7 +49,7 @@ class MomentDataset(BaseDataset):
     Attributes:
         data_list: One dict per pair: ``video_id``, ``duration``, ``query`` and ``spans``, times in seconds.
         store: The open feature store, or None.
-        encoded: :class:`~mmvmr.datasets.encoded_queries.EncodedQueries` of all pairs.
+        encoded: :class:`~mmvmr.text.encoded_queries.EncodedQueries` of all pairs.
 
     Raises:
         FileNotFoundError: If files are absent; the message says which, and where they come from.

@@ -8,9 +8,9 @@ from typing import Any, Dict, Optional, Sequence
 import numpy as np
 from mmengine.utils import import_modules_from_strings
 
-from mmvmr.datasets.packed_store import write_packed_store
-from mmvmr.datasets.shards import MANIFEST, Shard
 from mmvmr.features.extract import make_manifest
+from mmvmr.features.stores.packed_store import write_packed_store
+from mmvmr.features.stores.shards import MANIFEST, Shard
 from mmvmr.features.workers import extract_all
 from mmvmr.registry import EXTRACTORS
 

@@ -6,10 +6,10 @@ from mmengine.dist import get_world_size
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from mmvmr.functional.global_batch import places
 from mmvmr.functional.noise import split_seeds
 from mmvmr.functional.words import hide_words
 from mmvmr.registry import MODELS
+from mmvmr.utils.global_batch import places
 
 
 @MODELS.register_module()

@@ -9,8 +9,8 @@ from runs import make_runner, run_tool, write_config
 
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures, feature_reader
 from mmvmr.apis import inferencer as inferencer_module
-from mmvmr.apis.sentences import read_sentences
 from mmvmr.registry import DATASETS, EXTRACTORS
+from mmvmr.text.sentences import read_sentences
 
 QUERIES = ['a red ball moves.', 'a blue ball spins.', 'a green ball moves.']
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmvmr.apis.video_features import VideoFeatures
 from mmvmr.apis.windows import cut_windows, rank_moments
-from mmvmr.engine.input_recipe import InputRecipe
+from mmvmr.engine.run.input_recipe import InputRecipe
+from mmvmr.features.video_features import VideoFeatures
 from mmvmr.structures import MomentSample
 
 

@@ -10,8 +10,8 @@ from tiny import make_tiny_dataset, write_annotations
 
 from mmvmr.datasets.annotations import in_holdout
 from mmvmr.datasets.collate import collate_moments
-from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
 from mmvmr.datasets.moment_dataset import MomentDataset
+from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
 from mmvmr.registry import DATASETS
 
 

@@ -18,7 +18,7 @@ from mmvmr.datasets.moving_shapes import (
     word_vectors,
     write_script,
 )
-from mmvmr.datasets.text import tokenize
+from mmvmr.text.tokenizer import tokenize
 
 
 def scripts_of(split, difficulty='medium'):

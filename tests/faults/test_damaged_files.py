@@ -19,18 +19,18 @@ from parts import METHODS
 from tiny import make_tiny_dataset
 from videos import grey, write_frames
 
+from mmvmr.cli.launch import read_config
 from mmvmr.datasets.activitynet_captions import ActivityNetCaptions
 from mmvmr.datasets.charades_sta import CharadesSTA
-from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
-from mmvmr.datasets.glove import read_glove_pickle
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.datasets.tacos import TACoS
-from mmvmr.datasets.vocabulary import Vocabulary
 from mmvmr.engine.checkpoint import load_checkpoint
-from mmvmr.engine.input_recipe import RECIPE, InputRecipe
-from mmvmr.engine.launch import read_config
+from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe
 from mmvmr.evaluation.predictions import read_predictions
+from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
 from mmvmr.features.video import probe_video, read_frames
+from mmvmr.text.vocabulary import Vocabulary
+from mmvmr.text.word_vectors import read_glove_pickle
 
 DAMAGES = int(os.environ.get('MMVMR_DAMAGES', 40))
 SECONDS = 60  # that reading one of these small files may take, on the slowest machine

@@ -12,9 +12,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from videos import grey, write_frames
 
-from mmvmr.datasets.feature_store import open_feature_store
-from mmvmr.datasets.vocabulary import Vocabulary, count_words
+from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.registry import DATASETS, EXTRACTORS, MODELS
+from mmvmr.text.vocabulary import Vocabulary, count_words
 
 REPO = Path(__file__).parents[2]
 PAGE = (REPO / 'docs' / 'features.md').read_text(encoding='utf-8')

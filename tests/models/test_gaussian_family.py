@@ -7,7 +7,7 @@ from parts import config, make_batch
 
 from mmvmr.functional.masks import gaussian_mask
 from mmvmr.functional.words import hide_words
-from mmvmr.models.combiners import AttentionWeighted, EquallyWeighted, ReconstructionWeighted, Union, merge
+from mmvmr.models.combiners.merging import AttentionWeighted, EquallyWeighted, ReconstructionWeighted, Union, merge
 from mmvmr.models.encoders.linear import LinearEncoder
 from mmvmr.models.negatives import Complement, Side, WholeVideo
 from mmvmr.models.rankers import ReconstructionRanker, VoteRanker

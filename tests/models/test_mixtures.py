@@ -8,7 +8,7 @@ from parts import config, make_batch
 from torch import nn
 
 from mmvmr.functional.masks import gaussian_mask
-from mmvmr.models.combiners import AttentiveMixture
+from mmvmr.models.combiners.merging import AttentiveMixture
 from mmvmr.models.losses.diversity import DiversityLoss
 from mmvmr.models.losses.pull import PullLoss
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS

@@ -7,7 +7,7 @@ from reference.batches import hide, make_inputs
 from reference.network import valid_words
 from reference.optimization import Adam
 
-from mmvmr.engine.alternating import AlternatingConstructor
+from mmvmr.engine.optim.alternating import AlternatingConstructor
 from mmvmr.structures import MomentSample
 
 EXACT = dict(atol=1e-9, rtol=1e-9)  # in double precision

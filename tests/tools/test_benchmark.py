@@ -7,8 +7,8 @@ import pytest
 from mmengine.registry import DefaultScope
 from runs import run_tool
 
-from mmvmr.datasets.feature_store import open_feature_store
-from mmvmr.engine.launch import read_config
+from mmvmr.cli.launch import read_config
+from mmvmr.features.stores.feature_store import open_feature_store
 
 REPO = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location('benchmark', REPO / 'tools' / 'analysis_tools' / 'benchmark.py')

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
-from mmvmr.datasets.vocabulary import Vocabulary
+from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
+from mmvmr.text.vocabulary import Vocabulary
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from videos import grey, write_frames
 
-from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.features.extract import extract_video
 from mmvmr.features.folder import _is_newer
+from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.registry import EXTRACTORS
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ import os
 import time
 from pathlib import Path
 
-from mmvmr.features.descriptor import DescriptorExtractor
+from mmvmr.features.extractors.descriptor import DescriptorExtractor
 from mmvmr.registry import EXTRACTORS
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmvmr.datasets.feature_store import open_feature_store
 from mmvmr.datasets.moving_shapes import MovingShapes
-from mmvmr.features.descriptor import DescriptorExtractor
 from mmvmr.features.extract import extract_video
+from mmvmr.features.extractors.descriptor import DescriptorExtractor
+from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.registry import EXTRACTORS
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from runs import REPO, make_runner, same, weights, write_config
 
-from mmvmr.engine import side_by_side
+from mmvmr.reproduction import side_by_side
 
 SPEC = importlib.util.spec_from_file_location('reproduce', REPO / 'tools' / 'analysis_tools' / 'reproduce.py')
 reproduce = importlib.util.module_from_spec(SPEC)

@@ -31,14 +31,14 @@ from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 from tqdm import tqdm
 
-from mmvmr.datasets.feature_store import write_packed_store
+from mmvmr.cli.launch import end_processes, friendly_errors, read_config, start_processes, use_mixed_precision
 from mmvmr.datasets.moment_dataset import MomentDataset
-from mmvmr.datasets.shards import DATA, Shard
-from mmvmr.datasets.vocabulary import Vocabulary
-from mmvmr.engine.fit import check_fit
-from mmvmr.engine.launch import end_processes, friendly_errors, read_config, start_processes, use_mixed_precision
-from mmvmr.engine.resident import copy_to_device
+from mmvmr.engine.hooks.fit import check_fit
+from mmvmr.engine.hooks.resident import copy_to_device
+from mmvmr.features.stores.feature_store import write_packed_store
+from mmvmr.features.stores.shards import DATA, Shard
 from mmvmr.registry import MODEL_WRAPPERS, MODELS
+from mmvmr.text.vocabulary import Vocabulary
 
 WARM_UP = 2  # steps
 GPU = torch.cuda.is_available()

@@ -14,7 +14,7 @@ import pandas as pd
 from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 
-from mmvmr.engine.launch import friendly_errors, read_config
+from mmvmr.cli.launch import friendly_errors, read_config
 from mmvmr.evaluation.moment_recall import annotated_fractions
 from mmvmr.evaluation.predictions import check_same_queries, read_predictions, select_protocol
 from mmvmr.evaluation.protocols import find_protocol

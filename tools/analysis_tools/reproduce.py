@@ -19,15 +19,15 @@ from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from tqdm import tqdm
 
+from mmvmr.cli.launch import find_config, friendly_errors, read_config
 from mmvmr.engine.checkpoint import find_weights
-from mmvmr.engine.launch import find_config, friendly_errors, read_config
-from mmvmr.engine.run_folder import RunFolder
-from mmvmr.engine.side_by_side import run_side_by_side
-from mmvmr.evaluation.comparison import by_protocol, compare, read_method, short_names
-from mmvmr.evaluation.comparison_report import to_frame, to_markdown, to_text
 from mmvmr.evaluation.moment_recall import annotated_fractions
-from mmvmr.evaluation.run_result import describe_run, find_evaluator
-from mmvmr.visualization.seed_plot import draw_seeds
+from mmvmr.reproduction.comparison import by_protocol, compare, read_method, short_names
+from mmvmr.reproduction.comparison_report import to_frame, to_markdown, to_text
+from mmvmr.reproduction.run_folder import RunFolder
+from mmvmr.reproduction.run_result import describe_run, find_evaluator
+from mmvmr.reproduction.seed_plot import draw_seeds
+from mmvmr.reproduction.side_by_side import run_side_by_side
 from mmvmr.visualization.style import save_figure
 
 TOOLS = Path(__file__).resolve().parents[1]

@@ -20,9 +20,9 @@ from mmengine.registry import init_default_scope
 from tqdm import tqdm
 
 from mmvmr.datasets.annotations import read_json_list
-from mmvmr.datasets.glove import read_glove_pickle, read_glove_text
-from mmvmr.datasets.vocabulary import Vocabulary, count_words
 from mmvmr.registry import DATASETS
+from mmvmr.text.vocabulary import Vocabulary, count_words
+from mmvmr.text.word_vectors import read_glove_pickle, read_glove_text
 
 
 def parse_args(argv=None) -> argparse.Namespace:

@@ -19,12 +19,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmvmr.datasets.feature_store import write_packed_store
 from mmvmr.datasets.moving_shapes import DIFFICULTIES, SPLITS, Script, describe, word_vectors, write_script
 from mmvmr.datasets.moving_shapes_renderer import RENDERER, write_video
-from mmvmr.datasets.vocabulary import Vocabulary, count_words
-from mmvmr.features.descriptor import DescriptorExtractor
 from mmvmr.features.extract import extract_video, make_manifest
+from mmvmr.features.extractors.descriptor import DescriptorExtractor
+from mmvmr.features.stores.feature_store import write_packed_store
+from mmvmr.text.vocabulary import Vocabulary, count_words
 
 SETTINGS = 'settings.json'
 EXTRACTOR = dict(type='DescriptorExtractor')

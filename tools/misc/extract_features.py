@@ -21,10 +21,10 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from mmvmr.datasets.packed_store import PackedStore
-from mmvmr.datasets.shards import Shard
-from mmvmr.engine.launch import friendly_errors
+from mmvmr.cli.launch import friendly_errors
 from mmvmr.features.folder import extract_folder
+from mmvmr.features.stores.packed_store import PackedStore
+from mmvmr.features.stores.shards import Shard
 
 
 def parse_args(argv=None) -> argparse.Namespace:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmvmr.datasets.feature_store import open_feature_store, write_packed_store
-from mmvmr.datasets.shards import Shard
+from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
+from mmvmr.features.stores.shards import Shard
 
 
 def parse_args(argv=None) -> argparse.Namespace:

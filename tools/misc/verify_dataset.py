@@ -17,7 +17,7 @@ from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 from tqdm import tqdm
 
-from mmvmr.datasets.feature_store import open_feature_store
+from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.registry import DATASETS
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')

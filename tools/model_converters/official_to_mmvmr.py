@@ -21,8 +21,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmvmr.cli.launch import friendly_errors
 from mmvmr.engine.checkpoint import load_checkpoint
-from mmvmr.engine.launch import friendly_errors
 from mmvmr.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_'

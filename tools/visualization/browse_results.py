@@ -16,8 +16,8 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from mmvmr.cli.launch import friendly_errors, read_config
 from mmvmr.engine.checkpoint import find_weights, load_weights
-from mmvmr.engine.launch import friendly_errors, read_config
 from mmvmr.evaluation.predictions import read_predictions
 from mmvmr.features.folder import find_videos
 from mmvmr.registry import MODELS

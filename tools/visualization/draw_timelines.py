@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mmvmr.engine.launch import friendly_errors
+from mmvmr.cli.launch import friendly_errors
 from mmvmr.evaluation.predictions import read_predictions
 from mmvmr.visualization.style import FORMATS, TEXT, save_figure
 from mmvmr.visualization.timeline import draw_timeline, find_video, sample_frames

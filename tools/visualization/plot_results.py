@@ -14,12 +14,12 @@ from pathlib import Path
 from mmengine.registry import init_default_scope
 from tqdm import tqdm
 
-from mmvmr.engine.launch import friendly_errors, read_config
+from mmvmr.cli.launch import friendly_errors, read_config
 from mmvmr.evaluation.blind_panel import blind_panel
-from mmvmr.evaluation.comparison import names_by_path
 from mmvmr.evaluation.moment_recall import annotated_fractions
 from mmvmr.evaluation.predictions import check_same_queries, relative_truths
-from mmvmr.evaluation.run_result import score_predictions
+from mmvmr.reproduction.comparison import names_by_path
+from mmvmr.reproduction.run_result import score_predictions
 from mmvmr.visualization.result_plots import IOUS, Methods, draw_blind_panel, draw_breakdown, draw_recall
 from mmvmr.visualization.style import FORMATS, save_figure
 

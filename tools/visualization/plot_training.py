@@ -9,8 +9,8 @@ Resumed trainings are joined. Runs with the same label are the seeds of one meth
 import argparse
 from pathlib import Path
 
-from mmvmr.engine.launch import friendly_errors
-from mmvmr.evaluation.comparison import names_by_path
+from mmvmr.cli.launch import friendly_errors
+from mmvmr.reproduction.comparison import names_by_path
 from mmvmr.visualization.style import save_figure
 from mmvmr.visualization.training_log import read_training_log
 from mmvmr.visualization.training_plot import choose_scalars, draw_training

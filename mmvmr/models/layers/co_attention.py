@@ -4,10 +4,10 @@ from typing import Tuple
 import torch
 from torch import Tensor, nn
 
-from mmvmr.functional.global_batch import gather_padded, places
 from mmvmr.models.layers.attention import Attention
 from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
 from mmvmr.registry import MODELS
+from mmvmr.utils.global_batch import gather_padded, places
 
 
 @MODELS.register_module()

@@ -4,9 +4,9 @@ from typing import Optional
 import torch
 from torch import Tensor, nn
 
-from mmvmr.functional.global_batch import gather_pairs, places
 from mmvmr.registry import LOSSES
 from mmvmr.structures import Outputs
+from mmvmr.utils.global_batch import gather_pairs, places
 
 
 @LOSSES.register_module()

@@ -1,0 +1,1 @@
+"""Optimizers in turn, schedules, precision and guards."""

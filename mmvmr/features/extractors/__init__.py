@@ -1,0 +1,1 @@
+"""What describes the pictures of a clip in numbers."""

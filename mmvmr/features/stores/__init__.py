@@ -1,0 +1,1 @@
+"""Clip features on disk."""

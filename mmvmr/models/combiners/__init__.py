@@ -1,0 +1,1 @@
+"""Combiners: what becomes of the components that a generator proposes."""

@@ -1,0 +1,139 @@
+"""Methods side by side over several seeds: means and spread, lift over blind, probe, and which differences are real."""
+import json
+import os
+import re
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mmvmr.evaluation.blind_panel import blind_panel
+from mmvmr.evaluation.predictions import check_same_queries, relative_truths
+from mmvmr.evaluation.protocols import Protocol
+from mmvmr.evaluation.significance import paired_p_value
+from mmvmr.reproduction.run_result import score_predictions
+
+_NO_NAME = re.compile(r'seed_\d+|train|predictions\.jsonl')  # parts of a path that do not tell methods apart
+
+
+class Method(NamedTuple):
+    """The finished runs of one config."""
+    name: str
+    evaluator: Dict  # config of its MomentRecall
+    protocol: Protocol
+    queries: pd.DataFrame  # the annotated queries
+    scores: pd.DataFrame  # (queries, metrics), mean over the seeds
+    runs: pd.DataFrame  # index: seed; columns: (metrics | probe | cost, name); scores in per cent
+    made_with: List[Dict[str, str]]  # versions and device of each run
+
+
+class Comparison(NamedTuple):
+    """Methods under one protocol, best first; scores in per cent."""
+    protocol: Protocol
+    queries: pd.DataFrame
+    panel: pd.DataFrame  # scores of the blind predictors
+    fitted: Optional[np.ndarray]  # training spans that the windows of the panel are fitted on
+    runs: pd.DataFrame  # index: method, seed; columns as in Method
+    table: pd.DataFrame  # index: method; columns: (what, name), see compare()
+    others: List[str]  # the methods that all are compared with: the best and the reference
+    made_with: List[Dict[str, str]]  # without repetitions
+
+    def headlines(self) -> List[str]:
+        """The two metrics that stand for all: R@1 at IoU 0.5, or the middle one, and mIoU."""
+        ious = self.protocol.ious
+        return [f'R@{self.protocol.tops[0]},IoU={0.5 if 0.5 in ious else ious[len(ious) // 2]:g}', 'mIoU']
+
+
+def read_method(name: str, folders: Sequence[Path], evaluator: Dict) -> Method:
+    """Read the runs of a config, at least one, from folders with ``result.json`` and ``predictions.jsonl``.
+
+    Raises:
+        ValueError: If they were tested on different queries.
+    """
+    results = [json.loads(Path(folder, 'result.json').read_text()) for folder in folders]
+    scored = [score_predictions(Path(folder, 'predictions.jsonl'), evaluator) for folder in folders]
+    for one in scored:
+        check_same_queries(scored[0].table, one.table)
+    seeds = pd.Index([result['seed'] for result in results], name='seed')
+    runs = {part: pd.DataFrame([result[part] for result in results], seeds) for part in ('metrics', 'probe', 'cost')}
+    return Method(name, evaluator, scored[0].protocol, scored[0].table, sum(one.scores for one in scored) / len(scored),
+                  pd.concat(runs, axis=1), [result['made_with'] for result in results])
+
+
+def short_names(names: Sequence[str]) -> List[str]:
+    """Names without the ending that all of them have, from an underscore on.
+
+    Example:
+        >>> short_names(['cnm_moving_shapes', 'mcmt_moving_shapes'])
+        ['cnm', 'mcmt']
+    """
+    ending = os.path.commonprefix([name[::-1] for name in names])[::-1] if len(names) > 1 else ''
+    return [name.removesuffix(ending[ending.find('_'):]) if '_' in ending else name for name in names]
+
+
+def names_by_path(paths: Sequence[Path]) -> List[str]:
+    """Names of methods: the folders in which the paths of their runs or predictions differ; seeds share a name.
+
+    Example:
+        >>> names_by_path([Path('runs/cnm_charades/seed_0/train'), Path('runs/mcmt_charades/seed_1/train')])
+        ['cnm', 'mcmt']
+    """
+    parts = [[part for part in path.absolute().parts if not _NO_NAME.fullmatch(part)] for path in paths]
+    start = len(os.path.commonprefix(parts))
+    end = len(os.path.commonprefix([one[start:][::-1] for one in parts]))
+    return short_names(['/'.join(one[start:len(one) - end]) or one[-1] for one in parts])
+
+
+def by_protocol(methods: Sequence[Method]) -> List[List[Method]]:
+    """Methods that may stand side by side: one list per protocol, however many candidates they have."""
+    groups: Dict[Protocol, List[Method]] = {}
+    for method in methods:
+        groups.setdefault(method.protocol._replace(tops=()), []).append(method)
+    return list(groups.values())
+
+
+def compare(methods: Sequence[Method], reference: Optional[str] = None,
+            train_spans: Optional[np.ndarray] = None) -> Comparison:
+    """Compare methods under one protocol.
+
+    Args:
+        methods: At least one.
+        reference: Name of a method that all are compared with, beside the best; the first one by default.
+        train_spans: (M, 2) training spans as fractions, for the fitted windows of the blind panel.
+
+    Returns:
+        The columns of its ``table`` are ``mean``, ``std`` (sample standard deviation over the seeds), ``lift`` (over
+        the best blind predictor, metric by metric), ``probe`` and ``probe std`` (with the queries of other videos),
+        ``minus X`` and ``p against X`` for each of ``others``; for all metrics. Then ``cost`` and ``cost std``.
+    """
+    protocol = methods[0].protocol._replace(tops=tuple(sorted({top for one in methods for top in one.protocol.tops})))
+    panel = blind_panel(relative_truths(methods[0].queries), protocol, train_spans)
+    runs = pd.concat({method.name: method.runs for method in methods}, names=['method'])
+    mean, std = (getattr(runs.groupby('method', sort=False), what)() for what in ('mean', 'std'))
+    order = mean['metrics', 'mIoU'].sort_values(ascending=False, kind='stable').index
+    known = {method.name: method for method in methods}
+    others = list(dict.fromkeys([order[0], reference if reference in known else methods[0].name]))
+    columns = dict(mean=mean['metrics'], std=std['metrics'], lift=mean['metrics'] - panel.max())
+    columns.update({'probe': mean['probe'], 'probe std': std['probe']})
+    columns = {what: table.reindex(columns=panel.columns) for what, table in columns.items()}
+    for other in others:
+        columns[f'minus {other}'] = columns['mean'] - columns['mean'].loc[other]
+        columns[f'p against {other}'] = pd.DataFrame(
+            {name: p_values(method, known[other]) for name, method in known.items()}, panel.columns).T
+    columns.update({'cost': mean['cost'], 'cost std': std['cost'].drop(columns='parameters')})
+    made_with = [dict(made) for made in dict.fromkeys(tuple(made.items()) for one in methods for made in one.made_with)]
+    return Comparison(protocol, methods[0].queries, panel, train_spans, runs.loc[order],
+                      pd.concat(columns, axis=1).loc[order], others, made_with)
+
+
+def p_values(method: Method, other: Method) -> pd.Series:
+    """Two-sided p-values of the differences by metric; none between a method and itself.
+
+    A query counts with its mean score over the seeds, and queries of one video stay together: the question is whether
+    the difference would be there on other videos, not whether it would with other seeds.
+    """
+    check_same_queries(method.queries, other.queries)
+    shared = method.scores.columns.intersection(other.scores.columns, sort=False) if method is not other else []
+    return pd.Series({key: paired_p_value(method.scores[key], other.scores[key], method.queries['video_id'])
+                      for key in shared}, dtype=float)

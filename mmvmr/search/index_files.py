@@ -1,0 +1,86 @@
+"""The folder of a search index: features and coarse vectors of all windows, and whose they are."""
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Dict, Iterable, NamedTuple, Tuple, Union
+
+import numpy as np
+
+from mmvmr.features.stores.packed_store import PackedStore, write_packed_store
+from mmvmr.features.video_features import VideoFeatures
+
+FORMAT = 'mmvmr-index-1'
+HEAD, FEATURES, COARSE = 'index.json', 'features', 'coarse.npy'
+
+
+class IndexFiles(NamedTuple):
+    """What lies in the folder."""
+    run: str  # folder of the run
+    checkpoint: str  # name of its checkpoint
+    weights_sha256: str  # of the checkpoint
+    videos: Dict[str, Dict]  # ``name``, ``duration`` and ``row_seconds`` by video id
+    store: PackedStore  # rows of the videos
+    coarse: np.ndarray  # (V, W, S) float16, memory-mapped; by word, so that a query reads what it needs
+
+    def video(self, video_id: str) -> VideoFeatures:
+        """Features of one video, read when they are used."""
+        return VideoFeatures(rows=self.store.read(video_id), **self.videos[video_id])
+
+
+def read_index(folder: Union[str, Path]) -> IndexFiles:
+    """Open an index.
+
+    Raises:
+        FileNotFoundError, ValueError: If there is none, or it is damaged.
+    """
+    folder = Path(folder)
+    if not (folder / HEAD).is_file():
+        raise FileNotFoundError(f'There is no index in "{folder}". Make one: tools/search.py index RUN VIDEOS {folder}')
+    try:
+        head = json.loads((folder / HEAD).read_text(encoding='utf-8'))
+        if head.pop('format') != FORMAT:
+            raise ValueError(f'its format is not {FORMAT}')
+        store, coarse = PackedStore(folder / FEATURES), np.load(folder / COARSE, mmap_mode='r', allow_pickle=False)
+        if store.video_ids != list(head['videos']):
+            raise ValueError(f'{HEAD} and {FEATURES} name different videos')
+        return IndexFiles(store=store, coarse=coarse, **head)
+    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'The index "{folder}" cannot be read ({error}). Copy it again, or remove it and make it '
+                         'anew.') from error
+
+
+def write_index(folder: Path, head: Dict, videos: Iterable[Tuple[str, VideoFeatures]], coarse: np.ndarray) -> None:
+    """Write an index as a whole or not at all; one that is there is replaced.
+
+    Args:
+        head: ``run``, ``checkpoint`` and ``weights_sha256``.
+        videos: Pairs of id and features, which need not fit in memory.
+        coarse: (V, W, S) of all windows of the videos, in their order.
+    """
+    partial = folder.with_name(f'{folder.name}.partial-{os.getpid()}')
+    partial.mkdir(parents=True)
+    known: Dict[str, Dict] = {}
+    try:
+        write_packed_store(partial / FEATURES, _rows(videos, known))
+        np.save(partial / COARSE, coarse)
+        text = json.dumps(dict(format=FORMAT, **head, videos=known), indent=1, ensure_ascii=False)
+        (partial / HEAD).write_text(text + '\n', encoding='utf-8')
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _rows(videos: Iterable[Tuple[str, VideoFeatures]], known: Dict[str, Dict]) -> Iterable[Tuple[str, np.ndarray]]:
+    """The rows of the videos; what else is known of them goes to ``known`` on the way."""
+    for video_id, video in videos:
+        known[video_id] = dict(name=video.name, row_seconds=video.row_seconds, duration=video.duration)
+        yield video_id, video.rows
+
+
+def sha256_of_file(path: Union[str, Path]) -> str:
+    """By which weights are told apart."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

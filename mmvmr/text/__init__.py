@@ -1,0 +1,1 @@
+"""Words: tokens, vocabularies and their vectors, encoded queries."""

@@ -1,0 +1,141 @@
+"""Which checkpoints a run writes, and what a resumed run does with them."""
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MessageHub
+from runs import make_runner, same, weights, write_config
+
+from mmvmr.engine.checkpoint import AtomicLocalBackend, load_checkpoint
+from mmvmr.engine.hooks.checkpoint_hook import _own_gradients
+from mmvmr.registry import EVALUATORS
+
+STOP_EARLY = dict(type='EarlyStoppingHook', monitor='score', rule='greater', patience=2)
+
+
+@EVALUATORS.register_module()
+class ScriptedScore(BaseMetric):
+    """Measures ``scores[epoch]``."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = scores
+
+    def process(self, data_batch, data_samples):
+        self.results.append(None)
+
+    def compute_metrics(self, results):
+        return dict(score=self.scores[MessageHub.get_current_instance().get_info('epoch')])
+
+
+@pytest.fixture
+def scripted(tmp_path, tiny_dataset):
+    """``scripted(scores, folder, options, resume)`` trains while validation measures the given scores."""
+    def train(scores, folder, options=None, resume=None):
+        file = write_config(
+            tmp_path / f'{folder}.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=len(scores)),
+            val_evaluator=dict(type='ScriptedScore', scores=scores),
+            default_hooks=dict(checkpoint=dict(save_best='score', max_keep_ckpts=10)))
+        make_runner(file, tmp_path / folder, options, resume and str(resume)).train()
+        return tmp_path / folder
+    return train
+
+
+def _names(folder):
+    return sorted(path.name for path in folder.glob('*.pth'))
+
+
+def _state(checkpoint):
+    return load_checkpoint(checkpoint)['message_hub']['runtime_info']
+
+
+def test_checkpoint_of_an_epoch_knows_its_validation(scripted):
+    run = scripted([1.0, 3.0, 2.0], 'run')
+    assert [_state(run / f'epoch_{epoch}.pth')['best_score'] for epoch in (1, 2, 3)] == [1.0, 3.0, 3.0]
+    assert _names(run) == ['best_score_epoch_2.pth', 'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
+    assert same(weights(run / 'best_score_epoch_2.pth'), weights(run / 'epoch_2.pth'))
+
+
+def test_epochs_without_validation_are_saved_too(scripted):
+    run = scripted([9.0, 1.0, 9.0, 2.0, 3.0], 'run', {'train_cfg.val_interval': 2})
+    assert _names(run) == ['best_score_epoch_5.pth', *(f'epoch_{epoch}.pth' for epoch in (1, 2, 3, 4, 5))]
+    assert _state(run / 'epoch_3.pth')['best_score'] == 1.0
+
+
+def test_only_the_asked_epochs_and_the_last_are_kept(scripted):
+    options = {'default_hooks.checkpoint.interval': 2, 'default_hooks.checkpoint.max_keep_ckpts': 2}
+    assert _names(scripted([1.0, 2.0, 3.0, 4.0, 0.0], 'run', options)) == [
+        'best_score_epoch_4.pth', 'epoch_4.pth', 'epoch_5.pth']
+
+
+def test_checkpoint_is_deleted_when_the_one_in_its_place_is_whole(scripted, tmp_path, monkeypatch):
+    """Even if only one is kept. The disk is full when the third epoch is to be saved, as the best or as itself."""
+    put, options = AtomicLocalBackend.put, {'default_hooks.checkpoint.max_keep_ckpts': 1}
+
+    def put_until_full(backend, content, path):
+        if Path(path).name.endswith('epoch_3.pth'):
+            raise OSError('No space left on device')
+        put(backend, content, path)
+
+    for scores in ([1.0, 2.0, 3.0], [1.0, 2.0, 0.0]):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match='No space left'):
+            patch.setattr(AtomicLocalBackend, 'put', put_until_full)
+            scripted(scores, 'run', options)
+        assert _names(tmp_path / 'run') == ['best_score_epoch_2.pth', 'epoch_2.pth']
+        shutil.rmtree(tmp_path / 'run')
+    assert _names(scripted([1.0, 2.0, 3.0], 'run', options)) == ['best_score_epoch_3.pth', 'epoch_3.pth']
+
+
+def test_names_in_a_checkpoint_delete_nothing_but_checkpoints_of_its_run(scripted, tmp_path):
+    run = scripted([1.0], 'run')
+    content = torch.load(run / 'epoch_1.pth', weights_only=True)
+    for path in (run / 'notes.txt', tmp_path / 'other.pth'):
+        path.touch()
+    torch.save(dict(content, replaced=['notes.txt', '../other.pth', str(tmp_path / 'other.pth')]), run / 'epoch_1.pth')
+    scripted([1.0, 2.0], 'run', resume=run / 'epoch_1.pth')
+    assert (run / 'notes.txt').exists() and (tmp_path / 'other.pth').exists()
+
+
+def test_gradients_of_other_processes_are_shared_out_as_their_mean():
+    """Two processes had (1, 3) and (5, -); one process that goes on has their mean, 3 and 1.5."""
+    waiting = [dict(a=torch.tensor([1.0]), b=torch.tensor([3.0])), dict(a=torch.tensor([5.0]))]
+    assert _own_gradients(waiting) == dict(a=torch.tensor([3.0]), b=torch.tensor([1.5]))
+    assert _own_gradients(waiting[:1]) == waiting[0]
+
+
+def test_early_stopping_counts_on_after_resuming(scripted):
+    scores, options = [1.0, 3.0, 2.0, 2.0, 2.0, 2.0], {'default_hooks.early_stopping': STOP_EARLY}
+    straight = scripted(scores, 'straight', options)
+    assert 'epoch_4.pth' in _names(straight) and 'epoch_5.pth' not in _names(straight)
+    resumed = scripted(scores, 'resumed', options, straight / 'epoch_3.pth')
+    assert _names(resumed) == ['epoch_4.pth']
+    assert same(weights(straight / 'epoch_4.pth'), weights(resumed / 'epoch_4.pth'))
+    assert _names(scripted(scores, 'stopped', options, straight / 'epoch_4.pth')) == []
+
+
+def test_copied_work_dir_leaves_the_original_alone(scripted, tmp_path):
+    original = scripted([1.0, 2.0], 'original')
+    before = _names(original)
+    copy = shutil.copytree(original, tmp_path / 'copy')
+    scripted([1.0, 2.0, 3.0], 'copy', resume=copy / 'epoch_2.pth')
+    assert _names(original) == before
+    assert _names(copy) == ['best_score_epoch_3.pth', 'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
+
+
+def test_weights_alone_cannot_be_resumed(scripted):
+    run = scripted([1.0], 'run')
+    with pytest.raises(ValueError, match='cannot be resumed from ".*best_score_epoch_1.pth", which lacks optimizer'):
+        scripted([1.0, 2.0], 'resumed', resume=run / 'best_score_epoch_1.pth')
+
+
+def test_checkpoint_of_another_model_cannot_be_resumed(scripted):
+    run = scripted([1.0], 'run')
+    with pytest.raises(ValueError, match='epoch_1.pth" does not fit the model of this config: .* has shape'):
+        scripted([1.0, 2.0], 'resumed', {'model.reconstructors.query.vocab_size': 50}, run / 'epoch_1.pth')
+
+
+def test_choosing_by_what_is_not_measured_is_explained(scripted):
+    with pytest.raises(ValueError, match=r"chosen by \['recall'\], but validation measures \['score'\].*save_best"):
+        scripted([1.0], 'run', {'default_hooks.checkpoint.save_best': 'recall'})

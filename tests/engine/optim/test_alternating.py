@@ -1,0 +1,91 @@
+import copy
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from parts import config, make_batch
+
+from mmvmr.engine.optim.alternating import AlternatingConstructor, only_trained_by
+from mmvmr.registry import MODELS
+
+ADAM = dict(optimizer=dict(type='Adam', lr=1e-2))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MODELS.build(config('cnm'))
+
+
+def _build(model, **changes):
+    entries = dict(reconstruction=dict(ADAM), ranking=dict(ADAM, modules=['proposal_generator.head']))
+    return AlternatingConstructor(dict(entries, **changes))(model)
+
+
+def test_each_parameter_belongs_to_exactly_one_optimizer(model):
+    wrappers = _build(model)
+    groups = [{id(p) for group in wrappers[name].param_groups for p in group['params']}
+              for name in ('reconstruction', 'ranking')]
+    assert groups[0].isdisjoint(groups[1])
+    assert groups[0] | groups[1] == {id(p) for p in model.parameters()}
+    assert groups[1] == {id(p) for p in model.proposal_generator.head.parameters()}
+
+
+def test_turns_do_not_depend_on_the_order_in_the_config(model):
+    ranking = dict(ADAM, modules=['proposal_generator.head'])
+    sorted_by_name = AlternatingConstructor(dict(ranking=ranking, reconstruction=dict(ADAM)))(model)
+    assert list(sorted_by_name.keys()) == list(_build(model).keys()) == ['reconstruction', 'ranking']
+
+
+def test_one_iteration_equals_two_steps_by_hand(model):
+    model.eval()  # no dropout; the words are hidden anew for each step all the same
+    reference, data = copy.deepcopy(model), dict(inputs=make_batch())
+    torch.manual_seed(3)
+    model.train_step(data, _build(model))
+
+    torch.manual_seed(3)
+    head = list(reference.proposal_generator.head.parameters())
+    rest = [p for p in reference.parameters() if not any(p is h for h in head)]
+    for loss, parameters in (('reconstruction', rest), ('ranking', head)):
+        optimizer = torch.optim.Adam(parameters, lr=1e-2)
+        inputs = reference.data_preprocessor(data, True)['inputs']
+        reference.zero_grad()
+        reference(inputs, mode='loss', losses=[loss])[f'loss_{loss}'].backward()
+        optimizer.step()
+    for (name, ours), theirs in zip(model.named_parameters(), reference.parameters()):
+        torch.testing.assert_close(ours, theirs, msg=name)
+
+
+def test_nothing_else_is_differentiated_while_one_optimizer_has_its_turn(model):
+    wrappers = _build(model)
+    inputs = model.data_preprocessor(dict(inputs=make_batch()), True)['inputs']
+    with only_trained_by(wrappers['ranking'], model):
+        model(inputs, mode='loss', losses=['ranking'])['loss_ranking'].backward()
+    assert [name for name, p in model.named_parameters() if p.grad is not None] == [
+        'proposal_generator.head.weight', 'proposal_generator.head.bias']
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_log_names_each_loss_and_their_sum(model):
+    log = model.train_step(dict(inputs=make_batch()), _build(model))
+    assert set(log) == {'loss', 'loss_reconstruction', 'loss_ranking'}
+    assert log['loss'].item() == pytest.approx(log['loss_reconstruction'].item() + log['loss_ranking'].item())
+    assert not any(value.requires_grad for value in log.values())
+
+
+def test_a_single_optimizer_minimises_the_sum(model):
+    before = copy.deepcopy(model.state_dict())
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    log = model.train_step(dict(inputs=make_batch()), wrapper)
+    assert log['loss'].item() == pytest.approx(log['loss_reconstruction'].item() + log['loss_ranking'].item())
+    assert any(not torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_unknown_loss_is_named(model):
+    with pytest.raises(ValueError, match=r"minimise the losses \['rankin'\].*\['reconstruction', 'ranking'\]"):
+        _build(model, ranking=dict(ADAM, losses=['rankin'], modules=['proposal_generator.head']))
+
+
+def test_two_optimizers_for_all_the_rest_are_refused(model):
+    with pytest.raises(ValueError, match='Exactly one optimizer may leave out `modules`'):
+        _build(model, ranking=dict(ADAM))

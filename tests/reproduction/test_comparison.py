@@ -1,0 +1,161 @@
+"""Methods side by side: two methods, two seeds, four queries about two videos, worked out by hand."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmvmr.evaluation.predictions import write_predictions
+from mmvmr.evaluation.scoring import summarize
+from mmvmr.reproduction.comparison import by_protocol, compare, names_by_path, read_method, short_names
+from mmvmr.reproduction.comparison_report import to_frame, to_markdown, to_text
+from mmvmr.reproduction.run_result import score_predictions
+from mmvmr.reproduction.seed_plot import draw_seeds
+
+TRUTH = [[0.0, 10.0]]  # of each query, in a video of 20 s
+
+
+def _write(folder, seed, ends, candidates=1, protocol='custom', query='he sits'):
+    """A run whose answers are [0, end], so that their IoU is end / 10; the other candidates miss."""
+    folder.mkdir(parents=True)
+    table = pd.DataFrame([dict(
+        sample_idx=index, video_id=f'v{index // 2}', query=query, duration=20.0, gt_spans=TRUTH,
+        pred_spans=[[0.0, end]] + [[15.0, 20.0]] * (candidates - 1), pred_scores=[1.0] * candidates, protocol=protocol)
+        for index, end in enumerate(ends)])
+    write_predictions(table, folder / 'predictions.jsonl')
+    metrics = summarize(score_predictions(folder / 'predictions.jsonl', {}).scores)
+    (folder / 'result.json').write_text(json.dumps(dict(
+        seed=seed, metrics=metrics, probe={key: 10.0 * seed for key in metrics},
+        cost=dict(seconds=100.0 + 20 * seed, cpu_seconds=90.0, peak_mb=500.0, parameters=1234567),
+        made_with=dict(mmvmr='0.1', device='abacus'))))
+    return folder
+
+
+@pytest.fixture
+def method(tmp_path):
+    """``method(name, ends of seed 0, ends of seed 1, ...)`` reads runs that it has written."""
+    def make(name, *ends, **changes):
+        folders = [_write(tmp_path / name / str(seed), seed, of_seed, **changes) for seed, of_seed in enumerate(ends)]
+        return read_method(name, folders, {})
+    return make
+
+
+@pytest.fixture
+def comparison(method):
+    """``good`` answers with IoU 1 or 0.6, five candidates; ``bad`` with IoU 0.4, or 0.6 once."""
+    bad = method('bad', (4.0, 4.0, 4.0, 4.0), (4.0, 4.0, 4.0, 6.0))
+    good = method('good', (10.0, 10.0, 6.0, 6.0), (10.0, 6.0, 6.0, 6.0), candidates=5)
+    return compare([bad, good], 'bad')
+
+
+def test_mean_and_spread_are_those_over_the_seeds(comparison):
+    table = comparison.table
+    assert list(table.index) == ['good', 'bad']  # best first
+    assert table.loc['good', ('mean', 'mIoU')] == pytest.approx((80 + 70) / 2)
+    assert table.loc['good', ('std', 'mIoU')] == pytest.approx(10 / 2**0.5)
+    assert table.loc['bad', ('mean', 'R@1,IoU=0.5')] == pytest.approx((0 + 25) / 2)
+    assert table.loc['good', ('mean', 'R@1,IoU=0.7')] == pytest.approx((50 + 25) / 2)
+    assert table.loc['good', ('cost', 'seconds')] == 110
+
+
+def test_lift_is_over_the_best_blind_predictor(comparison):
+    # the whole video has IoU 10 / 20, as no other blind predictor has in the mean
+    assert comparison.table.loc['good', ('lift', 'mIoU')] == pytest.approx(75 - 50)
+    assert comparison.table.loc['bad', ('lift', 'R@1,IoU=0.5')] == pytest.approx(12.5 - 100)
+
+
+def test_only_methods_with_several_candidates_have_several_tries(comparison):
+    assert comparison.table.loc['good', ('mean', 'R@5,IoU=0.5')] == 100
+    assert np.isnan(comparison.table.loc['bad', ('mean', 'R@5,IoU=0.5')])
+    assert list(comparison.panel.columns) == list(comparison.table['mean'].columns)
+
+
+def test_differences_are_tested_by_video_on_means_over_the_seeds(comparison):
+    table = comparison.table
+    assert comparison.others == ['good', 'bad']
+    assert table.loc['bad', ('minus good', 'mIoU')] == pytest.approx(42.5 - 75)
+    # both videos differ in the same direction: 2 of the 4 choices of signs give a difference as large
+    assert table.loc['bad', ('p against good', 'mIoU')] == table.loc['good', ('p against bad', 'mIoU')] == 0.5
+    assert np.isnan(table.loc['good', ('p against good', 'mIoU')])
+
+
+def test_more_videos_make_a_difference_certain(method):
+    ends = [5.0, 6.0] * 20
+    bad, good = method('bad', ends), method('good', [end + 1 for end in ends])
+    assert compare([bad, good]).table.loc['bad', ('p against good', 'mIoU')] == pytest.approx(0.001)
+
+
+def test_text_and_markdown_say_the_same(comparison):
+    markdown, text = to_markdown(comparison), to_text(comparison)
+    assert '## custom: 4 queries, 2 videos' in markdown and ' custom: 4 queries, 2 videos ' in text
+    row = next(line for line in markdown.splitlines() if line.startswith('| good | 2 |'))
+    assert row == ('| good | 2 | 100.00 ± 0.00 | 100.00 ± 0.00 | 37.50 ± 17.68 | 100.00 ± 0.00 | 100.00 ± 0.00 '
+                   '| 37.50 ± 17.68 | 75.00 ± 7.07 |')
+    assert '| bad | 2 | 100.00 ± 0.00 | 12.50 ± 17.68 | 0.00 ± 0.00 |  |  |  | 42.50 ± 3.54 |' in markdown
+    assert '| good | +0.00 | +25.00 | 5.00 ± 7.07 | 5.00 ± 7.07 |' in markdown
+    assert '| bad | -87.50 (p = 0.500) | -32.50 (p = 0.500) |  |  |' in markdown
+    assert '| good | 1,234,567 | 110 ± 14 | 90 ± 0 | 500 ± 0 |' in markdown
+    assert 'mmvmr 0.1, on abacus.' in markdown
+
+    def cells(lines):
+        return [[cell.strip() for cell in line.split('|')[1:-1]] for line in lines
+                if line.startswith('|') and not line.startswith('|---')]
+
+    assert cells(markdown.replace(r'\*', '*').splitlines()) == cells(text.splitlines())
+
+
+def test_frame_has_all_numbers(comparison):
+    frame = to_frame(comparison)
+    assert frame.loc['good', 'mIoU'] == 75 and frame.loc['good', 'mIoU std'] == pytest.approx(7.0711)
+    assert frame.loc['bad', 'mIoU p against good'] == 0.5 and frame.loc['bad', 'seeds'] == 2
+    assert frame.loc['blind: whole video', 'mIoU'] == 50
+    assert frame.columns.is_unique
+
+
+def test_one_seed_has_no_spread_and_one_method_no_differences(method):
+    markdown = to_markdown(compare([method('only', (10.0, 10.0))]))
+    assert '| only | 1 | 100.00 | 100.00 | 100.00 | 100.00 |' in markdown
+    assert 'Differences' not in markdown and '±' not in markdown.replace('mean ± standard', '')
+
+
+def test_methods_of_several_protocols_do_not_stand_side_by_side(method):
+    one, two = method('one', (1.0,)), method('two', (1.0,), protocol='tacos/2d_tan')
+    three = method('three', (1.0,), candidates=5)
+    groups = by_protocol([one, two, three])
+    assert [[member.name for member in group] for group in groups] == [['one', 'three'], ['two']]
+
+
+def test_different_queries_are_refused(method):
+    with pytest.raises(ValueError, match='different queries'):
+        compare([method('one', (1.0,)), method('two', (1.0,), query='she stands')])
+
+
+@pytest.mark.parametrize('names, short', [
+    (['cnm_moving_shapes', 'mmvmr_best_moving_shapes'], ['cnm', 'mmvmr_best']),
+    (['cnm_charades', 'cnm_tacos'], ['cnm_charades', 'cnm_tacos']),
+    (['one', 'none'], ['one', 'none']),
+    (['cnm_moving_shapes'], ['cnm_moving_shapes'])])
+def test_names_lose_the_ending_that_all_have(names, short):
+    assert short_names(names) == short
+
+
+def test_plot_shows_every_method_and_seed(comparison):
+    figure = draw_seeds([comparison])
+    recall, overlap = figure.axes
+    assert [label.get_text() for label in recall.get_yticklabels()] == ['good', 'bad']
+    seeds = overlap.collections[0].get_offsets()
+    assert sorted(seeds[:, 0].round(2).tolist()) == [40, 45, 70, 80]
+    assert [text.get_text() for text in overlap.texts] == ['75.0', '42.5']
+    blind = overlap.lines[0].get_xdata()
+    assert list(blind) == [50, 50]
+
+
+@pytest.mark.parametrize('paths, names', [
+    (['r/cnm_x/seed_0/predictions.jsonl', 'r/cnm_x/seed_1/predictions.jsonl', 'r/cpl_x/seed_0/predictions.jsonl'],
+     ['cnm', 'cnm', 'cpl']),
+    (['work_dirs/mine/predictions.jsonl', 'other/one/predictions.jsonl'], ['work_dirs/mine', 'other/one']),
+    (['r/mcmt_x/predictions.jsonl'], ['mcmt_x']), (['r/mcmt_x/seed_0/train'], ['mcmt_x']),
+    (['r/a', 'r/a/b'], ['a', 'b']), (['r/a/epoch_1.jsonl', 'r/a/epoch_2.jsonl'], ['epoch_1.jsonl', 'epoch_2.jsonl'])])
+def test_methods_are_named_by_the_folders_in_which_they_differ(paths, names):
+    assert names_by_path([Path(path) for path in paths]) == names

@@ -1,0 +1,245 @@
+import json
+import re
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from runs import REPO, make_runner, run_tool, write_config
+from tiny import make_tiny_dataset
+from videos import write_frames
+
+from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
+from mmvmr.features.extract import extract_video, make_manifest
+from mmvmr.features.extractors.descriptor import DescriptorExtractor
+from mmvmr.features.stores.packed_store import write_packed_store
+from mmvmr.search import MomentIndex
+from mmvmr.search import build_index as building
+from mmvmr.search.build_index import build_index
+from mmvmr.search.quality import evaluate_search, right_spans
+
+QUERIES = ['a red ball moves.', 'a blue ball spins.']
+EXTRACTOR = dict(type='DescriptorExtractor', clip_seconds=0.5)
+
+
+@pytest.fixture(scope='module', params=['cpl', 'mscl'])
+def trained(request, tmp_path_factory):
+    """A run, a store with the features of four videos, one of them long, and their annotations without spans."""
+    root = tmp_path_factory.mktemp('trained')
+    data = make_tiny_dataset(root / 'tiny')
+    file = write_config(root / 'config.py', data, request.param, train_cfg=dict(max_epochs=1),
+                        val_evaluator=dict(type='MomentRecall'),
+                        default_hooks=dict(checkpoint=dict(save_best=None)))
+    make_runner(file, root / 'run').train()
+    with h5py.File(data.features) as source, h5py.File(root / 'store.h5', 'w') as target:
+        for number in range(4):
+            target[f'vidéo {number}'] = np.tile(source[f'test_{number}'][()], (3 if number == 2 else 1, 1))
+    _annotate(root / 'all.json', range(4))
+    return root
+
+
+def _annotate(path, numbers):
+    path.write_text(json.dumps([[f'vidéo {number}', 60.0 if number == 2 else 20.0, None, 'a red ball moves.']
+                                for number in numbers]))
+    return str(path)
+
+
+def _index(root, folder, annotations='all.json'):
+    build_index(root / 'run', root / 'store.h5', folder, str(root / annotations), device='cpu')
+    return MomentIndex(folder, device='cpu', show_progress=False)
+
+
+def _files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+@pytest.mark.parametrize('query', QUERIES)
+def test_a_search_of_all_windows_gives_the_answers_of_the_inferencer(tmp_path, trained, query):
+    index = _index(trained, tmp_path / 'index')
+    inferencer = MomentRetrievalInferencer(trained / 'run', device='cpu', show_progress=False)
+    with h5py.File(trained / 'store.h5') as file:
+        videos = [VideoFeatures.from_array(rows[()], name, row_seconds=0.5) for name, rows in file.items()]
+    answers = inferencer(videos, query, top_k=30, batch_size=8)['predictions']
+    expected = [dict(moment, video=answer['video']) for answer in answers for moment in answer['moments']]
+    found = index.search(query, top_k=1000, candidates=None)
+    assert len(index.windows) == 8  # one of each video, five of the long one
+    assert [moment['score'] for moment in found] == sorted((moment['score'] for moment in found), reverse=True)
+    key = lambda moment: (moment['video'], moment['start'], moment['end'])  # noqa: E731
+    assert [key(moment) for moment in sorted(found, key=key)] == [key(moment) for moment in sorted(expected, key=key)]
+    assert index.search(query, top_k=1000, candidates=8) == found
+
+
+def test_the_shortlist_is_the_best_sum_over_words_of_any_piece(tmp_path, trained):
+    index = _index(trained, tmp_path / 'index')
+    sentence = index.read('a red ball moves.')
+    words = index.inferencer.recipe.vocabulary.encode('a red ball moves.')[0]
+    scores = [max(sum(float(index.files.coarse[word, window, piece]) for word in words) for piece in range(16))
+              for window in range(8)]
+    order = index.shortlist(sentence)
+    assert sorted(order) == list(range(8))
+    assert np.diff([scores[number] for number in order]).max() < 1e-4
+
+
+def test_the_model_looks_at_the_candidates_alone(tmp_path, trained):
+    index = _index(trained, tmp_path / 'index')
+    first = index.shortlist(index.read(QUERIES[0]))[0]
+    video, window = index.windows[first]
+    for moment in index.search(QUERIES[0], candidates=1):
+        assert moment['video'] == video
+        assert window.start <= moment['start'] <= moment['end'] <= window.start + window.duration
+
+
+def test_an_index_that_has_grown_is_the_one_made_at_once(tmp_path, trained):
+    _index(trained, tmp_path / 'at_once')
+    for step in ([1, 3], [0, 1, 2, 3], [0]):
+        _annotate(tmp_path / 'part.json', step)
+        build_index(trained / 'run', trained / 'store.h5', tmp_path / 'grown', str(tmp_path / 'part.json'))
+    assert _files(tmp_path / 'grown') == _files(tmp_path / 'at_once')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['at_once', 'grown', 'part.json']
+
+
+def test_changed_weights_are_refused_and_a_moved_run_is_found(tmp_path, trained):
+    shutil.copytree(trained / 'run', tmp_path / 'run')
+    build_index(tmp_path / 'run', trained / 'store.h5', tmp_path / 'index', str(trained / 'all.json'))
+    before = MomentIndex(tmp_path / 'index', device='cpu', show_progress=False).search(QUERIES[0])
+    (tmp_path / 'run').rename(tmp_path / 'moved')
+    with pytest.raises(FileNotFoundError, match='which is not there(?s:.*)--run'):
+        MomentIndex(tmp_path / 'index', device='cpu')
+    assert MomentIndex(tmp_path / 'index', tmp_path / 'moved', 'cpu', show_progress=False).search(QUERIES[0]) == before
+    checkpoint = tmp_path / 'moved' / 'epoch_1.pth'
+    content = torch.load(checkpoint, weights_only=False)
+    content['state_dict'] = {name: value + 1 for name, value in content['state_dict'].items()}
+    torch.save(content, checkpoint)
+    with pytest.raises(ValueError, match='has changed since'):
+        MomentIndex(tmp_path / 'index', tmp_path / 'moved', 'cpu')
+    with pytest.raises(ValueError, match='made with other weights'):
+        build_index(tmp_path / 'moved', trained / 'store.h5', tmp_path / 'index', str(trained / 'all.json'))
+
+
+def test_what_is_no_index_is_neither_read_nor_replaced(tmp_path, trained):
+    with pytest.raises(FileNotFoundError, match='no index'):
+        MomentIndex(tmp_path / 'absent')
+    (tmp_path / 'mine').mkdir()
+    with pytest.raises(FileExistsError, match='is no index'):
+        _index(trained, tmp_path / 'mine')
+    _index(trained, tmp_path / 'index')
+    (tmp_path / 'index' / 'coarse.npy').write_bytes(b'')
+    with pytest.raises(ValueError, match='cannot be read'):
+        MomentIndex(tmp_path / 'index')
+
+
+def test_a_video_without_features_is_refused(tmp_path, trained):
+    annotations = _annotate(tmp_path / 'more.json', [0, 7])
+    with pytest.raises(ValueError, match="1 of 2 videos(?s:.*)'vidéo 7'"):
+        build_index(trained / 'run', trained / 'store.h5', tmp_path / 'index', annotations)
+    assert list(tmp_path.iterdir()) == [tmp_path / 'more.json']
+
+
+def test_nothing_is_lost_when_all_windows_are_kept(tmp_path, trained):
+    index = _index(trained, tmp_path / 'index')
+    best = index.search(QUERIES[0], top_k=1, candidates=None)[0]
+    pairs = [dict(video_id=best['video'], query=QUERIES[0], spans=[[best['start'], best['end']]]),
+             dict(video_id='vidéo 0', query=QUERIES[0], spans=[[20.0, 21.0]])]  # nobody can find the second
+    recall = evaluate_search(index, pairs, [1, 100])['recall']
+    assert list(recall.index) == [1, 8]
+    assert dict(recall.loc[8]) == {'top 1': 100, 'top 5': 100, 'top 10': 100, 'video': 100,
+                                   'R@1': 50, 'R@5': 50, 'R@10': 50}
+    assert (recall.loc[1] <= recall.loc[8]).all()
+
+
+def test_events_that_look_alike_are_right_in_any_video(tmp_path, trained):
+    index = _index(trained, tmp_path / 'index')
+    pair = dict(video_id='vidéo 0', query=QUERIES[0], spans=[[1.0, 2.0]])
+    events = {'vidéo 0': [['red', 'ball', 1.0, 2.0], ['blue', 'ball', 3.0, 4.0]],
+              'vidéo 1': [['blue', 'ball', 1.0, 2.0], ['red', 'ball', 5.0, 6.0]],
+              'not in the index': [['red', 'ball', 0.0, 1.0]]}
+    assert right_spans(index, pair) == {'vidéo 0': [[1.0, 2.0]]}
+    right = {video: spans for video, spans in right_spans(index, pair, events).items() if spans}
+    assert right == {'vidéo 0': [[1.0, 2.0], [1.0, 2.0]], 'vidéo 1': [[5.0, 6.0]]}
+
+
+@pytest.fixture(scope='module')
+def filmed(tmp_path_factory):
+    """A run on descriptors, and a folder with two videos and a broken one."""
+    root = tmp_path_factory.mktemp('filmed')
+    data, rng = make_tiny_dataset(root / 'tiny'), np.random.default_rng(0)
+    with h5py.File(data.features) as file:
+        features = {video_id: rng.normal(size=(40, 57)).astype(np.float32) for video_id in file}
+    write_packed_store(root / 'store', features, manifest=make_manifest(EXTRACTOR, DescriptorExtractor(0.5)))
+    data = data._replace(**{split: dict(getattr(data, split), features=str(root / 'store'))
+                            for split in ('train', 'val', 'test')})
+    file = write_config(root / 'config.py', data, 'cpl', train_cfg=dict(max_epochs=1))
+    make_runner(file, root / 'run', {'model.encoder.video_dim': 57}).train()
+    (root / 'videos').mkdir()
+    for hue, name in enumerate(('b', 'où')):
+        _film(root / 'videos' / f'{name}.mkv', hue)
+    (root / 'videos' / 'broken.mp4').write_bytes(b'no video')
+    return root
+
+
+def _film(path, hue):
+    """Four seconds of a square of a colour that moves to the right."""
+    frames = np.full((32, 32, 64, 3), 90, np.uint8)
+    for number, frame in enumerate(frames):
+        frame[8:20, number:number + 12] = np.roll([230, 20, 20], hue)
+    write_frames(path, list(frames))
+
+
+def test_videos_are_indexed_broken_ones_reported_and_new_ones_added(tmp_path, filmed):
+    videos = shutil.copytree(filmed / 'videos', tmp_path / 'videos')
+    failures = build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
+    assert list(failures) == [videos / 'broken.mp4']
+    index = MomentIndex(tmp_path / 'index', device='cpu', show_progress=False)
+    assert list(index.files.videos) == ['b', 'où'] and index.files.video('où').duration == pytest.approx(4, abs=0.01)
+    expected = extract_video(videos / 'où.mkv', DescriptorExtractor(0.5))
+    assert np.array_equal(index.files.video('où').rows, expected)
+    assert {moment['video'] for moment in index.search(QUERIES[0])} == {str(videos / 'b.mkv'), str(videos / 'où.mkv')}
+
+    (videos / 'broken.mp4').unlink()
+    _film(videos / 'a.mkv', 2)
+    assert build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu') == {}
+    build_index(filmed / 'run', videos, tmp_path / 'at_once', device='cpu')
+    assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['at_once', 'index', 'videos']
+
+
+def test_an_indexing_that_is_killed_goes_on_where_it_was(tmp_path, filmed, monkeypatch):
+    videos = shutil.copytree(filmed / 'videos', tmp_path / 'videos', ignore=shutil.ignore_patterns('broken*'))
+    build_index(filmed / 'run', videos, tmp_path / 'at_once', device='cpu')
+    with monkeypatch.context() as patch:
+        def kill(*args):
+            raise KeyboardInterrupt
+        patch.setattr(building, 'write_index', kill)
+        with pytest.raises(KeyboardInterrupt):
+            build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
+    assert not (tmp_path / 'index').exists()
+    monkeypatch.setattr(building, 'extract_videos', None)  # all features are there
+    build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
+    assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
+
+
+def test_the_tool_makes_an_index_answers_and_reports(tmp_path, filmed):
+    tool = ['tools/search.py']
+    output = run_tool([*tool, 'index', filmed / 'run', filmed / 'videos', tmp_path / 'index', '--workers', 1], 1)
+    assert '2 videos, 2 windows' in output and 'broken.mp4' in output
+    sentences = [*QUERIES, '人が歩く']
+    query = [*tool, 'query', tmp_path / 'index', *sentences, '--top-k', 2, '--json', tmp_path / 'answers.json']
+    output = run_tool(query, 1)
+    assert output.count('| rank |') == 2 and 'où.mkv' in output and "'人が歩く'" in output
+    answers = json.loads((tmp_path / 'answers.json').read_text(encoding='utf-8'))
+    index = MomentIndex(tmp_path / 'index', show_progress=False)
+    assert answers['predictions'] == [dict(query=query, moments=index.search(query, top_k=2)) for query in QUERIES]
+    assert [error['query'] for error in answers['errors']] == ['人が歩く']
+    assert 'Choose another name' in run_tool(query, 1)
+    (tmp_path / 'pairs.json').write_text(json.dumps([['où', 4.0, [0.0, 4.0], QUERIES[0]], ['x', 4.0, None, 'a ball.']]))
+    output = run_tool([*tool, 'evaluate', tmp_path / 'index', tmp_path / 'pairs.json', '--windows', 1])
+    assert '1 queries, 2 videos, 2 windows' in output and 'Median milliseconds per query: coarse' in output
+
+
+def test_the_code_of_the_page_runs(tmp_path, trained, monkeypatch, capsys):
+    _index(trained, tmp_path / 'videos.index')
+    monkeypatch.chdir(tmp_path)
+    block, = re.findall(r'```python\n(.*?)```', (REPO / 'docs' / 'search.md').read_text(encoding='utf-8'), re.DOTALL)
+    exec(block, {})
+    assert capsys.readouterr().out.count('vidéo') == 3
