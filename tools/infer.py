@@ -20,7 +20,7 @@ from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
 from mmvmr.apis.clips import clip_name, cut_clip
 from mmvmr.apis.outputs import answer_table, clock, subtitles
 from mmvmr.cli.launch import friendly_errors
-from mmvmr.engine.checkpoint import AtomicLocalBackend
+from mmvmr.utils.files import write_text
 from mmvmr.visualization.page import write_page
 
 
@@ -98,9 +98,9 @@ def main() -> None:
     show(result)
     if args.json:
         text = json.dumps(result, indent=2, ensure_ascii=False) + '\n'
-        AtomicLocalBackend().put(text.encode(), args.json)
+        write_text(args.json, text)
     if args.srt:
-        AtomicLocalBackend().put(subtitles(result['predictions']).encode(), args.srt)
+        write_text(args.srt, subtitles(result['predictions']))
     if args.clips:
         cut_clips(result['predictions'], args.clips)
     if args.html:

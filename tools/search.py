@@ -23,11 +23,11 @@ from terminaltables import AsciiTable
 
 from mmvmr.apis.outputs import clock
 from mmvmr.cli.launch import friendly_errors
-from mmvmr.engine.checkpoint import AtomicLocalBackend
 from mmvmr.search.build_index import build_index, read_pairs
 from mmvmr.search.index_files import read_index
 from mmvmr.search.moment_index import CANDIDATES, MomentIndex
 from mmvmr.search.quality import evaluate_search
+from mmvmr.utils.files import write_text
 
 
 def positive(text: str) -> int:
@@ -102,7 +102,7 @@ def run_query(args: argparse.Namespace) -> int:
         print(f'\n"{sentence}"\n{AsciiTable([["rank", "video", "start", "end", "score"], *rows]).table}')
     if args.json:
         text = json.dumps(dict(predictions=answers, errors=errors), indent=2, ensure_ascii=False) + '\n'
-        AtomicLocalBackend().put(text.encode(), args.json)
+        write_text(args.json, text)
     return int(bool(errors))
 
 

@@ -9,6 +9,7 @@ import av.filter
 import numpy as np
 
 from mmvmr.features.video import open_container, probe_video, read_frames
+from mmvmr.utils.files import written_aside
 
 _ENCODERS = ('libx264', 'mpeg4')  # the second is part of FFmpeg itself
 
@@ -34,19 +35,16 @@ def cut_clip(video: Union[str, Path], start: float, end: float, out: Union[str, 
         FileNotFoundError, ValueError: If the video cannot be decoded, or FFmpeg lacks the encoders.
     """
     out = Path(out)
-    partial = out.with_name(f'.{out.name}.partial')
     try:
-        with open_container(video) as source, av.open(f'file:{partial}', 'w', format='mp4') as target:
+        with (written_aside(out) as partial, open_container(video) as source,
+              av.open(f'file:{partial}', 'w', format='mp4') as target):
             sound = source.streams.audio[0] if source.streams.audio else None
             encoded = target.add_stream(_encoder('aac'), rate=48000, layout='stereo') if sound else None
             _encode_pictures(video, start, end, target)
             if sound:
                 _encode_sound(source, sound, start, end, target, encoded)
-        partial.replace(out)
     except av.FFmpegError as error:
         raise ValueError(f'"{video}" cannot be cut from {start:.1f} to {end:.1f} s ({error.strerror}).') from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _encoder(*names: str) -> str:

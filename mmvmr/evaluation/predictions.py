@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmvmr.datasets.annotations import is_video_id
+from mmvmr.utils.files import written_aside
 
 COLUMNS = ('sample_idx', 'video_id', 'query', 'duration', 'gt_spans', 'pred_spans', 'pred_scores', 'protocol')
 _TOLERANCE = 1e-3  # seconds
@@ -60,8 +61,8 @@ def relative_truths(table: pd.DataFrame) -> List[List[List[float]]]:
 
 def write_predictions(table: pd.DataFrame, path: Union[str, Path]) -> None:
     """Write per-query results as JSON lines, one query per line."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    table.to_json(path, orient='records', lines=True, force_ascii=False)
+    with written_aside(path) as partial:
+        table.to_json(partial, orient='records', lines=True, force_ascii=False)
 
 
 def read_predictions(path: Union[str, Path]) -> pd.DataFrame:

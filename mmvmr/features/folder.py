@@ -1,7 +1,5 @@
 """From a folder of video files to a packed store, with every finished video kept."""
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
@@ -9,10 +7,11 @@ import numpy as np
 from mmengine.utils import import_modules_from_strings
 
 from mmvmr.features.extract import make_manifest
-from mmvmr.features.stores.packed_store import write_packed_store
-from mmvmr.features.stores.shards import MANIFEST, Shard
+from mmvmr.features.stores.packed_store import check_replaceable, write_packed_store
+from mmvmr.features.stores.shards import Shard
 from mmvmr.features.workers import extract_all
 from mmvmr.registry import EXTRACTORS
+from mmvmr.utils.files import remove_own_files, write_text
 
 SUFFIXES = ('.3gp', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv', '.ts',
             '.vob', '.webm', '.wmv')
@@ -67,9 +66,8 @@ def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: 
         ValueError: If what is unfinished was made by another extractor.
         ChildProcessError: If a process died.
     """
-    if target.exists() and not (overwrite and (target / MANIFEST).is_file()):
-        raise FileExistsError(f'{target} exists. Choose another folder, or remove it; a feature store is replaced by '
-                              '--force (overwrite=True).')
+    if target.exists():
+        check_replaceable(target, overwrite)
     videos, entries = find_videos(folder), {}
     if shard:
         entries, videos = shard.entries(videos), {video_id: videos[video_id] for video_id in shard.take(videos)}
@@ -92,11 +90,9 @@ def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any]
     features = ((video_id, np.load(path, allow_pickle=False)) for video_id, path in done.items()
                 if videos[video_id] not in failures)
     if len(failures) < len(videos):
-        write_packed_store(unfinished / 'store', features, manifest=manifest, overwrite=True)
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(unfinished / 'store', target)
+        write_packed_store(target, features, manifest=manifest, overwrite=True)
     if not failures:
-        shutil.rmtree(unfinished)
+        remove_own_files(unfinished, [SETTINGS, '*.npy'])
     return failures
 
 
@@ -104,9 +100,7 @@ def _open_unfinished(folder: Path, manifest: Dict[str, Any]) -> Path:
     """The folder for the rows of single videos: a new one, or that of a run with the same extractor."""
     settings = folder / SETTINGS
     if not settings.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f'{SETTINGS}.part').write_text(json.dumps(manifest))
-        os.replace(folder / f'{SETTINGS}.part', settings)
+        write_text(settings, json.dumps(manifest))
     elif settings.read_text() != json.dumps(manifest):
         raise ValueError(f'"{folder}" holds what a run with another extractor left behind:\n  there  '
                          f'{settings.read_text()}\n  asked  {json.dumps(manifest)}\nGo on with that extractor, write '

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from mmvmr.features.extract import extract_video
 from mmvmr.registry import EXTRACTORS
+from mmvmr.utils.files import written_aside
 
 
 def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], workers: int,
@@ -66,8 +67,6 @@ def _extract_to(video: Path, target: Path, config: str) -> Optional[str]:
         rows = extract_video(video, extractor)
     except (OSError, ValueError) as error:
         return str(error)
-    part = target.with_name(f'{target.name}.part')
-    with open(part, 'wb') as file:
+    with written_aside(target) as partial, open(partial, 'wb') as file:
         np.save(file, rows)
-    os.replace(part, target)
     return None

@@ -16,8 +16,8 @@ from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from mmengine.config import Config
 
-from mmvmr.engine.checkpoint import AtomicLocalBackend
 from mmvmr.reproduction import measure
+from mmvmr.utils.files import open_locked, write_text
 
 _PROGRESS = re.compile(r'(?:Epoch|Iter)\(\w+\) +((?:\[[^]]*\])+)(?:.*? eta: (.+?)  )?')  # as MMEngine logs it
 
@@ -88,7 +88,7 @@ class RunFolder(NamedTuple):
             FileExistsError: If another process is at work in the folder.
         """
         if not self.config_file.exists():
-            AtomicLocalBackend().put(self.text.encode(), self.config_file)
+            write_text(self.config_file, self.text)
         with self._locked() as lock:
             for step, command in steps.items():
                 if self.cost(step) is not None:
@@ -106,7 +106,7 @@ class RunFolder(NamedTuple):
     def finish(self, result: Dict) -> None:
         """Write down what came out, with a fingerprint of the config."""
         result = dict(result, config_sha256=hashlib.sha256(self.text.encode()).hexdigest())
-        AtomicLocalBackend().put((json.dumps(result, indent=2) + '\n').encode(), self.result_file)
+        write_text(self.result_file, json.dumps(result, indent=2) + '\n')
 
     def cost(self, step: str) -> Optional[Dict[str, float]]:
         """What a step cost, with all its attempts; None as long as none has succeeded."""
@@ -121,13 +121,11 @@ class RunFolder(NamedTuple):
     @contextmanager
     def _locked(self) -> Iterator[int]:
         """A file that one process at a time can have, and its children as long as they live."""
-        import fcntl  # Unix only, and only this needs it
-        with open(self.path / '.lock', 'w') as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise FileExistsError(f'Another process works in "{self.path}": wait for it, or end it.') from error
-            yield file.fileno()
+        file = open_locked(self.path / '.lock', shared_with_children=True)
+        try:
+            yield file
+        finally:
+            os.close(file)
 
     def _start(self, step: str, command: List, lock: int, environment: Dict[str, str]) -> subprocess.Popen:
         files = [self.path / f'{step}.{kind}' for kind in ('log', 'costs')]

@@ -1,5 +1,4 @@
 """Making an index of many videos, once, or adding videos to it."""
-import shutil
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
 
@@ -13,11 +12,13 @@ from mmvmr.engine.checkpoint import find_weights
 from mmvmr.features.folder import extract_videos, find_videos
 from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.features.stores.packed_store import PackedStore
+from mmvmr.features.stores.shards import STORE_FILES
 from mmvmr.features.video import probe_video
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import DATASETS
 from mmvmr.search.coarse import make_coarse
-from mmvmr.search.index_files import HEAD, IndexFiles, read_index, sha256_of_file, write_index
+from mmvmr.search.index_files import HEAD, IndexFiles, read_index, write_index
+from mmvmr.utils.files import remove_own_files, sha256_of_files
 
 Videos = Dict[str, VideoFeatures]
 
@@ -45,7 +46,7 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
     """
     folder, checkpoint = Path(folder), find_weights(run)
     head = dict(run=str(Path(run).absolute()), checkpoint=Path(checkpoint).name,
-                weights_sha256=sha256_of_file(checkpoint))
+                weights_sha256=sha256_of_files(checkpoint))
     old = _open_old(folder, head['weights_sha256'])
     inferencer = MomentRetrievalInferencer(run, checkpoint, device)
     extracted = folder.with_name(f'{folder.name}.new')
@@ -58,7 +59,7 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
         everything = sorted({**_with_coarse(old, inferencer), **coarse}.items())
         write_index(folder, head, ((video_id, video) for video_id, (video, _) in everything),
                     np.concatenate([part for _, (_, part) in everything], axis=1))
-    shutil.rmtree(extracted, ignore_errors=True)
+    remove_own_files(extracted, STORE_FILES)
     return failures
 
 

@@ -1,15 +1,14 @@
 """The folder of a search index: features and coarse vectors of all windows, and whose they are."""
-import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Dict, Iterable, NamedTuple, Tuple, Union
 
 import numpy as np
 
 from mmvmr.features.stores.packed_store import PackedStore, write_packed_store
+from mmvmr.features.stores.shards import STORE_FILES
 from mmvmr.features.video_features import VideoFeatures
+from mmvmr.utils.files import folder_written_aside
 
 FORMAT = 'mmvmr-index-1'
 HEAD, FEATURES, COARSE = 'index.json', 'features', 'coarse.npy'
@@ -59,19 +58,12 @@ def write_index(folder: Path, head: Dict, videos: Iterable[Tuple[str, VideoFeatu
         videos: Pairs of id and features, which need not fit in memory.
         coarse: (V, W, S) of all windows of the videos, in their order.
     """
-    partial = folder.with_name(f'{folder.name}.partial-{os.getpid()}')
-    partial.mkdir(parents=True)
     known: Dict[str, Dict] = {}
-    try:
+    with folder_written_aside(folder, [HEAD, COARSE, *(f'{FEATURES}/{name}' for name in STORE_FILES)]) as partial:
         write_packed_store(partial / FEATURES, _rows(videos, known))
         np.save(partial / COARSE, coarse)
         text = json.dumps(dict(format=FORMAT, **head, videos=known), indent=1, ensure_ascii=False)
         (partial / HEAD).write_text(text + '\n', encoding='utf-8')
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _rows(videos: Iterable[Tuple[str, VideoFeatures]], known: Dict[str, Dict]) -> Iterable[Tuple[str, np.ndarray]]:
@@ -81,6 +73,3 @@ def _rows(videos: Iterable[Tuple[str, VideoFeatures]], known: Dict[str, Dict]) -
         yield video_id, video.rows
 
 
-def sha256_of_file(path: Union[str, Path]) -> str:
-    """By which weights are told apart."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -8,9 +8,10 @@ from tqdm import tqdm
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.apis.windows import cut_windows, rank_moments
-from mmvmr.search.index_files import read_index, sha256_of_file
+from mmvmr.search.index_files import read_index
 from mmvmr.structures import MomentSample
 from mmvmr.text.sentences import Sentences, read_sentences
+from mmvmr.utils.files import sha256_of_files
 
 CANDIDATES = 20  # windows; docs/search.md says what is lost
 
@@ -40,7 +41,7 @@ class MomentIndex:
         if not checkpoint.is_file():
             raise FileNotFoundError(f'The index "{folder}" was made with "{checkpoint}", which is not there. If the '
                                     'folder of the run has moved, say where it is now with --run.')
-        if sha256_of_file(checkpoint) != self.files.weights_sha256:
+        if sha256_of_files(checkpoint) != self.files.weights_sha256:
             raise ValueError(f'"{checkpoint}" has changed since the index "{folder}" was made: its vectors no longer '
                              'fit. Remove the index and make it anew, or give the old run with --run.')
         self.inferencer = MomentRetrievalInferencer(checkpoint.parent, checkpoint, device, show_progress=False)

@@ -1,6 +1,5 @@
 """The words that a model knows, and their vectors."""
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
@@ -8,6 +7,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from mmvmr.text.tokenizer import PROVENANCE, content_weights, tokenize
+from mmvmr.utils.files import written_aside
 
 
 class Vocabulary:
@@ -55,16 +55,9 @@ class Vocabulary:
 
     def save(self, path: Union[str, Path]) -> None:
         """Write a ``.npz`` that holds no pickled objects; an existing file is replaced as a whole."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-        try:
-            with open(temporary, 'wb') as file:
-                np.savez_compressed(file, words=np.array(self.words, dtype=np.str_), vectors=self.vectors,
-                                    provenance=np.array(json.dumps(self.provenance)))
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with written_aside(path) as partial, open(partial, 'wb') as file:
+            np.savez_compressed(file, words=np.array(self.words, dtype=np.str_), vectors=self.vectors,
+                                provenance=np.array(json.dumps(self.provenance)))
 
     @classmethod
     def load(cls, path: Union[str, Path]) -> 'Vocabulary':

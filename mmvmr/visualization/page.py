@@ -15,8 +15,8 @@ import torch
 from mmengine.logging import print_log
 from tqdm import tqdm
 
-from mmvmr.engine.checkpoint import AtomicLocalBackend
 from mmvmr.functional.spans import temporal_iou
+from mmvmr.utils.files import write_text
 from mmvmr.visualization.frame_strip import frame_strip
 
 _ASSETS = Path(__file__).parent / 'page_assets'
@@ -46,7 +46,7 @@ def write_page(path: Union[str, Path], records: Iterable[Dict], title: str, note
     shown = [video_id for video_id in dict.fromkeys(row['video_id'] for row in rows) if video_id in (videos or {})]
     clips = [_json(_video(video_id, videos[video_id], Path(path), frames))
              for video_id in tqdm(shown, desc='Reading frames', unit='video', disable=not (shown and frames))]
-    AtomicLocalBackend().put(_fill(title, note, _json(rows), details, clips).encode(), Path(path))
+    write_text(path, _fill(title, note, _json(rows), details, clips))
 
 
 def _row(record: Dict) -> Dict:

@@ -9,7 +9,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmvmr.engine.checkpoint import AtomicLocalBackend
+from mmvmr.utils.files import write_bytes
 
 COLUMN, TEXT = 8.5, 17.5  # cm, the widths of a column and of a page of two columns
 FORMATS = {'png': {'Software': None}, 'svg': {'Date': None}, 'pdf': {'CreationDate': None}}  # and what is left out
@@ -65,7 +65,7 @@ def save_figure(figure: Figure, path: Union[str, Path]) -> None:
         raise ValueError(f'A picture is written as {", ".join(FORMATS)}; "{path}" should end with one of them.')
     content = BytesIO()
     figure.savefig(content, format=kind, metadata=FORMATS[kind])
-    AtomicLocalBackend().put(content.getvalue(), path)
+    write_bytes(path, content.getvalue())
 
 
 @paper_style

@@ -89,9 +89,9 @@ def test_closing_ends_the_step_and_notes_what_it_has_cost(folder, script, tmp_pa
 def test_two_processes_do_not_work_in_one_folder(folder, script):
     first, second = (folder.run(dict(train=[script('import time; time.sleep(60)')])) for _ in range(2))
     next(first)
-    with pytest.raises(FileExistsError, match='Another process works in'):
+    with pytest.raises(FileExistsError, match='seed_0" is in use by process'):
         next(second)
-    with pytest.raises(FileExistsError, match='Another process works in'):
+    with pytest.raises(FileExistsError, match='seed_0" is in use by process'):
         folder.clear()
     first.close()
 

@@ -44,6 +44,28 @@ def test_packing_keeps_all_videos_and_writes_down_where_they_come_from(tiny_data
         pack_features.main([target, str(tmp_path / 'again')])
 
 
+def test_packing_by_force_deletes_nothing_but_a_store(tiny_dataset, tmp_path):
+    source, folder = tmp_path / 'npy', tmp_path / 'charades_sta'
+    source.mkdir()
+    np.save(source / 'a.npy', np.ones((4, 3), np.float32))
+    folder.mkdir()
+    for name in ('charades_sta_train.txt', 'vocabulary.npz'):  # /features was forgotten on the command line
+        (folder / name).write_text('annotations')
+    with pytest.raises(FileExistsError, match='charades_sta_train.txt, vocabulary.npz'):
+        pack_features.main([str(source), str(folder), '--force'])
+    assert sorted(path.name for path in folder.iterdir()) == ['charades_sta_train.txt', 'vocabulary.npz']
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other' / 'manifest.json').write_text('{"format": "of another program"}')
+    with pytest.raises(FileExistsError, match='no feature store'):
+        pack_features.main([str(source), str(tmp_path / 'other'), '--force'])
+    for _ in range(2):
+        pack_features.main([str(source), str(tmp_path / 'empty'), '--num-clips', '0', '--force'])
+    with pytest.raises(ValueError, match='both source and target'):
+        pack_features.main([str(tmp_path / 'empty'), str(tmp_path / 'npy' / '..' / 'empty'), '--force'])
+    assert open_feature_store(tmp_path / 'empty').read('a').shape == (4, 3)
+
+
 def test_packing_in_shards_gives_the_features_of_packing_at_once(tiny_dataset, tmp_path, capsys):
     source, whole, shards = str(tiny_dataset.features), str(tmp_path / 'whole'), str(tmp_path / 'shards')
     options = ['--num-clips', '16', '--extractor', 'I3D']

@@ -117,7 +117,7 @@ def killed_and_restarted(root):
     run.communicate()
     wait_until(lambda: ended((root / 'pid').read_text()), 'the end of the worker')
     finished = {path: path.stat().st_mtime_ns for path in unfinished.glob('*.npy')}
-    (unfinished / 'longest.npy.part').write_bytes(b'half of the rows')
+    (unfinished / '.longest.npy.123.partial').write_bytes(b'half of the rows')
     again = start(root, 'killed', '--workers', 2)
     messages = ''.join(again.communicate())
     return root / 'killed', finished, messages
@@ -207,8 +207,11 @@ def test_two_machines_extract_a_half_each(tmp_path, capsys):
 
 def test_force_replaces_a_store_and_nothing_else(tmp_path):
     (tmp_path / 'thesis').mkdir()
-    with pytest.raises(FileExistsError, match='thesis exists'):
-        tool.extract_folder(tmp_path, tmp_path / 'thesis', dict(type='DescriptorExtractor'), overwrite=True)
+    for name, reason in (('manifest.json', 'is no feature store'), ('chapter_1.tex', 'holds what was not written')):
+        (tmp_path / 'thesis' / name).write_text('{}')
+        with pytest.raises(FileExistsError, match=f'thesis.*{reason}'):
+            tool.extract_folder(tmp_path, tmp_path / 'thesis', dict(type='DescriptorExtractor'), overwrite=True)
+        assert (tmp_path / 'thesis' / name).read_text() == '{}'
 
 
 def extract(root, *more):

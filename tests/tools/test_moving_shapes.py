@@ -42,14 +42,11 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def forced(folder, tmp_path_factory):
-    """Rendered by one process, over another version, after a run that was stopped."""
+    """Rendered by one process, over another version, of these files."""
     forced = tmp_path_factory.mktemp('data') / 'shapes'
     shutil.copytree(folder, forced)
     (forced / 'settings.json').write_text('{"seed": 1}')
     (forced / 'videos' / 'train_0007.mp4').write_bytes(b'a video of that version')
-    left = forced.parent / '.shapes.partial' / 'videos'
-    left.mkdir(parents=True)
-    (left / 'train_0008.mp4').write_bytes(b'half a video')
     render(forced, '--workers', 1, '--force')
     return forced
 

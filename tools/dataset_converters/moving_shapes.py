@@ -9,7 +9,6 @@ The folder appears under its name only when all of it is there: after a run that
 import argparse
 import json
 import os
-import shutil
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,8 +24,11 @@ from mmvmr.features.extract import extract_video, make_manifest
 from mmvmr.features.extractors.descriptor import DescriptorExtractor
 from mmvmr.features.stores.feature_store import write_packed_store
 from mmvmr.text.vocabulary import Vocabulary, count_words
+from mmvmr.utils.files import folder_written_aside
 
 SETTINGS = 'settings.json'
+FILES = [SETTINGS, 'events.json', 'vocabulary.npz', 'features/*', 'videos/*.mp4',
+         *(f'{split}.json' for split in SPLITS)]
 EXTRACTOR = dict(type='DescriptorExtractor')
 
 
@@ -81,7 +83,7 @@ def make_vocabulary() -> Vocabulary:
 
 def make_all(folder: Path, args: argparse.Namespace) -> str:
     """Fill ``folder`` and say with what."""
-    (folder / 'videos').mkdir(parents=True)
+    (folder / 'videos').mkdir()
     tasks = [(split, index) for split, count in SPLITS.items() for index in range(max(round(count * args.scale), 1))]
     work = partial(make_video, folder=folder / 'videos', seed=args.seed, difficulty=args.difficulty)
     with ProcessPoolExecutor(args.workers) as pool:  # says so when a process is killed; a Pool would wait forever
@@ -106,13 +108,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if is_there(args.out, settings, args.force):
         print(f'"{args.out}" is there already, with these settings.')
         return
-    partial_folder = args.out.with_name(f'.{args.out.name}.partial')
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    summary = make_all(partial_folder, args)
-    (partial_folder / SETTINGS).write_text(json.dumps(settings))
-    if args.out.exists():
-        shutil.rmtree(args.out)
-    os.replace(partial_folder, args.out)
+    with folder_written_aside(args.out, FILES) as folder:
+        summary = make_all(folder, args)
+        (folder / SETTINGS).write_text(json.dumps(settings))
     print(f'"{args.out}": {summary}.')
 
 

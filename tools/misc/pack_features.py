@@ -38,6 +38,9 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    if args.source.resolve() == args.target.resolve():
+        raise ValueError(f'{args.source} is both source and target: the original features would be lost. Give another '
+                         'target.')
     source = open_feature_store(args.source)
     if getattr(source, 'num_clips', None):
         raise ValueError(f'{args.source} is already resampled to {source.num_clips} clips: pack the original features.')

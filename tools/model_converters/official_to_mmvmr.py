@@ -10,7 +10,6 @@ The data set, with its features, is that of the checkpoint; --data takes any oth
 """
 import argparse
 import inspect
-import os
 import re
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
@@ -24,6 +23,7 @@ from torch import Tensor
 from mmvmr.cli.launch import friendly_errors
 from mmvmr.engine.checkpoint import load_checkpoint
 from mmvmr.registry import MODELS
+from mmvmr.utils.files import write_text, written_aside
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_'
 DATASETS = {('CharadesSTA', 1024): 'charades_sta', ('ActivityNet', 500): 'activitynet_c3d',
@@ -183,11 +183,10 @@ def full_config(method: str, official: dict, parameters: Dict[str, Tensor], data
 
 def write(target: Path, checkpoint: dict, config: Config, source: str) -> None:
     """Write the weights and, beside them, the config; each file is either whole or not there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f'.{target.name}.partial')
-    torch.save(checkpoint, temporary)
-    target.with_suffix('.py').write_text(f'"""Made from {source} by official_to_mmvmr.py."""\n{config.pretty_text}')
-    os.replace(temporary, target)
+    with written_aside(target) as partial:
+        torch.save(checkpoint, partial)
+        text = f'"""Made from {source} by official_to_mmvmr.py."""\n{config.pretty_text}'
+        write_text(target.with_suffix('.py'), text)
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:

@@ -8,9 +8,9 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
 from mmvmr.datasets.moment_dataset import MomentDataset
-from mmvmr.engine.checkpoint import AtomicLocalBackend
 from mmvmr.registry import HOOKS
 from mmvmr.text.vocabulary import Vocabulary
+from mmvmr.utils.files import write_text
 
 RECIPE, VOCABULARY = 'inputs.json', 'vocabulary.npz'
 
@@ -38,7 +38,7 @@ class InputRecipe(NamedTuple):
         """Write ``vocabulary.npz`` and, when that is whole, ``inputs.json``."""
         self.vocabulary.save(Path(folder, VOCABULARY))
         settings = {key: value for key, value in self._asdict().items() if key != 'vocabulary'}
-        AtomicLocalBackend().put((json.dumps(settings, indent=2) + '\n').encode(), Path(folder, RECIPE))
+        write_text(Path(folder, RECIPE), json.dumps(settings, indent=2) + '\n')
 
     @classmethod
     def load(cls, folder: Union[str, Path]) -> 'InputRecipe':

@@ -1,5 +1,4 @@
 """CLIP image towers: what is to be seen, in the words that people use for pictures."""
-import hashlib
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 
 from mmvmr.features.extract import by_clip
 from mmvmr.registry import EXTRACTORS
+from mmvmr.utils.files import sha256_of_files
 
 
 @EXTRACTORS.register_module()
@@ -43,10 +43,7 @@ class ClipExtractor:
     @cached_property
     def weights_sha256(self) -> str:
         """Of the ``*.safetensors``, one after the other."""
-        digest = hashlib.sha256()
-        for path in sorted(self.weights.glob('*.safetensors')):
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+        return sha256_of_files(*sorted(self.weights.glob('*.safetensors')))
 
     def __call__(self, frames: Iterable[np.ndarray], fps: float) -> np.ndarray:
         """(H, W, 3) uint8 BGR frames, ``fps`` per second -> (N, dim) float32, one row per clip."""

@@ -1,5 +1,4 @@
 """The video networks of torchvision, such as r3d_18, s3d, mvit_v2_s and swin3d_t."""
-import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import Iterable, Optional
@@ -9,6 +8,7 @@ import torch
 
 from mmvmr.features.extract import by_clip
 from mmvmr.registry import EXTRACTORS
+from mmvmr.utils.files import sha256_of_files
 
 
 @EXTRACTORS.register_module()
@@ -40,7 +40,7 @@ class TorchvisionVideoExtractor:
 
     @cached_property
     def weights_sha256(self) -> str:
-        return hashlib.sha256(self.weights.read_bytes()).hexdigest()
+        return sha256_of_files(self.weights)
 
     def __call__(self, frames: Iterable[np.ndarray], fps: float) -> np.ndarray:
         """(H, W, 3) uint8 BGR frames, ``fps`` per second -> (N, dim) float32, one row per clip."""

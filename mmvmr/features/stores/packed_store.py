@@ -1,7 +1,6 @@
 """Features of a whole data set in one file or in several, with a manifest that says where they come from."""
 import json
 import os
-import shutil
 from bisect import bisect_right
 from functools import lru_cache
 from itertools import accumulate
@@ -11,7 +10,19 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from mmvmr.features.stores.resampling import resample_clips
-from mmvmr.features.stores.shards import DATA, FORMAT, INDEX, MANIFEST, OWN, read_heads, sha256_of_ids
+from mmvmr.features.stores.shards import (
+    DATA,
+    FORMAT,
+    INDEX,
+    MANIFEST,
+    OWN,
+    STORE_FILES,
+    find_shards,
+    is_head,
+    read_heads,
+    sha256_of_ids,
+)
+from mmvmr.utils.files import folder_written_aside, refuse_foreign_files
 
 MAX_OPEN = 256  # files of a store at a time: processes may have 1,024, and there are several stores
 
@@ -126,30 +137,38 @@ def write_packed_store(folder: Union[str, Path], features: Union[Mapping[str, np
         dtype: 'float32' or 'float16' (half the size and half the reading time).
         manifest: What else is known: extractor, sha256 of its weights, fps, stride. What the store itself knows, such
             as dim and dtype, goes before it.
-        overwrite: Replace a store that is there.
+        overwrite: Replace a store that is there; never anything else.
 
     Raises:
-        FileExistsError: If the folder is there and ``overwrite`` is not given.
+        FileExistsError: If the folder is there, and ``overwrite`` is not given or it holds anything but a store.
         ValueError: If features are not finite, not (N, Dv), of another dim than the first, or of a known id.
     """
     folder = Path(folder)
-    if folder.exists() and not overwrite:
-        raise FileExistsError(f'{folder} exists. Remove it, choose another folder, or pass --force (overwrite=True).')
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f'{folder.name}.partial-{os.getpid()}')
-    partial.mkdir()
-    try:
+    if folder.exists():
+        check_replaceable(folder, overwrite)
+    with folder_written_aside(folder, STORE_FILES) as partial:
         index, dim = _write_rows(partial / DATA, features, num_clips, np.dtype(dtype))
         head = dict(format=FORMAT, dim=dim, dtype=np.dtype(dtype).name, num_clips=num_clips,
                     num_videos=len(index), sha256_of_ids=sha256_of_ids(index))
         (partial / INDEX).write_text(json.dumps(dict(video_ids=list(index), num_rows=list(index.values()))))
         (partial / MANIFEST).write_text(json.dumps({**head, **(manifest or {}), **head}, indent=2) + '\n')
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return PackedStore(folder)
+
+
+def check_replaceable(folder: Path, overwrite: bool) -> None:
+    """Refuse to write a store to a folder that is there, unless it is to be replaced and holds nothing but a store.
+
+    Raises:
+        FileExistsError: If so; the message says why.
+    """
+    if not overwrite:
+        raise FileExistsError(f'{folder} exists. Choose another folder, or remove it; a feature store is replaced by '
+                              '--force (overwrite=True).')
+    refuse_foreign_files(folder, STORE_FILES)
+    heads = [folder / MANIFEST, *(shard / MANIFEST for shard in find_shards(folder).values())]
+    if any(folder.iterdir()) and not any(map(is_head, heads)):
+        raise FileExistsError(f'{folder} is no feature store, so it is not replaced. Choose another folder, or remove '
+                              'it.')
 
 
 def _write_rows(path: Path, features: Union[Mapping, Iterable], num_clips: Optional[int],

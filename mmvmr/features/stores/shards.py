@@ -11,6 +11,7 @@ import numpy as np
 FORMAT = 'mmvmr-packed-1'
 MANIFEST, INDEX, DATA = 'manifest.json', 'index.json', 'features.bin'
 OWN = ('shard', 'num_videos', 'sha256_of_ids')  # in what the manifests of a store's shards differ
+STORE_FILES = [f'{folder}{name}' for folder in ('', 'shard_*_of_*/') for name in (MANIFEST, INDEX, DATA)]
 AGAIN = 'Pack the features again with tools/misc/pack_features.py'
 
 
@@ -116,6 +117,14 @@ def _check_alike(shard: Shard, head: Head, first: Head) -> None:
             raise ValueError(f'{first.folder} has {key}={one!r}, {head.folder} has {key}={other!r}: they are no shards '
                              'of one store. Pack the one that is wrong again, from the same videos and with the same '
                              'options as the others.')
+
+
+def is_head(path: Path) -> bool:
+    """Whether a file is the manifest of a packed store, be it whole or not."""
+    try:
+        return path.is_file() and _read_json(path).get('format') == FORMAT
+    except ValueError:
+        return False
 
 
 def _read_head(folder: Path) -> Head:

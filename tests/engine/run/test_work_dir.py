@@ -24,7 +24,7 @@ def test_second_training_is_refused_until_the_first_has_ended(tmp_path, tiny_dat
         pass
     (tmp_path / 'run' / 'config.py').write_text('as it was')
     refused = WarmProcess('tools/train.py', arguments, tmp_path / 'second').wait(1)
-    assert f'Another training works in "{tmp_path}/run": process {first.pid} on ' in refused
+    assert f'"{tmp_path}/run" is in use by process {first.pid} on ' in refused
     assert (tmp_path / 'run' / 'config.py').read_text() == 'as it was'
     first.send(signal.SIGKILL)
     first.wait(-signal.SIGKILL)

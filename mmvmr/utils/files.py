@@ -1,0 +1,153 @@
+"""Files and folders that are either whole or as they were before; locks; hashes."""
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Iterator, List, Sequence, Union
+
+PARTIAL = '.{name}.{pid}.partial'  # what is being written beside NAME; a killed process leaves it there
+
+
+@contextmanager
+def written_aside(path: Union[str, Path]) -> Iterator[Path]:
+    """A path beside ``path`` to write a file to, which takes its place when the block ends well.
+
+    The folder is made if it is not there. A file that is there is replaced as a whole, or not at all.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(PARTIAL.format(name=path.name, pid=os.getpid()))
+    try:
+        yield partial
+        with open(partial, 'rb') as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Union[str, Path], content: bytes) -> None:
+    """Write a file in one piece."""
+    with written_aside(path) as partial, open(partial, 'wb') as file:
+        file.write(content)
+
+
+def write_text(path: Union[str, Path], text: str) -> None:
+    """Write a text file in UTF-8 in one piece."""
+    write_bytes(path, text.encode())
+
+
+def refuse_foreign_files(folder: Union[str, Path], ours: Sequence[str]) -> None:
+    """Make sure that a folder which is to be replaced holds nothing but what the same tool has written there.
+
+    Args:
+        folder: The folder; it need not be there.
+        ours: Patterns of the files that the tool writes, seen from the folder, such as ``'videos/*.mp4'``. All files
+            that were left half-written are ours as well.
+
+    Raises:
+        FileExistsError: If there is anything else in it, or it is a file.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f'"{folder}" is a file, where a folder is to be written. Choose another name.')
+    found = _foreign_files(folder, ours)
+    if found:
+        more = f' and {len(found) - 3} more' if len(found) > 3 else ''
+        raise FileExistsError(f'"{folder}" is not replaced, as it holds what was not written by this tool: '
+                              f'{", ".join(found[:3])}{more}. Choose another folder, or move these away.')
+
+
+def _foreign_files(folder: Path, ours: Sequence[str]) -> List[str]:
+    files = sorted(str(path.relative_to(folder).as_posix()) for path in folder.rglob('*')
+                   if path.is_symlink() or not path.is_dir())
+    return [file for file in files if not any(_fits(file, pattern) for pattern in (*ours, '.*.partial'))]
+
+
+def _fits(file: str, pattern: str) -> bool:
+    """Whether a path fits a pattern, part by part: ``*`` stands for no slash."""
+    parts, patterns = file.split('/'), pattern.split('/')
+    return len(parts) == len(patterns) and all(map(fnmatch, parts, patterns))
+
+
+def remove_own_files(folder: Union[str, Path], ours: Sequence[str]) -> None:
+    """Delete what a tool has written in a folder, see :func:`refuse_foreign_files`; and the folder, if that was all."""
+    folder = Path(folder)
+    foreign = set(_foreign_files(folder, ours))
+    for path in sorted(folder.rglob('*'), reverse=True):  # what is in a folder comes before it
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in foreign:
+            path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+@contextmanager
+def folder_written_aside(folder: Union[str, Path], ours: Sequence[str]) -> Iterator[Path]:
+    """An empty folder beside ``folder``, which takes its place when the block ends well.
+
+    Args:
+        folder: What is there is deleted at the end, if the tool has written it.
+        ours: See :func:`refuse_foreign_files`.
+
+    Raises:
+        FileExistsError: If there is anything else in it; then nothing is touched.
+    """
+    folder = Path(os.path.realpath(folder))  # a link to another disk stays a link
+    refuse_foreign_files(folder, ours)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(PARTIAL.format(name=folder.name, pid=os.getpid()))
+    old = folder.with_name(PARTIAL.format(name=f'{folder.name}.old', pid=os.getpid()))
+    partial.mkdir()
+    try:
+        yield partial
+        refuse_foreign_files(folder, ours)  # it may have come in the meantime
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def open_locked(path: Union[str, Path], shared_with_children: bool = False) -> int:
+    """Open a file that one process at a time can have, and write into it who that is.
+
+    The system takes the lock away however the process ends. The descriptor that is returned must be kept open.
+
+    Args:
+        path: The file; it is made if it is not there.
+        shared_with_children: Processes that inherit the descriptor hold the lock as well, until the last of them ends.
+
+    Raises:
+        FileExistsError: If another process has it; the message says which.
+        OSError: If the disk knows no locks.
+    """
+    import fcntl  # not on Windows
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        (fcntl.flock if shared_with_children else fcntl.lockf)(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        owner = os.read(file, 1000).decode(errors='replace') or 'a process'
+        os.close(file)
+        raise FileExistsError(f'"{Path(path).parent}" is in use by {owner}.') from error
+    except OSError:
+        os.close(file)
+        raise
+    os.ftruncate(file, 0)
+    os.write(file, f'process {os.getpid()} on {os.uname().nodename}'.encode())
+    return file
+
+
+def sha256_of_files(*paths: Union[str, Path]) -> str:
+    """By which files are told apart; of several, read one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, 'rb') as file:
+            for block in iter(lambda: file.read(1 << 20), b''):
+                digest.update(block)
+    return digest.hexdigest()
