@@ -3,10 +3,11 @@ import os
 from pathlib import Path
 
 import pytest
-from runs import make_runner, write_config
-from tiny import TinyDataset, make_tiny_dataset
 
-os.environ.setdefault('OMP_NUM_THREADS', '1')
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # before PyTorch is imported
+
+from runs import make_runner, write_config  # noqa: E402
+from tiny import TinyDataset, make_tiny_dataset  # noqa: E402
 
 
 @pytest.fixture(scope='session')

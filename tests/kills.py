@@ -15,9 +15,9 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from runs import make_runner
 
-from mmvmr.cli.launch import end_processes
 from mmvmr.engine.checkpoint import find_latest, find_latest_together
-from mmvmr.engine.hooks.interruption import Terminated
+from mmvmr.engine.distributed import end_processes
+from mmvmr.engine.hooks.interruption import Stopped
 from mmvmr.registry import HOOKS
 
 
@@ -97,7 +97,7 @@ def train_thrice(file: str, folder: Path, options: dict) -> None:
     stop = {'default_hooks.stop': dict(type='SignalAt', point='before_train_iter', count=7)}
     try:
         make_runner(file, folder / 'stopped', {**options, **stop}).train()
-    except Terminated:
+    except Stopped:
         assert find_latest(folder / 'stopped').endswith('epoch_1_iter_7.pth')
         make_runner(file, folder / 'stopped', options, find_latest(folder / 'stopped')).train()
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 import torch
-from mmengine.runner import Runner
 from parts import METHODS
 from tiny import TinyDataset
 
-from mmvmr.cli.launch import read_config
+from mmvmr.cli.main import build_parser, module_of
 from mmvmr.engine.checkpoint import load_checkpoint
+from mmvmr.engine.run.check_config import check_config
+from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.runner import MomentRunner
 
 REPO = Path(__file__).parents[1]
 BASES = [str(REPO / 'configs' / '_base_' / name) for name in ('default_runtime.py', 'schedules/inverse_sqrt.py')]
@@ -32,7 +34,7 @@ def write_config(path: Path, data: TinyDataset, method: str = 'mcmt', **changes)
     model = METHODS[method]
     reconstructors = {task: dict(part, vocab_size=data.vocab_size)
                       for task, part in model.get('reconstructors', {}).items()}
-    loader = dict(batch_size=4, num_workers=0, collate_fn=dict(type='collate_moments'))
+    loader = dict(batch_size=4, num_workers=0)
     in_turn = dict(loader, sampler=dict(type='DefaultSampler', shuffle=False), batch_sampler=dict(type='BatchesInTurn'))
     entries = dict(
         model=dict(model, encoder=dict(model['encoder'], word_dim=300), reconstructors=reconstructors),
@@ -50,15 +52,13 @@ def write_config(path: Path, data: TinyDataset, method: str = 'mcmt', **changes)
 
 
 def make_runner(config_file: str, work_dir: Path, options: Optional[Dict] = None,
-                resume: Optional[str] = None) -> Runner:
+                resume: Optional[str] = None) -> MomentRunner:
     """A runner in this process, as ``tools/train.py`` makes it; ``resume`` is a checkpoint."""
     config = read_config(config_file, options, str(work_dir))
-    for part in ('dataloader', 'evaluator', 'cfg'):
-        config.pop(f'test_{part}', None)
-    if resume:
-        config.load_from, config.resume = resume, True
-    config.experiment_name = uuid.uuid4().hex  # MMEngine shares logs between runs of one name
-    return Runner.from_cfg(config)
+    check_config(config)
+    resumed = dict(load_from=resume, resume=True) if resume else {}
+    # MMEngine shares logs between runs of one name
+    return MomentRunner.from_cfg(config, without=('test',), experiment_name=uuid.uuid4().hex, **resumed)
 
 
 def weights(checkpoint: str) -> Dict[str, torch.Tensor]:
@@ -93,3 +93,10 @@ def free_port() -> str:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         return str(free.getsockname()[1])
+
+
+def run_command(name: str, *arguments) -> int:
+    """Run a command in this process, and return its exit code; its errors are raised as they are."""
+    parser, words = build_parser(name), list(map(str, arguments))
+    return module_of(name).run(parser.parse_intermixed_args(words) if parser.intermixed else
+                               parser.parse_args(words)) or 0

@@ -6,13 +6,13 @@ import torch
 from mmengine.dist import get_world_size
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 from parts import CNM, METHODS, MSCL, make_batch
 from torch import nn
 
-from mmvmr.cli.launch import end_processes, read_config
+from mmvmr.engine.distributed import MomentDistributedDataParallel, end_processes
 from mmvmr.engine.optim.alternating import AlternatingConstructor
-from mmvmr.engine.optim.wrappers import MomentDistributedDataParallel
+from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.evaluation.moment_recall import MomentRecall
 from mmvmr.evaluation.reconstruction_margin import ReconstructionMargin
 from mmvmr.registry import MODELS
@@ -60,7 +60,7 @@ def evaluate(file: Path) -> dict:
     config = read_config(file)
     model = MODELS.build(config.model).eval()
     with DefaultScope.overwrite_default_scope('mmvmr'):
-        loader = Runner.build_dataloader(dict(config.test_dataloader, batch_size=3))
+        loader = MomentRunner.build_dataloader(dict(config.test_dataloader, batch_size=3))
     metrics = [MomentRecall(out_file=f'{file.parent}/{get_world_size()}.jsonl'), ReconstructionMargin()]
     for batch in loader:
         for metric in metrics:

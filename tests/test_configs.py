@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope, init_default_scope
 
-from mmvmr.cli.launch import use_mixed_precision
+from mmvmr.engine.optim.mixed_precision import use_mixed_precision
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample, Query
 

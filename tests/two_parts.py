@@ -6,10 +6,10 @@ import torch
 from mmengine.model import BaseModel
 from torch import nn
 
-from mmvmr.cli.launch import end_processes
-from mmvmr.engine.optim.alternating import AlternatingConstructor, train_step
+from mmvmr.engine.distributed import MomentDistributedDataParallel, end_processes
+from mmvmr.engine.optim.alternating import AlternatingConstructor
 from mmvmr.engine.optim.guards import OptimWrapper
-from mmvmr.engine.optim.wrappers import MomentDistributedDataParallel
+from mmvmr.models.train_step import train_step
 
 SGD = dict(optimizer=dict(type='SGD', lr=0.1))
 

@@ -10,6 +10,7 @@ default_hooks = dict(
         type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='reconstruction_margin', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     check_fit=dict(type='CheckFitHook'),
+    progress=dict(type='ProgressHook'),
     reseed=dict(type='ReseedHook'),
     resident=dict(type='ResidentFeaturesHook'),
     input_recipe=dict(type='InputRecipeHook'),

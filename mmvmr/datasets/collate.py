@@ -2,10 +2,10 @@
 from typing import Dict, List, Union
 
 import torch
-from mmengine.registry import FUNCTIONS  # where the Runner looks collate functions up, without asking any child
 from torch import Tensor
 from torch.nn.functional import pad
 
+from mmvmr.registry import FUNCTIONS
 from mmvmr.structures import Batch, Query
 
 

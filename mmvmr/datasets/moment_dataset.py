@@ -45,6 +45,8 @@ class MomentDataset(BaseDataset):
             testing, which keeps them with an all-zero video and marks their samples as ``absent``.
         resident: Give row numbers of the packed store instead of features; a hook keeps the store on the device.
         test_mode: Whether samples with ground truth come with the batches.
+        indices: Keep these pairs only, see :meth:`get_subset_`.
+        lazy_init: Leave the annotations to :meth:`full_init`.
 
     Attributes:
         data_list: One dict per pair: ``video_id``, ``duration``, ``query`` and ``spans``, times in seconds.
@@ -62,7 +64,8 @@ class MomentDataset(BaseDataset):
     def __init__(self, ann_file: str, features: Optional[str] = None, vocabulary: Optional[str] = None,
                  data_root: str = '', split: str = 'train', protocol: Optional[str] = None, val_fraction: float = 0.0,
                  num_clips: int = 200, feature_dim: Optional[int] = None, max_words: int = 20, missing: str = 'error',
-                 resident: bool = False, test_mode: bool = False, **kwargs) -> None:
+                 resident: bool = False, test_mode: bool = False, indices: Union[int, Sequence[int], None] = None,
+                 lazy_init: bool = False) -> None:
         _check_choice('split', split, ('train', 'val', 'test'))
         _check_choice('missing', missing, ('error', 'score_as_wrong' if test_mode else 'drop'))
         _check_choice('protocol', protocol, (None, *self.PROTOCOLS))
@@ -79,7 +82,8 @@ class MomentDataset(BaseDataset):
         if paths:
             self.store, self.vocabulary = open_feature_store(paths[0]), Vocabulary.load(paths[1])
             self._check_store(feature_dim)
-        super().__init__(ann_file=ann_file, data_prefix=dict(), test_mode=test_mode, serialize_data=False, **kwargs)
+        super().__init__(ann_file=ann_file, data_prefix=dict(), test_mode=test_mode, serialize_data=False,
+                         indices=indices, lazy_init=lazy_init)
 
     def parse_annotations(self) -> List[Dict]:
         """Read the annotation file: ``video_id``, ``duration``, ``query`` and ``spans`` of each pair."""
@@ -190,8 +194,8 @@ class MomentDataset(BaseDataset):
         if absent:
             raise FileNotFoundError(
                 '\n  '.join([f'{self.METAINFO["dataset"]} needs files that are not there (seen from {Path.cwd()}):',
-                             *absent]) + f'\n{self.HINT}\nWithout any download, configs/mcmt_moving_shapes.py trains '
-                'on data that `bash tools/quickstart.sh` renders.')
+                             *absent]) + f'\n{self.HINT}\nWithout any download: mmvmr train '
+                'mcmt_moving_shapes, which renders its own videos.')
 
     def _check_store(self, feature_dim: Optional[int]) -> None:
         if feature_dim not in (None, self.store.dim):
@@ -201,8 +205,8 @@ class MomentDataset(BaseDataset):
         packed = getattr(self.store, 'num_clips', None)
         if self.resident and packed is None:
             raise ValueError(f'resident=True needs a packed store with a fixed number of clips, "{self.store.path}" is '
-                             'none. Pack the features with tools/misc/pack_features.py --num-clips '
-                             f'{self.num_clips}.')
+                             'none. Pack the features with `mmvmr pack --num-clips '
+                             f'{self.num_clips}`.')
         if packed not in (None, self.num_clips):
             raise ValueError(f'"{self.store.path}" was packed with {packed} clips per video, the config asks for '
                              f'num_clips={self.num_clips}. Set num_clips={packed}, or pack again with --num-clips '
@@ -237,7 +241,7 @@ class MomentDataset(BaseDataset):
         known = queries.lengths.nonzero()[0]
         if not len(known):
             raise ValueError(f'No query of "{self.ann_file}" has a word of the vocabulary. Build one for this data set '
-                             'with tools/dataset_converters/build_vocabulary.py.')
+                             'with `mmvmr vocabulary`.')
         if len(known) < len(pairs):
             print_log(f'{len(pairs) - len(known)} queries of "{self.ann_file}" have no word of the vocabulary and are '
                       f'{"kept as an empty word" if self.test_mode else "left out of training"}.', 'current',

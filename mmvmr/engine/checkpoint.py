@@ -5,19 +5,18 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Optional, Union
 
 import numpy as np
 import torch
 from mmengine.dist import broadcast_object_list, get_rank, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer, print_log
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from mmvmr.utils.files import write_bytes
+
 _HISTORY = '_history_buffer_'
-_REMOTE = ('http://', 'https://', 'pavi://', 'petrel://', 's3://', 'modelzoo://', 'torchvision://', 'open-mmlab://',
-           'openmmlab://', 'mmcls://')
 
 
 def to_plain(value: Any) -> Any:
@@ -51,6 +50,8 @@ def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu') -> Di
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, holds anything else, or is no checkpoint.
     """
+    if '://' in str(filename):
+        raise ValueError(f'Checkpoints are read from local files, got "{filename}". Download it, and give its path.')
     filename = Path(filename).expanduser()
     if not filename.is_file():
         raise FileNotFoundError(f'There is no checkpoint "{filename}".')
@@ -63,8 +64,8 @@ def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu') -> Di
         reason = ' '.join(re.findall(r'Unsupported \w+: .*|GLOBAL \S+', str(error))[:1]) or str(error).split('\n')[0]
         raise ValueError(
             f'"{filename}" was refused, and nothing in it has been run: it is damaged, or holds more than weights and '
-            f'plain data ({reason[:200]}). Use a checkpoint that tools/train.py has written; those of the released '
-            'code of CNM and CPL are converted by tools/model_converters/official_to_mmvmr.py.') from error
+            f'plain data ({reason[:200]}). Use a checkpoint that `mmvmr train` has written; those of the released '
+            'code of CNM and CPL are converted by `mmvmr convert-official`.') from error
     except Exception as error:  # a damaged archive can fail anywhere inside torch.load
         reason = (str(error).splitlines() or ['the file is empty'])[0][:200]
         raise ValueError(f'"{filename}" cannot be read as a checkpoint ({type(error).__name__}: {reason}). It may have '
@@ -79,38 +80,15 @@ def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu') -> Di
     return checkpoint
 
 
-def load_from_disk(filename: str, map_location: Any = None) -> Dict:
-    """:func:`load_checkpoint` for MMEngine, which puts the end of this name into its log."""
-    return load_checkpoint(filename, map_location)
-
-
-def refuse_remote(filename: str, map_location: Any = None) -> Dict:
-    """MMEngine unpickles what it downloads, which may run code; ours must be a local file."""
-    raise ValueError(f'Checkpoints are read from local files, got "{filename}". Download it first, and give its path.')
-
-
-CheckpointLoader.register_scheme(prefixes='', loader=load_from_disk, force=True)
-CheckpointLoader.register_scheme(prefixes=_REMOTE, loader=refuse_remote, force=True)
-
-
 class AtomicLocalBackend(LocalBackend):
     """Writes beside the file and renames, so that a file is either whole or as it was before."""
 
     def put(self, obj: Union[bytes, memoryview], filepath: Union[str, Path]) -> None:
-        path = Path(filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-        try:
-            with open(temporary, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_bytes(filepath, obj)
 
 
-register_backend('local', AtomicLocalBackend, force=True, prefixes='')
+register_backend('mmvmr_atomic', AtomicLocalBackend, force=True)  # under a name that nobody else uses
+ATOMIC = dict(backend='mmvmr_atomic')
 
 
 def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
@@ -123,10 +101,12 @@ def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
     pattern = r'(?:epoch|iter)_(\d+)(?:_iter_(\d+))?\.pth'
     found = [(int(match[1]), int(match[2] or 0), path) for path in Path(work_dir).glob('*.pth')
              for match in [re.fullmatch(pattern, path.name)] if match]
-    for *_, path in sorted(found, reverse=True):
+    paths = [path for *_, path in sorted(found, reverse=True)]
+    for place, path in enumerate(paths):
         if _is_whole(path):
             return str(path)
-        print_log(f'"{path}" is damaged and passed over; the checkpoint before it is used.', 'current', logging.WARNING)
+        rest = 'the checkpoint before it is used' if paths[place + 1:] else 'there is no checkpoint before it'
+        print_log(f'"{path}" is damaged and passed over; {rest}.', 'current', logging.WARNING)
     return None
 
 
@@ -165,27 +145,39 @@ def _has_its_checksums(path: Path) -> bool:
 
 
 def find_weights(path: Union[str, Path]) -> str:
-    """A checkpoint for testing: the file itself, or of a run folder the best one, else the newest.
+    """A checkpoint for testing: the file itself, or of a folder the best one, the newest, or the only one.
 
     Raises:
         FileNotFoundError: If there is none.
     """
     path = Path(path)
-    if path.is_dir():
-        best = sorted(path.glob('best_*.pth'), key=lambda file: file.stat().st_mtime)
-        path = best[-1] if best else Path(find_latest(path) or path / 'epoch_*.pth')
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no checkpoint "{path}". Train one with tools/train.py.')
-    return str(path)
+    if path.is_file():
+        return str(path)
+    folder = path if path.is_dir() else path.parent
+    best = sorted(path.glob('best_*.pth'), key=lambda file: file.stat().st_mtime) if path.is_dir() else []
+    found = best[-1] if best else find_latest(path) if path.is_dir() else None
+    whole = [file for file in path.glob('*.pth') if _is_whole(file)] if found is None and path.is_dir() else []
+    if len(whole) == 1:  # of `mmvmr publish`
+        found = whole[0]
+    if found is None:
+        there = ', '.join(sorted(file.name for file in folder.glob('*.pth'))) if folder.is_dir() else ''
+        what = f'There is no checkpoint "{path}".' if path != folder else f'There is no whole checkpoint in "{path}".'
+        rest = f'"{folder}" has {there}.' if there else 'Train one: mmvmr train CONFIG.'
+        raise FileNotFoundError(f'{what} {rest}')
+    return str(found)
 
 
-def check_weights(model: nn.Module, state: Dict[str, Tensor], source: Union[str, Path]) -> None:
+def check_weights(model: nn.Module, checkpoint: Dict, source: Union[str, Path]) -> None:
     """Compare the weights of a checkpoint with those of a model.
 
     Raises:
-        ValueError: If names or shapes differ; the message says which.
+        ValueError: If it holds no weights, or names or shapes differ; the message says which.
     """
-    wanted, problems = model.state_dict(), []
+    state, wanted, problems = checkpoint.get('state_dict'), model.state_dict(), []
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f'"{source}" has no `state_dict` of tensors; it holds {sorted(map(str, checkpoint))[:5]}. '
+                         'Checkpoints of the released code of CNM and CPL are converted by '
+                         '`mmvmr convert-official`.')
     for title, names in (('missing in the checkpoint', wanted.keys() - state.keys()),
                          ('not in the model', state.keys() - wanted.keys())):
         if names:
@@ -205,12 +197,6 @@ def load_weights(model: nn.Module, path: Union[str, Path]) -> Dict:
         ValueError: If it holds no weights, or names or shapes differ.
     """
     checkpoint = load_checkpoint(path)
-    state = checkpoint.get('state_dict')
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        keys: List[str] = sorted(map(str, checkpoint))[:5]
-        raise ValueError(f'"{path}" has no `state_dict` of tensors; it holds {keys}. Checkpoints of the released code '
-                         'of CNM and CPL are converted by tools/model_converters/official_to_mmvmr.py.')
-    model = getattr(model, 'module', model)
-    check_weights(model, state, path)
-    model.load_state_dict(state)
+    check_weights(model, checkpoint, path)
+    model.load_state_dict(checkpoint['state_dict'])
     return checkpoint

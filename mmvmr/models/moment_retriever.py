@@ -5,9 +5,9 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmvmr.engine.optim.alternating import train_step
 from mmvmr.functional.masks import mask_spans
 from mmvmr.models.match_score import match_scores
+from mmvmr.models.train_step import train_step
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS
 from mmvmr.structures import Batch, MomentSample, Outputs, Proposals
 

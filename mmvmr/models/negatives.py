@@ -43,7 +43,7 @@ class Side(nn.Module):
         self.side = side
         self.sigma = sigma
         self.gamma = gamma
-        self.register_buffer('progress', torch.zeros(()), persistent=False)
+        self.register_buffer('progress', torch.ones(()), persistent=False)  # the end, unless training says otherwise
 
     def set_progress(self, progress: float) -> None:
         """Training progress in [0, 1]; CPL counts epochs from 1, so it is never 0 in training."""

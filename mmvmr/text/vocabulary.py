@@ -1,6 +1,8 @@
 """The words that a model knows, and their vectors."""
+import hashlib
 import json
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -35,6 +37,13 @@ class Vocabulary:
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         self.provenance = dict(PROVENANCE, **(provenance or {}))
         self._ids = {word: index for index, word in enumerate(words, start=1)}
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the words in their order and their vectors: what a model makes of a word depends on both."""
+        digest = hashlib.sha256('\n'.join(self.words).encode())
+        digest.update(self.vectors.tobytes())
+        return digest.hexdigest()
 
     def __len__(self) -> int:
         """V, the number of classes: one more than the words."""
@@ -74,7 +83,7 @@ class Vocabulary:
         except Exception as error:
             raise ValueError(
                 f'"{path}" is not a vocabulary of mmvmr ({type(error).__name__}: {error}). Make one with '
-                'tools/dataset_converters/build_vocabulary.py, which reads GloVe and the glove.pkl of CNM and CPL.'
+                '`mmvmr vocabulary`, which reads GloVe and the glove.pkl of CNM and CPL.'
             ) from error
 
     @classmethod

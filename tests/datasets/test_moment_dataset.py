@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
-from mmengine.runner import Runner
 from tiny import make_tiny_dataset, write_annotations
 
 from mmvmr.datasets.annotations import in_holdout
 from mmvmr.datasets.collate import collate_moments
 from mmvmr.datasets.moment_dataset import MomentDataset
+from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
 from mmvmr.registry import DATASETS
 
@@ -18,7 +18,7 @@ from mmvmr.registry import DATASETS
 def loader(dataset, **kwargs):
     config = dict(dataset=DATASETS.build(dataset), batch_size=3, num_workers=0,
                   sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=dict(type='collate_moments'))
-    return Runner.build_dataloader(dict(config, **kwargs))
+    return MomentRunner.build_dataloader(dict(config, **kwargs))
 
 
 def write_pairs(tiny, *pairs, **changes):
@@ -181,7 +181,7 @@ def test_absent_files_are_all_listed_with_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         MomentDataset('train.json', features='f', vocabulary='v.npz', data_root=str(tmp_path))
     for part in (str(tmp_path / 'train.json'), str(tmp_path / 'f'), str(tmp_path / 'v.npz'), 'JSON list',
-                 'configs/mcmt_moving_shapes.py', 'tools/quickstart.sh'):
+                 'mmvmr train mcmt_moving_shapes'):
         assert part in str(error.value)
 
 

@@ -19,12 +19,12 @@ from parts import METHODS
 from tiny import make_tiny_dataset
 from videos import grey, write_frames
 
-from mmvmr.cli.launch import read_config
 from mmvmr.datasets.activitynet_captions import ActivityNetCaptions
 from mmvmr.datasets.charades_sta import CharadesSTA
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.datasets.tacos import TACoS
 from mmvmr.engine.checkpoint import load_checkpoint
+from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe
 from mmvmr.evaluation.predictions import read_predictions
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from mmvmr.models.moment_retriever import MomentRetriever
 from mmvmr.registry import MODELS
+from mmvmr.reproduction.official_checkpoints import convert_weights, model_config, official_name
 from mmvmr.structures import Batch, Query
-from tools.model_converters.official_to_mmvmr import convert_weights, model_config, official_name
 
 
 def to_batch(inputs: Inputs) -> Batch:

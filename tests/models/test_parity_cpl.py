@@ -18,6 +18,7 @@ FIRST_EPS = 1e-8 / 0.001**0.5  # with it, PyTorch's first update is that of the 
 @pytest.fixture(params=[(5, 3, 4, 7), (4, 4), (1, 6)], ids=['mixed lengths', 'equal lengths', 'one word'])
 def case(request):
     config, weights, model = make_pair('cpl')
+    _set_progress(model, 0.0)
     return config, weights, model, cast(make_inputs(config, request.param), torch.float64)
 
 

@@ -9,9 +9,7 @@ dataset = dict(
     feature_dim=1024)
 training_files = dict(ann_file='charades_sta_train.txt', durations='Charades_v1_train.csv', val_fraction=0.05)
 test_files = dict(ann_file='charades_sta_test.txt', durations='Charades_v1_test.csv')
-loader = dict(
-    num_workers=0,  # a packed store is read faster than worker processes hand batches over
-    collate_fn=dict(type='collate_moments'))
+loader = dict(num_workers=0)  # a packed store is read faster than worker processes hand batches over
 
 train_dataloader = dict(
     **loader,

@@ -7,7 +7,7 @@ dataset = dict(
     vocabulary='vocabulary.npz',
     num_clips=64,
     feature_dim=57)
-loader = dict(num_workers=0, collate_fn=dict(type='collate_moments'))
+loader = dict(num_workers=0)
 
 train_dataloader = dict(
     **loader,

@@ -7,9 +7,7 @@ dataset = dict(
     vocabulary='vocabulary.npz',
     num_clips=200,
     feature_dim=4096)
-loader = dict(
-    num_workers=0,  # a packed store is read faster than worker processes hand batches over
-    collate_fn=dict(type='collate_moments'))
+loader = dict(num_workers=0)  # a packed store is read faster than worker processes hand batches over
 
 train_dataloader = dict(
     **loader,

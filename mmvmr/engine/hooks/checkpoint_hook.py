@@ -7,7 +7,7 @@ from mmengine.hooks import CheckpointHook as _CheckpointHook
 from torch import Tensor
 
 from mmvmr.engine.checkpoint import check_weights, to_plain
-from mmvmr.engine.optim.wrappers import unwrap
+from mmvmr.engine.distributed import unwrap
 from mmvmr.registry import HOOKS
 
 
@@ -27,6 +27,8 @@ class CheckpointHook(_CheckpointHook):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        if self.args:  # MMEngine would fail at the first checkpoint
+            raise TypeError(f'CheckpointHook has no argument {", ".join(self.args)}.')
         self._due = False
         self._waiting: List[Dict[str, Tensor]] = []  # gradients of each process, in the main one
         self._replaced: List[str] = []  # names of checkpoints, in the main process
@@ -83,7 +85,7 @@ class CheckpointHook(_CheckpointHook):
             raise ValueError(f'Training cannot be resumed from "{runner._load_from}", which lacks {", ".join(absent)}. '
                              'Resume from an epoch_*.pth; to start anew from its weights, set `load_from` instead.')
         model = unwrap(runner.model)
-        check_weights(model, checkpoint['state_dict'], runner._load_from)
+        check_weights(model, checkpoint, runner._load_from)
         waiting = _own_gradients(checkpoint.get('gradients', []))
         for name, parameter in model.named_parameters():
             if name in waiting:

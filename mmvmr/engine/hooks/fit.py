@@ -1,46 +1,52 @@
-"""Do the numbers in `model` fit the data? Asked once, before anything is trained or tested."""
-from typing import Dict, Tuple
+"""Do model, data and hooks fit each other? Asked once, before anything is trained or tested."""
+from typing import Set
 
 from mmengine.hooks import Hook
+from torch.utils.data import DataLoader
 
-from mmvmr.engine.optim.wrappers import unwrap
+from mmvmr.engine.distributed import unwrap
+from mmvmr.engine.hooks.progress import ProgressHook
+from mmvmr.engine.run.sizes import check_sizes, data_sizes
 from mmvmr.registry import HOOKS
-
-
-def check_fit(model, dataset) -> None:
-    """Compare the sizes that a config repeats: ``video_dim`` and ``word_dim`` of the encoder, ``vocab_size`` of a task.
-
-    A part that does not have such an attribute is not asked.
-
-    Raises:
-        ValueError: If one differs; the message gives the ``--cfg-options`` that repair it.
-    """
-    store, vocabulary = getattr(dataset, 'store', None), getattr(dataset, 'vocabulary', None)
-    if store is None or vocabulary is None:
-        return
-    sizes = dict(video_dim=store.dim, word_dim=vocabulary.vectors.shape[1], vocab_size=len(vocabulary))
-    parts = {'encoder': model.encoder}
-    parts.update((f'reconstructors.{name}', part) for name, part in model.reconstructors.items())
-    wrong: Dict[str, Tuple[int, int]] = {
-        f'model.{place}.{size}': (getattr(part, size), found) for place, part in parts.items()
-        for size, found in sizes.items() if getattr(part, size, found) != found}
-    if wrong:
-        listed = '; '.join(f'{key} is {given}, the data have {found}' for key, (given, found) in wrong.items())
-        options = ' '.join(f'{key}={found}' for key, (_, found) in wrong.items())
-        raise ValueError(f'The model does not fit the data: {listed}. If the data are right, change the config '
-                         f'or add --cfg-options {options}')
 
 
 @HOOKS.register_module()
 class CheckFitHook(Hook):
-    """Runs :func:`check_fit` before training and before testing."""
+    """Refuses sizes that differ, curricula that nobody would drive, and validation on videos that are trained on.
+
+    Validation chooses the checkpoint; on videos of the training it would say little. Where both come from one file of
+    annotations, this is an error; where they come from two, a warning.
+    """
 
     def before_train(self, runner) -> None:
-        self._check(runner, runner.train_dataloader)
+        model = unwrap(runner.model)
+        check_sizes(model, data_sizes(runner.train_dataloader.dataset))
+        driven = [type(module).__name__ for module in model.modules() if hasattr(module, 'set_progress')]
+        if driven and not any(isinstance(hook, ProgressHook) for hook in runner.hooks):
+            raise ValueError(f'{", ".join(dict.fromkeys(driven))} change with the progress of training, but no '
+                             "ProgressHook tells it. Add default_hooks = dict(progress=dict(type='ProgressHook')).")
+        if runner.val_loop is not None:
+            self._check_held_out(runner)
 
     def before_test(self, runner) -> None:
-        self._check(runner, runner.test_dataloader)
+        check_sizes(unwrap(runner.model), data_sizes(runner.test_dataloader.dataset))
 
     @staticmethod
-    def _check(runner, loader) -> None:
-        check_fit(unwrap(runner.model), loader.dataset)
+    def _check_held_out(runner) -> None:
+        trained, validated = _videos(runner.train_dataloader), _videos(runner.val_dataloader)
+        shared = trained & validated
+        if not shared:
+            return
+        loaders = (runner.train_dataloader, runner.val_dataloader)
+        files = {getattr(loader.dataset, 'ann_file', None) for loader in loaders}
+        text = (f'{len(shared)} of the {len(validated)} videos of the validation are trained on as well, so it says '
+                'little, and should choose no checkpoint.')
+        if len(files) == 1:
+            raise ValueError(f'{text} Give the training and the validation set the same val_fraction, above 0; or, to '
+                             'train on all videos, do not validate: --no-validate.')
+        runner.logger.warning(text)
+
+
+def _videos(loader: DataLoader) -> Set[str]:
+    """Ids of the videos of a data set; of one that does not tell, none."""
+    return {pair['video_id'] for pair in getattr(loader.dataset, 'data_list', ())}

@@ -15,11 +15,15 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmvmr.registry import HOOKS, LOOPS
 
 
-class Terminated(SystemExit):
-    """The run was told to stop, and has kept what it needs to go on. The exit code is that of a process ended so."""
+class Stopped(SystemExit):
+    """The run was told to stop, and has kept what it needs to go on. The exit code is that of a process ended so.
 
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
+    Args:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
 
 
 @LOOPS.register_module()
@@ -50,16 +54,17 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
 @HOOKS.register_module()
 class SaveOnSigtermHook(Hook):
-    """On SIGTERM, which SLURM and torchrun send before they kill, saves ``epoch_E_iter_I.pth`` and ends the run.
+    """On Ctrl-C, and on SIGTERM, which SLURM and torchrun send before they kill, saves ``epoch_E_iter_I.pth`` and ends.
 
     All processes end after the same iteration: they agree on it by gloo, which does not wait for a GPU. A validation
     is finished first. The signal often comes several times, as SLURM sends it to all processes and torchrun hands it
-    on to those that it has started; so every further one is ignored, also by the workers that load data.
+    on to those that it has started; so every further one is ignored, also by the workers that load data. A second
+    Ctrl-C ends a training of one process at once.
     """
     priority = 'LOWEST'  # the checkpoint holds what all other hooks have done in this iteration
 
     def __init__(self) -> None:
-        self._told = False
+        self._told = 0  # number of the signal
         self._group = None
 
     def before_train(self, runner) -> None:
@@ -67,20 +72,23 @@ class SaveOnSigtermHook(Hook):
             self._group = torch.distributed.new_group(backend='gloo')
         for loader in [runner.train_dataloader, *([runner.val_dataloader] if runner.val_loop else [])]:
             loader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
-        signal.signal(signal.SIGTERM, self._remember)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._remember)
 
     def before_train_epoch(self, runner) -> None:
         _delete_middles(Path(runner.work_dir), runner.epoch)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        if self._all_told():
+        told = self._all_told()
+        if told:
             name = f'epoch_{runner.epoch}_iter_{runner.iter + 1}.pth'
             runner.call_hook('before_save_in_all')
             runner.save_checkpoint(runner.work_dir, name, by_epoch=False)
             if self._group is not None:
                 torch.distributed.barrier(self._group)  # no process ends before the checkpoint is whole
-            runner.logger.warning(f'Stopped by SIGTERM. "{name}" was saved; --resume goes on from there.')
-            raise Terminated
+            by = 'Ctrl-C' if told == signal.SIGINT else 'SIGTERM'
+            runner.logger.warning(f'Stopped by {by}. "{name}" was saved; --resume goes on from there.')
+            raise Stopped(told)
 
     def after_train(self, runner) -> None:
         _delete_middles(Path(runner.work_dir), runner.epoch)
@@ -102,20 +110,25 @@ class SaveOnSigtermHook(Hook):
                 'processes and train_cfg, or from an epoch_N.pth.')
         runner.train_loop.batches_done = middle['batches_done']
 
-    def _remember(self, number, frame) -> None:
-        self._told = True
+    def _remember(self, number: int, frame) -> None:
+        if number == signal.SIGINT and self._group is None:
+            if self._told == signal.SIGINT:
+                raise KeyboardInterrupt('Stopped at once. --resume goes on from the last checkpoint.')
+            print('\nCtrl-C: the training is saved after this iteration. Again: it ends at once, unsaved.', flush=True)
+        self._told = self._told or number
 
-    def _all_told(self) -> bool:
-        """Whether any process has been told to stop; the same answer in all."""
+    def _all_told(self) -> int:
+        """The signal by which any process has been told to stop, or 0; the same answer in all."""
         if self._group is None:
             return self._told
-        told = torch.tensor(int(self._told))
+        told = torch.tensor(self._told)
         torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, group=self._group)
-        return bool(told)
+        return int(told)
 
 
 def _begin_worker(init: Optional[Callable], worker: int) -> None:
-    """SIGTERM to all processes shall not end a worker before the process that it loads for has saved."""
+    """A signal to all processes shall not end a worker before the process that it loads for has saved."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, 'sigwaitinfo'):  # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         threading.Thread(target=_end_with_parent, daemon=True).start()

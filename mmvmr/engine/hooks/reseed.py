@@ -4,7 +4,7 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
-from mmvmr.engine.optim.wrappers import unwrap
+from mmvmr.engine.distributed import unwrap
 from mmvmr.registry import HOOKS
 
 

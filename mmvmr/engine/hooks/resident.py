@@ -2,7 +2,7 @@
 import torch
 from mmengine.hooks import Hook
 
-from mmvmr.engine.optim.wrappers import unwrap
+from mmvmr.engine.distributed import unwrap
 from mmvmr.features.stores.packed_store import PackedStore
 from mmvmr.registry import HOOKS
 

@@ -1,11 +1,12 @@
 """Several optimizers that take turns within an iteration (CNM section "Training": alternating optimisation)."""
-from contextlib import contextmanager
-from typing import Callable, Dict, List, Sequence
+import difflib
+from typing import Dict, List, Optional, Sequence
 
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from mmengine.registry import OPTIMIZERS
-from torch import Tensor, nn
+from torch import nn
 
+from mmvmr.engine.distributed import unwrap
 from mmvmr.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 
@@ -39,14 +40,20 @@ class AlternatingConstructor:
     Each entry is the config of an optim wrapper, named like the loss that it minimises unless ``losses`` names others.
     ``modules`` lists the modules that it trains; the one entry without ``modules`` trains all the rest, and has the
     first turn in any order of the entries (a config that MMEngine has written is sorted by name).
+
+    Args:
+        optim_wrapper_cfg: The entries by name.
+        paramwise_cfg: As for MMEngine's ``DefaultOptimWrapperConstructor``, e.g. ``dict(custom_keys=dict(encoder=dict(
+            lr_mult=0.1)))``; for all entries that have no ``paramwise_cfg`` of their own.
     """
 
-    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg=None) -> None:
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None) -> None:
         entries = [(name, dict(config)) for name, config in optim_wrapper_cfg.items() if name != 'type']
         self.configs = dict(sorted(entries, key=lambda entry: 'modules' in entry[1]))
+        self.paramwise_cfg = paramwise_cfg
 
     def __call__(self, model: nn.Module) -> AlternatingOptimWrapper:
-        model = getattr(model, 'module', model)
+        model = unwrap(model)
         losses = {name: tuple(config.pop('losses', (name,))) for name, config in self.configs.items()}
         modules = {name: config.pop('modules', None) for name, config in self.configs.items()}
         self._check(model, losses, modules)
@@ -56,7 +63,9 @@ class AlternatingConstructor:
         rest = [parameter for parameter in model.parameters() if id(parameter) not in taken]
         wrappers = {}
         for name, config in self.configs.items():
-            optimizer = OPTIMIZERS.build(dict(config.pop('optimizer'), params=owned.get(name, rest)))
+            paramwise, optimizer = config.pop('paramwise_cfg', self.paramwise_cfg), config.pop('optimizer')
+            groups = _groups(model, owned.get(name, rest), optimizer, paramwise)
+            optimizer = OPTIMIZERS.build(dict(optimizer, params=groups))
             wrappers[name] = OPTIM_WRAPPERS.build(dict(dict(type='OptimWrapper', optimizer=optimizer), **config))
         return AlternatingOptimWrapper(losses, **wrappers)
 
@@ -70,45 +79,21 @@ class AlternatingConstructor:
         if len(open_ended) != 1:
             raise ValueError(f'Exactly one optimizer may leave out `modules` and train all the rest; here {open_ended} '
                              'do.')
+        known = dict(model.named_modules())
+        for name, names in modules.items():
+            for absent in set(names or ()).difference(known):
+                close = difflib.get_close_matches(absent, known, n=3) or list(dict(model.named_children()))
+                raise ValueError(f'optim_wrapper.{name}.modules names "{absent}", which the model does not have. Did '
+                                 f'you mean {" or ".join(close)}?')
 
 
-@contextmanager
-def only_trained_by(optim_wrapper: OptimWrapper, model: nn.Module):
-    """Within, only the parameters of this optimizer require gradients, so nothing else is differentiated."""
-    own = {id(parameter) for group in optim_wrapper.param_groups for parameter in group['params']}
-    frozen = [parameter for parameter in model.parameters() if parameter.requires_grad and id(parameter) not in own]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
-
-
-def train_step(model: nn.Module, forward: Callable, data: dict, optim_wrapper: OptimWrapper) -> Dict[str, Tensor]:
-    """One training iteration: preprocess, forward, backward and update, once per optimizer.
-
-    With an :class:`AlternatingOptimWrapper` every optimizer gets a forward pass of its own, with the weights that the
-    one before it has updated and newly hidden words.
-
-    Args:
-        model: The MomentRetriever.
-        forward: The model, or what it is wrapped in for distributed training.
-    """
-    if not isinstance(optim_wrapper, AlternatingOptimWrapper):
-        with optim_wrapper.optim_context(forward):
-            losses = forward(**model.data_preprocessor(data, True), mode='loss')
-        loss, log = model.parse_losses(losses)
-        optim_wrapper.update_params(loss)
-        return log
-    log, total = {}, 0
-    for name, wrapper in optim_wrapper.items():
-        with only_trained_by(wrapper, model):
-            with wrapper.optim_context(forward):
-                losses = forward(**model.data_preprocessor(data, True), mode='loss', losses=optim_wrapper.losses[name])
-            loss, step_log = model.parse_losses(losses)
-            wrapper.update_params(loss)
-        total = total + step_log.pop('loss').detach()
-        log.update({key: value.detach() for key, value in step_log.items()})
-    return dict(log, loss=total)
+def _groups(model: nn.Module, parameters: List[nn.Parameter], optimizer: dict, paramwise: Optional[dict]) -> List:
+    """The parameters, or groups of them with settings of their own."""
+    if not paramwise:
+        return parameters
+    constructor = DefaultOptimWrapperConstructor(
+        dict(type='OptimWrapper', optimizer=optimizer), dict(paramwise, bypass_duplicate=True))  # tied transformers
+    groups: List[dict] = []
+    constructor.add_params(groups, model)
+    own = {id(parameter) for parameter in parameters}
+    return [group for group in groups if id(group['params'][0]) in own]

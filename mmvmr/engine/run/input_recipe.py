@@ -2,17 +2,13 @@
 import json
 from pathlib import Path
 from statistics import median
-from typing import Dict, NamedTuple, Union
+from typing import Any, Dict, NamedTuple, Optional, Union
 
-from mmengine.dist import master_only
-from mmengine.hooks import Hook
-
-from mmvmr.datasets.moment_dataset import MomentDataset
-from mmvmr.registry import HOOKS
 from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.files import write_text
 
 RECIPE, VOCABULARY = 'inputs.json', 'vocabulary.npz'
+_WHERE_IT_RAN = ('weights', 'device', 'batch_size')  # arguments of an extractor that do not change what it gives
 
 
 class InputRecipe(NamedTuple):
@@ -25,13 +21,11 @@ class InputRecipe(NamedTuple):
     longest_duration: float
 
     @classmethod
-    def from_dataset(cls, dataset: MomentDataset) -> 'InputRecipe':
-        """The recipe that a dataset with features and vocabulary follows."""
+    def from_dataset(cls, dataset: Any) -> 'InputRecipe':
+        """The recipe that a data set with features and vocabulary follows."""
         dataset.full_init()
-        manifest = getattr(dataset.store, 'manifest', {})
-        known = {key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds') if key in manifest}
         durations = {pair['video_id']: float(pair['duration']) for pair in dataset.data_list}.values()
-        return cls(dataset.vocabulary, dict(dim=dataset.store.dim, **known), dataset.num_clips, dataset.max_words,
+        return cls(dataset.vocabulary, known_features(dataset.store), dataset.num_clips, dataset.max_words,
                    median(durations), max(durations))
 
     def save(self, folder: Union[str, Path]) -> None:
@@ -59,15 +53,45 @@ class InputRecipe(NamedTuple):
                              f'{VOCABULARY}, the files that the config names are used.') from error
 
 
-@HOOKS.register_module()
-class InputRecipeHook(Hook):
-    """Writes the :class:`InputRecipe` of the training set into the work dir.
+def known_features(store: Any) -> Dict:
+    """What a feature store says about where its rows come from."""
+    manifest = getattr(store, 'manifest', {})
+    return dict(dim=store.dim, **{key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds')
+                                  if key in manifest})
 
-    Config, checkpoint and recipe are then all that inference needs: the data set may be elsewhere.
+
+def fingerprint(vocabulary: Vocabulary, features: Dict) -> Dict[str, Any]:
+    """By which the meaning of the inputs of a model is told apart: plain data, for checkpoints."""
+    extractor = features.get('extractor')
+    if isinstance(extractor, dict):
+        extractor = {key: value for key, value in extractor.items() if key not in _WHERE_IT_RAN}
+    return dict(vocabulary=dict(words=len(vocabulary.words), sha256=vocabulary.sha256),
+                features=dict(features, extractor=extractor))
+
+
+def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], source: Union[str, Path]) -> None:
+    """Refuse inputs that mean something else than those that weights were trained on.
+
+    Args:
+        trained: The fingerprint in a checkpoint; None in those of earlier versions, of which nothing can be said.
+        given: The fingerprint of the data at hand.
+        source: The checkpoint, for messages.
+
+    Raises:
+        ValueError: If the words are numbered in another way, or the features come from elsewhere; what one of both does
+            not know is passed over.
     """
-
-    @master_only
-    def before_train(self, runner) -> None:
-        dataset = runner.train_dataloader.dataset
-        if isinstance(dataset, MomentDataset) and dataset.store is not None:
-            InputRecipe.from_dataset(dataset).save(runner.work_dir)
+    if not trained:
+        return
+    words, others = trained['vocabulary'], given['vocabulary']
+    if words != others:
+        what = (f'{others["words"]} words instead of {words["words"]}' if words['words'] != others['words'] else
+                'as many words, but in another order or with other vectors')
+        raise ValueError(f'"{source}" was trained with another vocabulary: the data have {what}, so words would be '
+                         f'taken for others. Use that of its run, {VOCABULARY} in its folder: --cfg-options '
+                         'dataset.vocabulary=PATH.')
+    before, now = trained['features'], given['features']
+    for key in before.keys() & now.keys():
+        if None not in (before[key], now[key]) and before[key] != now[key]:
+            raise ValueError(f'"{source}" was trained on other features: {key} was {before[key]!r}, of the data it is '
+                             f'{now[key]!r}. Use features as those of its training.')

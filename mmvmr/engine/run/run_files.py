@@ -4,9 +4,10 @@ from typing import NamedTuple, Union
 
 from mmengine.config import Config
 
-from mmvmr.cli.launch import check_model, read_config
 from mmvmr.engine.checkpoint import find_weights
+from mmvmr.engine.run.config import is_run, read_config
 from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe
+from mmvmr.engine.run.sizes import fill_sizes
 from mmvmr.registry import DATASETS
 
 
@@ -18,7 +19,7 @@ class RunFiles(NamedTuple):
 
 
 def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, None] = None) -> RunFiles:
-    """Find what belongs to a model.
+    """Find what belongs to a model; sizes that the config leaves out are filled in.
 
     Args:
         model: Folder of a run, or a config.
@@ -28,31 +29,55 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
         FileNotFoundError, ValueError: If something is absent, damaged, or cannot be told.
     """
     if not isinstance(model, Config):
-        weights = weights or (model if Path(model).is_dir() else None)
-        model = read_config(_config_of(Path(model)) if Path(model).is_dir() else str(model))
-    check_model(model)
+        path = Path(model)
+        if not path.exists() and path.parent != Path('.'):  # else it may be the name of a config
+            raise FileNotFoundError(f'There is no run "{path}".{_runs_near(path)}')
+        weights = weights or (path if path.is_dir() else None)
+        model = read_config(find_run_config(path) if path.is_dir() else path)
+    if not isinstance(model.get('model'), dict):
+        raise ValueError(f'The config "{model.filename}" describes no model: expected `model = dict(type=...)`, got '
+                         f'{model.get("model")!r}.')
     if weights is None:
         raise ValueError('A config needs a checkpoint beside it: give one, or the folder of a run instead of the '
                          'config.')
     weights = find_weights(weights)
-    return RunFiles(model, weights, _recipe(model, Path(weights).parent))
+    recipe = _recipe(model, Path(weights).parent)
+    fill_sizes(model, dict(video_dim=recipe.features['dim'], word_dim=recipe.vocabulary.vectors.shape[1],
+                           vocab_size=len(recipe.vocabulary)))
+    return RunFiles(model, weights, recipe)
 
 
-def _config_of(folder: Path) -> str:
+def find_run_config(folder: Path) -> str:
+    """The config in the folder of a run.
+
+    Raises:
+        FileNotFoundError, ValueError: If there is none, or more than one.
+    """
     configs = sorted(folder.glob('*.py'))
-    if len(configs) != 1:
+    if not configs:
+        raise FileNotFoundError(f'"{folder}" is no folder of a run: it holds no config.{_runs_near(folder / "x")}')
+    if len(configs) > 1:
         raise ValueError(f'"{folder}" holds {len(configs)} configs ({", ".join(path.name for path in configs)}), '
-                         'expected the one that tools/train.py leaves in the folder of a run. Give config and '
+                         'expected the one that a training leaves in the folder of its run. Give config and '
                          'checkpoint instead of the folder.')
     return str(configs[0])
+
+
+def _runs_near(path: Path) -> str:
+    """The runs that lie where one was looked for, as a sentence."""
+    runs = sorted(str(folder) for folder in path.parent.glob('*/') if is_run(folder)) if path.parent.is_dir() else []
+    return f' In "{path.parent}" there are: {", ".join(runs[:8])}.' if runs else ' Train one: mmvmr train CONFIG.'
 
 
 def _recipe(config: Config, folder: Path) -> InputRecipe:
     """What training left beside the checkpoint; without it, what the files say that training has read."""
     if (folder / RECIPE).exists():
         return InputRecipe.load(folder)
+    if 'train_dataloader' not in config:
+        raise FileNotFoundError(f'"{folder}" has no {RECIPE}, which a training leaves there, and the config names no '
+                                'training set to take its place.')
     try:
         return InputRecipe.from_dataset(DATASETS.build(config.train_dataloader.dataset))
     except FileNotFoundError as error:
-        raise FileNotFoundError(f'"{folder}" has no {RECIPE}, which tools/train.py leaves there, and without it the '
+        raise FileNotFoundError(f'"{folder}" has no {RECIPE}, which a training leaves there, and without it the '
                                 f'files of the training set are needed. {error}') from error

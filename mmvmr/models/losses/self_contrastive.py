@@ -46,7 +46,7 @@ class SelfContrastiveLoss(nn.Module):
         self.temperature = temperature
         self.start = start
         self.loss_weight = loss_weight
-        self.register_buffer('progress', torch.zeros(()), persistent=False)
+        self.register_buffer('progress', torch.ones(()), persistent=False)  # on unless training says otherwise
 
     def set_progress(self, progress: float) -> None:
         """Training progress in [0, 1]."""

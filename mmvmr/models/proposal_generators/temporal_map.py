@@ -3,7 +3,6 @@ from typing import List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -60,6 +59,11 @@ class TemporalMapProposalGenerator(nn.Module):
 
     def __init__(self, dim: int, hidden_dim: int = 256, scales: Sequence[int] = (16, 32, 64), num_proposals: int = 8,
                  num_clips: int = 64, kernel_size: int = 3, num_layers: int = 4, nms: float = 0.5) -> None:
+        try:
+            from mmcv.cnn import ConvModule
+        except ImportError as error:  # it is no requirement: mmcv-lite would be installed over a full mmcv
+            raise ImportError('TemporalMapProposalGenerator needs mmcv: `pip install mmcv-lite`, or a full mmcv 2. '
+                              f'({error})') from error
         super().__init__()
         self.clip_projection = nn.Linear(dim, hidden_dim)
         self.words = nn.LSTM(dim, hidden_dim, batch_first=True)

@@ -8,7 +8,7 @@ from runs import free_port, make_runner, run_tool, same, start_tool, weights, wr
 from warm import WarmProcess
 
 from mmvmr.engine.checkpoint import find_latest
-from mmvmr.engine.hooks.interruption import Terminated
+from mmvmr.engine.hooks.interruption import Stopped
 
 ITERATION, VALIDATION, SAVE = 'before_train_iter', 'before_val_iter', 'before_save_checkpoint'
 
@@ -24,7 +24,7 @@ def stopped(tmp_path):
     """``stopped(file, point, count)`` trains until SIGTERM comes at that call of that point; gives the folder."""
     def train(file, point, count):
         hook = {'default_hooks.stop': dict(type='SignalAt', point=point, count=count, to=['self', 'self'])}
-        with pytest.raises(Terminated) as end:
+        with pytest.raises(Stopped) as end:
             make_runner(file, tmp_path / 'stopped', hook).train()
         assert end.value.code == 143
         return tmp_path / 'stopped'

@@ -5,7 +5,8 @@ import torch
 from mmengine.optim import OptimWrapper
 from parts import config, make_batch
 
-from mmvmr.engine.optim.alternating import AlternatingConstructor, only_trained_by
+from mmvmr.engine.optim.alternating import AlternatingConstructor
+from mmvmr.models.train_step import only_trained_by
 from mmvmr.registry import MODELS
 
 ADAM = dict(optimizer=dict(type='Adam', lr=1e-2))

@@ -6,7 +6,7 @@ from runs import ADAM, ALTERNATING, make_runner, write_config
 from torch import nn
 
 from mmvmr.engine.optim.guards import OptimWrapper
-from mmvmr.engine.optim.wrappers import Float16OptimWrapper
+from mmvmr.engine.optim.mixed_precision import Float16OptimWrapper
 from mmvmr.registry import HOOKS
 
 

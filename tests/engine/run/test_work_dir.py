@@ -37,4 +37,4 @@ def test_training_that_is_to_go_on_but_has_saved_nothing_begins_with_the_given_w
     given = tmp_path / 'given' / 'epoch_1.pth'
     options = ['--resume', '--cfg-options', f'load_from={given}']
     log = WarmProcess('tools/train.py', [file, '--work-dir', tmp_path / 'run', *options], tmp_path / 'log').wait()
-    assert f'training starts from {given}' in log and f'Load checkpoint from {given}' in log
+    assert f'training starts from {given}' in log and f'Weights: {given}' in log

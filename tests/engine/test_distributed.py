@@ -1,10 +1,10 @@
+"""Processes that train together."""
 import pytest
 import torch
 from runs import free_port, start_tool
-from torch import nn
 from two_parts import TwoParts, train_two_parts
 
-from mmvmr.engine.optim.wrappers import BFloat16OptimWrapper
+from mmvmr.engine.distributed import start_processes
 
 
 @pytest.fixture(scope='module')
@@ -39,11 +39,9 @@ def test_all_processes_leave_a_step_out_if_the_loss_of_one_is_not_finite(two_pro
             assert torch.equal(found['weights'][name], value), name
 
 
-def test_bfloat16_forward_keeps_float32_weights():
-    model = nn.Linear(4, 1)
-    wrapper = BFloat16OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
-    with wrapper.optim_context(model):
-        out = model(torch.ones(1, 4))
-    assert out.dtype == torch.bfloat16
-    wrapper.update_params(out.float().sum())
-    assert model.weight.dtype == torch.float32 and model(torch.ones(1, 4)).dtype == torch.float32
+@pytest.mark.parametrize('launcher, variable', [
+    ('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')])
+def test_process_without_its_launcher_is_told_so(monkeypatch, launcher, variable):
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ValueError, match=f'--launcher {launcher} .* but {variable} is not in the environment'):
+        start_processes(launcher)

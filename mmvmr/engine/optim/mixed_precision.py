@@ -1,36 +1,12 @@
-"""Distributed training and mixed precision, on CPUs as well."""
+"""Training in half precision."""
 from contextlib import contextmanager
 from typing import Dict
 
 import torch
-from mmengine.dist import all_reduce
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmvmr.engine.optim.alternating import train_step
 from mmvmr.engine.optim.guards import OptimWrapper
-from mmvmr.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS
-
-
-def unwrap(model: nn.Module) -> nn.Module:
-    """The model itself, without what it is wrapped in for distributed training."""
-    return model.module if is_model_wrapper(model) else model
-
-
-@MODEL_WRAPPERS.register_module()
-class MomentDistributedDataParallel(MMDistributedDataParallel):
-    """Data-parallel training on GPUs or, without one, on CPUs (gloo), for optimizers in turn as well."""
-
-    def __init__(self, module, device_ids=None, find_unused_parameters: bool = True, **kwargs) -> None:
-        super().__init__(module, device_ids=device_ids if torch.cuda.is_available() else None,
-                         find_unused_parameters=find_unused_parameters, broadcast_buffers=False, **kwargs)
-
-    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> Dict[str, Tensor]:
-        """One training iteration; gives the losses of the whole batch, the means over the processes."""
-        losses = train_step(self.module, self, data, optim_wrapper)
-        means = torch.stack([value.detach().float() for value in losses.values()])
-        all_reduce(means, op='mean')
-        return dict(zip(losses, means))
+from mmvmr.registry import OPTIM_WRAPPERS
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -82,3 +58,12 @@ class Float16OptimWrapper(OptimWrapper):
         if 'scaler' in state_dict:  # not where a run in another precision is resumed
             self.scaler.load_state_dict(state_dict['scaler'])
         super().load_state_dict({key: value for key, value in state_dict.items() if key != 'scaler'})
+
+
+def use_mixed_precision(optim_wrapper: dict) -> None:
+    """Change the config of one or several optimizers to bfloat16, or to scaled float16 on GPUs that lack it."""
+    lacks_bfloat16 = torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0)
+    kind = dict(type='Float16OptimWrapper' if lacks_bfloat16 else 'BFloat16OptimWrapper')
+    nested = [value for value in optim_wrapper.values() if isinstance(value, dict) and 'optimizer' in value]
+    for config in nested or [optim_wrapper]:
+        config.update(kind)

@@ -1,0 +1,231 @@
+"""Reading configs: what is typed on the command line reaches all that it should, or is refused."""
+import ast
+import difflib
+import inspect
+from pathlib import Path
+from pprint import pformat
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+
+from mmengine.config import Config, DictAction
+from mmengine.utils import import_modules_from_strings
+
+from mmvmr.engine.run.config_file import ConfigVariables, change, run_config_file, shipped_configs
+
+_NOT_IN_SIGNATURE = ('model_wrapper_cfg', 'custom_imports', 'compile', 'sync_bn', 'activation_checkpointing',
+                     'efficient_conv_bn_eval')  # what MMEngine's runner reads beside its arguments
+
+
+class Typed(str):
+    """A value as it stands on a command line; what it means depends on what it takes the place of."""
+
+
+class MomentConfig(Config):
+    """MMEngine's config, whose text keeps the order of its entries, is formatted only when it has changed.
+
+    The order is that in which the parts of a model are built, and so decides about their weights.
+    """
+
+    @property
+    def pretty_text(self) -> str:
+        """The config as Python."""
+        content = repr(self._cfg_dict)  # MMEngine asks for the text at every checkpoint
+        if self.__dict__.get('_formatted', ('',))[0] != content:
+            text = ''.join(f'{key} = {pformat(value, width=110, sort_dicts=False)}\n'
+                           for key, value in self.to_dict().items())
+            object.__setattr__(self, '_formatted', (content, text))
+        return self.__dict__['_formatted'][1]
+
+    def entries_of_run(self) -> Dict[str, Any]:
+        """The entries without those that say where the run lies, and who has started its processes."""
+        return {key: value for key, value in self.to_dict().items() if key not in ('work_dir', 'launcher')}
+
+
+def differences(before: Any, now: Any, key: str = '') -> List[str]:
+    """In what a config differs from another one, as far as that has the same entries.
+
+    Example:
+        >>> differences(dict(model=dict(dim=4, type='A'), old=1), dict(model=dict(dim=8, type='A', new=2)))
+        ['model.dim: 4 -> 8', 'model.new: not given -> 2']
+    """
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return [] if before == now else [f'{key}: {before} -> {now}']
+    names = [*now, *(name for name in before if name not in now and key)]  # old configs hold variables at their top
+    found = []
+    for name in names:
+        place = f'{key}.{name}' if key else name
+        if name in before and name in now:
+            found += differences(before[name], now[name], place)
+        else:
+            found.append(f'{place}: {before.get(name, "not given")} -> {now.get(name, "not given")}')
+    return found
+
+
+def runner_entries() -> List[str]:
+    """Names of the entries of a config that are read: those of MMEngine's runner. All others are helpers."""
+    from mmengine.runner import Runner  # slow to import
+    arguments = [name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')]
+    return [*arguments, *_NOT_IN_SIGNATURE]
+
+
+def find_config(name: Union[str, Path]) -> str:
+    """The path of a config: a file, or the name of one that comes with mmvmr, such as 'mcmt_charades'.
+
+    Raises:
+        FileNotFoundError: If there is none; the message names the closest ones.
+    """
+    if Path(name).is_file():
+        return str(name)
+    known = {path.stem: str(path) for folder in (shipped_configs(), Path(name).parent)
+             for path in sorted(folder.glob('*.py'))}
+    if str(name) in known:
+        return known[str(name)]
+    close = difflib.get_close_matches(Path(name).stem, known, n=3)
+    raise FileNotFoundError(f'There is no config "{name}". ' + (
+        f'Did you mean {" or ".join(close)}?' if close else '`mmvmr configs` lists those that come with mmvmr.'))
+
+
+def parse_options(options: Sequence[str]) -> Dict[str, Typed]:
+    """``['a.b=1', ...]`` of a command line as changes of a config.
+
+    Raises:
+        ValueError: If one is no assignment.
+    """
+    changes = {}
+    for option in options:
+        key, equals, value = option.partition('=')
+        if not equals or not key.strip():
+            raise ValueError(f'"{option}" should be KEY=VALUE, such as train_cfg.max_epochs=2, without blanks around '
+                             'the sign.')
+        changes[key.strip()] = Typed(value.strip())
+    return changes
+
+
+def interpret(text: str, current: Any) -> Any:
+    """What a typed value means in the place of another one.
+
+    Example:
+        >>> interpret('1e-3', 0.1), interpret('true', False), interpret('1,2', [3]), interpret('[a,b]', None)
+        (0.001, True, [1, 2], ['a', 'b'])
+        >>> interpret('R@1,IoU=0.5', 'mIoU'), interpret('"None"', 'x'), interpret('2024', 'a name')
+        ('R@1,IoU=0.5', 'None', '2024')
+    """
+    if text.lower() in ('true', 'false', 'none'):
+        return dict(true=True, false=False, none=None)[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(current, str):
+        return value if isinstance(value, (str, list)) else text
+    if isinstance(value, tuple) and text[:1] != '(':
+        return list(value)
+    if value is not text:
+        return value
+    in_brackets = text[:1] in ('[', '(') and text[-1:] in (']', ')')
+    return DictAction._parse_iterable(text) if in_brackets or (',' in text and '=' not in text) else text
+
+
+def read_config(path: Union[str, Path], options: Optional[Mapping[str, Any]] = None,
+                work_dir: Optional[str] = None) -> MomentConfig:
+    """Read a config file, make the changes of ``--cfg-options``, leave what a runner reads, and import its plugins.
+
+    Variables that nothing reads are refused; in the folder of a run, where earlier versions left some, they are not.
+
+    Args:
+        path: A file, or the name of a config that comes with mmvmr.
+        options: Changes, see :func:`~mmvmr.engine.run.config_file.run_config_file`.
+        work_dir: By default that of the config, the folder of a run that holds it, or ``work_dirs/<its name>``.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        ValueError: If it cannot be read, or something in it or in ``options`` is read by nothing.
+    """
+    path = find_config(path)
+    original = run_config_file(path)
+    options = _interpreted(options or {}, original)
+    entries = runner_entries()
+    _check_names(original, options, entries, path)
+    values = _with_changes(original, path, options, entries)
+    for key in options:
+        if key.split('.')[0] not in entries and options[key] != _find(original.values, key):
+            others = {name: value for name, value in options.items() if name != key}
+            if _with_changes(original, path, others, entries) == values:
+                raise ValueError(f'{key}={options[key]} changes nothing: "{path}" and those that it inherits from make '
+                                 f'nothing of it that is used. {_all_names(original.values, entries)}')
+    config = MomentConfig(values, filename=path)
+    batch_size = _find(original.values, 'train_dataloader.batch_size')
+    if batch_size is not None:  # the learning rate in a file belongs to its batch size
+        config.auto_scale_lr = {'base_batch_size': batch_size, 'enable': False, **config.get('auto_scale_lr', {})}
+    folder = Path(path).parent if is_run(Path(path).parent) else Path('work_dirs', Path(path).stem)
+    config.work_dir = str(work_dir or config.get('work_dir') or folder)
+    if config.get('custom_imports'):
+        import_modules_from_strings(**config.custom_imports)
+    return config
+
+
+def read_helpers(path: Union[str, Path], options: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+    """The variables of a config that others are made of, and that no runner reads, with changes made."""
+    path, entries = find_config(path), runner_entries()
+    values = run_config_file(path, _interpreted(options or {}, run_config_file(path))).values
+    return {name: value for name, value in values.items() if name not in entries}
+
+
+def _interpreted(options: Mapping[str, Any], config: ConfigVariables) -> Dict[str, Any]:
+    return {key: interpret(value, _find(config.values, key)) if isinstance(value, Typed) else value
+            for key, value in options.items()}
+
+
+def is_run(folder: Union[str, Path]) -> bool:
+    """Whether a folder is that of a training."""
+    return any(Path(folder).glob('*.pth')) or Path(folder, 'inputs.json').is_file()
+
+
+def _with_changes(original: ConfigVariables, path: str, options: Dict[str, Any],
+                  entries: Iterable[str]) -> Dict[str, Any]:
+    """The entries of a config, with changes."""
+    values = run_config_file(path, options).values if options else original.values
+    for key in options:
+        name = key.split('.')[0]
+        if name not in values:  # an entry that the files leave to its default
+            values[name] = change(name, {}, options)
+    return {name: value for name, value in values.items() if name in entries}
+
+
+def _find(values: Any, key: str) -> Any:
+    """The value that a dotted key leads to; None if there is none."""
+    for part in key.split('.'):
+        if isinstance(values, (list, tuple)) and part.isdigit() and int(part) < len(values):
+            values = values[int(part)]
+        elif isinstance(values, dict) and part in values:
+            values = values[part]
+        else:
+            return None
+    return values
+
+
+def _check_names(config: ConfigVariables, options: Dict[str, Any], entries: List[str], path: str) -> None:
+    """Refuse variables and options that nothing reads."""
+    of_run = Path(path).with_name('inputs.json').is_file()
+    unread = [name for name in config.values if name not in entries and name not in config.read and not of_run]
+    unread += [name for name in dict.fromkeys(key.split('.')[0] for key in options)
+               if name not in config.values and name not in entries]
+    if unread:
+        close = _keys_that_end(unread[0], {name: config.values[name] for name in entries if name in config.values})
+        close = close or difflib.get_close_matches(
+            unread[0], {*entries, *config.values}.difference(unread), n=3, cutoff=0.5)
+        raise ValueError(f'"{unread[0]}" is read by nothing in "{path}". ' + (
+            f'Did you mean {" or ".join(close[:4])}? ' if close else '') + _all_names(config.values, entries))
+
+
+def _keys_that_end(name: str, values: Any) -> List[str]:
+    """Dotted keys that end with a name, the shortest first."""
+    pairs = values.items() if isinstance(values, dict) else ()
+    found = [key for key, _ in pairs if key == name]
+    found += [f'{key}.{below}' for key, value in pairs for below in _keys_that_end(name, value)]
+    return sorted(found, key=lambda key: key.count('.'))
+
+
+def _all_names(values: Dict[str, Any], entries: List[str]) -> str:
+    helpers = [name for name in values if name not in entries]
+    return f'Its names are {", ".join(name for name in values if name in entries)}' + (
+        f', and {", ".join(helpers)}, of which others are made.' if helpers else '.')

@@ -1,0 +1,42 @@
+"""Publishing a run: its weights, and what using them takes, without the state of the training."""
+from io import BytesIO
+from pathlib import Path
+from typing import List, Tuple, Union
+
+import torch
+
+from mmvmr.engine.checkpoint import check_weights, load_checkpoint
+from mmvmr.engine.run.run_files import find_run_files
+from mmvmr.registry import MODELS
+from mmvmr.utils.files import folder_written_aside, sha256_of_files, write_bytes, write_text
+
+
+def publish(run: Union[str, Path], target: Union[str, Path],
+            checkpoint: Union[str, Path, None] = None) -> List[Tuple[Path, int]]:
+    """Write a folder with the weights of a run, its config and the recipe of its inputs.
+
+    Args:
+        run: Folder of a run.
+        target: Folder to write.
+        checkpoint: By default the best one of the run, else its newest.
+
+    Returns:
+        The files, and their sizes in bytes.
+
+    Raises:
+        FileExistsError: If the target is there, and not empty.
+        FileNotFoundError, ValueError: If the run lacks something, or its parts do not fit each other.
+    """
+    files = find_run_files(run, checkpoint)
+    trained = load_checkpoint(files.weights)
+    check_weights(MODELS.build(files.config.model), trained, files.weights)
+    content = BytesIO()
+    torch.save({key: trained[key] for key in ('state_dict', 'inputs') if key in trained}, content)
+    with folder_written_aside(target, ()) as folder:
+        name = Path(files.config.filename).stem
+        weights = folder / f'{name}.pth'
+        write_bytes(weights, content.getvalue())
+        weights.rename(folder / f'{name}-{sha256_of_files(weights)[:8]}.pth')
+        write_text(folder / f'{name}.py', Path(files.config.filename).read_text(encoding='utf-8'))
+        files.recipe.save(folder)
+    return [(path, path.stat().st_size) for path in sorted(Path(target).iterdir())]

@@ -1,0 +1,77 @@
+"""Sizes of a model that follow from its data: a config may leave them out, and they are checked where it does not."""
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+from mmengine.config import Config
+from torch import nn
+
+from mmvmr.engine.run.check_config import SIZES, arguments_of, find_part
+from mmvmr.registry import DATASETS
+
+
+def data_sizes(dataset: Any) -> Dict[str, int]:
+    """``video_dim``, ``word_dim`` and ``vocab_size`` of a data set with features and vocabulary; {} of another one."""
+    store, vocabulary = getattr(dataset, 'store', None), getattr(dataset, 'vocabulary', None)
+    if store is None or vocabulary is None:
+        return {}
+    return dict(video_dim=store.dim, word_dim=vocabulary.vectors.shape[1], vocab_size=len(vocabulary))
+
+
+def fill_sizes(config: Config, sizes: Optional[Dict[str, int]] = None) -> None:
+    """Write the sizes that the parts of the model need and the config leaves out into the config.
+
+    Args:
+        sizes: By name; those of the data that the config trains on, or else tests on, by default. Their files are
+            opened if a size is missing.
+
+    Raises:
+        FileNotFoundError: If a size is missing, and the data are absent.
+        ValueError: If a size is missing, and the data set does not tell it.
+    """
+    missing = [(key, part, size) for key, part in parts_of(config.model, 'model')
+               for size in SIZES if part.get(size) is None and size in arguments_of(find_part(part['type'], key))]
+    if not missing:
+        return
+    if sizes is None:
+        loaders = [config.get(f'{name}_dataloader') for name in ('train', 'val', 'test')]
+        dataset = next((loader['dataset'] for loader in loaders if loader), None)
+        sizes = data_sizes(DATASETS.build(dict(innermost(dataset), lazy_init=True))) if dataset else {}
+    for key, part, size in missing:
+        if size not in sizes:
+            raise ValueError(f'{key}.{size} is not given, and no data set of the config tells it. Add it there.')
+        part[size] = sizes[size]
+
+
+def parts_of(value: Any, key: str) -> Iterator[Tuple[str, Dict]]:
+    """The configs of all parts within a config, with their dotted keys."""
+    if isinstance(value, dict):
+        if 'type' in value:
+            yield key, value
+        for name in list(value):
+            yield from parts_of(value[name], f'{key}.{name}')
+    elif isinstance(value, (list, tuple)):
+        for place, item in enumerate(value):
+            yield from parts_of(item, f'{key}.{place}')
+
+
+def innermost(dataset: Dict) -> Dict:
+    """The first data set inside those that wrap others."""
+    while 'dataset' in dataset or 'datasets' in dataset:
+        dataset = dataset.get('dataset') or dataset['datasets'][0]
+    return dataset
+
+
+def check_sizes(model: nn.Module, sizes: Dict[str, int]) -> None:
+    """Compare the sizes that the parts of a model were built with to those of the data.
+
+    Raises:
+        ValueError: If one differs; the message gives the ``--cfg-options`` that repair it.
+    """
+    wrong = {f'model.{place}.{size}': (getattr(part, size), found) for place, part in model.named_modules()
+             for size, found in sizes.items() if isinstance(getattr(part, size, None), int)
+             and getattr(part, size) != found}
+    if wrong:
+        listed = '; '.join(f'{key} is {given}, the data have {found}' for key, (given, found) in wrong.items())
+        options = ' '.join(f'{key}={found}' for key, (_, found) in wrong.items())
+        raise ValueError(f'The model does not fit the data: {listed}. If the data are right, leave these sizes out of '
+                         f'the config, or add --cfg-options {options}. Trained weights want the data that they were '
+                         'trained on.')

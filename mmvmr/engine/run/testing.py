@@ -1,0 +1,129 @@
+"""A test: where its results go, and that it leaves the run as it was."""
+import hashlib
+import json
+import re
+from itertools import count
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
+
+from mmengine.dist import broadcast_object_list, is_main_process
+
+from mmvmr.engine.checkpoint import find_weights
+from mmvmr.engine.distributed import start_processes
+from mmvmr.engine.run.check_config import check_config
+from mmvmr.engine.run.config import MomentConfig
+from mmvmr.engine.run.runner import MomentRunner
+from mmvmr.engine.run.sizes import fill_sizes
+from mmvmr.evaluation.probes import apply_probe
+from mmvmr.utils.files import sha256_of_files, write_text
+
+PREDICTIONS, FACTS, TESTS = 'predictions.jsonl', 'test.json', 'test'
+
+
+def run_test(config: MomentConfig, checkpoint: Union[str, Path], folder: Union[str, Path, None] = None,
+             out: Union[str, Path, None] = None, probe: Optional[str] = None,
+             options: Optional[Mapping[str, Any]] = None, launcher: str = 'none') -> Path:
+    """Test a model on the test split, which nothing else opens. Nothing of the run is changed.
+
+    Args:
+        config: Of :func:`~mmvmr.engine.run.config.read_config`.
+        checkpoint: A checkpoint, or the folder of a run: then its best one, else its newest.
+        folder: Where log, config and predictions of this test go. By default into ``test`` beside the checkpoint, to a
+            folder named by checkpoint, config if it is not that of the run, probe and options, and by a number where
+            another test has that name.
+        out: File of the predictions, ``predictions.jsonl`` in the folder by default.
+        probe: Take away what the model should need, see :mod:`~mmvmr.evaluation.probes`.
+        options: What was changed in the config on the command line.
+        launcher: Who has started this process.
+
+    Returns:
+        The file of the predictions.
+
+    Raises:
+        FileNotFoundError, KeyError, ValueError: If config, data or checkpoint are not what they should be.
+    """
+    check_config(config)
+    for part in ('test_dataloader', 'test_evaluator', 'test_cfg'):
+        if config.get(part) is None:
+            raise ValueError(f'The config "{config.filename}" has no {part}, so there is nothing to test on. Runs of '
+                             'earlier versions left it out: give the config that the run was trained with.')
+    weights = find_weights(checkpoint)
+    fill_sizes(config)
+    facts = dict(weights=Path(weights).name, weights_sha256=sha256_of_files(weights), probe=probe,
+                 config_sha256=_sha256_of_config(config))
+    start_processes(launcher, config.get('env_cfg', {}))
+    chosen = [folder or _find_folder(config, Path(weights), facts, options or {}) if is_main_process() else None]
+    broadcast_object_list(chosen)  # the others may see what the first has begun to write there
+    folder = Path(chosen[0])
+    out = Path(out or folder / PREDICTIONS)
+    for evaluator in config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]:
+        if evaluator['type'] == 'MomentRecall':
+            evaluator.setdefault('out_file', str(out))
+    runner = MomentRunner.from_cfg(config, without=('train', 'val'), launcher=launcher, load_from=weights,
+                                   work_dir=str(folder))
+    write_text(folder / FACTS, json.dumps(facts, indent=2) + '\n')
+    for line in _describe(runner, weights, folder, probe):
+        runner.logger.info(line)
+    if probe:
+        dataset = runner.test_dataloader.dataset
+        apply_probe(dataset, probe)
+        runner.test_evaluator.dataset_meta = dataset.metainfo
+    runner.test()
+    return out
+
+
+def _find_folder(config: MomentConfig, weights: Path, facts: Dict[str, Any], options: Mapping[str, Any]) -> Path:
+    """The folder of this test, or of the same one before; never that of another."""
+    name = folder_name(weights, Path(config.filename or weights).stem, facts['probe'], options)
+    for number in count(1):
+        folder = weights.parent / TESTS / (name if number == 1 else f'{name},{number}')
+        if not folder.exists() or _facts(folder) == facts:
+            return folder
+    raise AssertionError
+
+
+def _facts(folder: Path) -> Dict[str, Any]:
+    """What was tested in a folder."""
+    try:
+        return json.loads((folder / FACTS).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+
+
+def _sha256_of_config(config: MomentConfig) -> str:
+    return hashlib.sha256(MomentConfig(config.entries_of_run()).pretty_text.encode()).hexdigest()
+
+
+def folder_name(weights: Path, config: str, probe: Optional[str], options: Mapping[str, Any]) -> str:
+    """What a test is called: the name of the checkpoint, and in what the test differs from that of the run.
+
+    Example:
+        >>> folder_name(Path('nowhere/best_mIoU_epoch_3.pth'), 'scan', 'shuffle-query', {'model.span_level': 0.5})
+        'best_mIoU_epoch_3,scan,shuffle-query,model.span_level=0.5'
+    """
+    of_run = [path.stem for path in weights.parent.glob('*.py')]
+    parts = [weights.stem, config if config not in (*of_run, weights.stem) else None, probe,
+             *(f'{key}={value}' for key, value in options.items())]
+    name = re.sub(r'[^\w.,=+@-]+', '_', ','.join(filter(None, parts)))
+    return name if len(name) <= 150 else f'{name[:140]},{hashlib.sha256(name.encode()).hexdigest()[:8]}'
+
+
+def find_predictions(run: Path) -> Path:
+    """The newest predictions of a run without probe, or in the folder of one test.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    found: List[Path] = [path for path in [run / PREDICTIONS, *run.glob(f'{TESTS}/*/{PREDICTIONS}')]
+                         if path.is_file() and _facts(path.parent).get('probe') is None]
+    if not found:
+        raise FileNotFoundError(f'"{run}" has no {PREDICTIONS}. A test writes them: mmvmr test {run}')
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def _describe(runner: MomentRunner, weights: str, folder: Path, probe: Optional[str]) -> Iterator[str]:
+    data = runner.test_dataloader.dataset.metainfo
+    yield f'Testing "{weights}" on {data.get("num_pairs", "the")} pairs of {data.get("protocol", "data of your own")}'
+    if probe:
+        yield f'  probe     {probe}: a sound model falls to the level of the blind'
+    yield f'  results   {folder}'

@@ -1,0 +1,189 @@
+"""The folder of a run: testing and using it changes nothing, and its config trains, resumes and tests."""
+import hashlib
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from runs import make_runner, same, weights, write_config
+from tiny import make_tiny_dataset
+
+from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
+from mmvmr.engine.run.config import differences, read_config
+from mmvmr.engine.run.config_file import run_config_file
+from mmvmr.engine.run.run_files import find_run_config
+from mmvmr.engine.run.testing import find_predictions, run_test
+from mmvmr.engine.run.training import train
+from mmvmr.text.vocabulary import Vocabulary
+
+QUERY = 'a red ball moves.'
+
+
+@pytest.fixture(scope='module')
+def original(tmp_path_factory):
+    """Data, config file and the folder of a run of two epochs."""
+    root = tmp_path_factory.mktemp('original')
+    data = make_tiny_dataset(root / 'tiny')
+    file = write_config(root / 'mine.py', data, 'cpl', custom_hooks=[dict(type='EmptyCacheHook')])
+    make_runner(file, root / 'run').train()
+    return data, file, root / 'run'
+
+
+@pytest.fixture
+def trained(original, tmp_path):
+    """The same in a folder of its own."""
+    data, file, run = original
+    return data, file, shutil.copytree(run, tmp_path / 'run')
+
+
+def _answer(data, run):
+    features = VideoFeatures.from_file(data.features, 'test_0', duration=20.0)
+    return MomentRetrievalInferencer(run, device='cpu', show_progress=False)(features, QUERY)['predictions']
+
+
+def _hashes(run):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in run.iterdir() if path.is_file()}
+
+
+def test_test_with_a_change_leaves_the_run_as_it_was(trained):
+    data, file, run = trained
+    before, answer = _hashes(run), _answer(data, run)
+    for options in ({}, {'model.span_level': 0.9}):
+        run_test(read_config(file, options), run, options=options)
+        run_test(read_config(file, options), run, folder=run, options=options)
+    after = _hashes(run)
+    assert {name: after[name] for name in before if name != 'predictions.jsonl'} == before
+    assert sorted(set(after) - set(before)) == ['predictions.jsonl', 'test.json']
+    assert _answer(data, run) == answer
+
+
+def test_config_of_a_run_is_whole_and_trains_resumes_and_tests(trained, tmp_path):
+    data, file, run = trained
+    own = find_run_config(run)
+    written = run_config_file(own).values
+    assert differences(written, read_config(file).entries_of_run()) == []
+    assert 'work_dir' not in written and 'launcher' not in written
+    first = run_test(read_config(own), run)
+    assert first == run_test(read_config(file), run), 'the same test has the same folder'
+    assert first.parent == run / 'test' / 'best_reconstruction_margin_epoch_2' or first.parent.parent == run / 'test'
+    straight = train(read_config(own, work_dir=tmp_path / 'again'))
+    assert same(weights(run / 'epoch_2.pth'), weights(f'{straight.work_dir}/epoch_2.pth'))
+    (run / 'epoch_2.pth').unlink()
+    train(read_config(own), resume=True)
+    assert same(weights(run / 'epoch_2.pth'), weights(tmp_path / 'again' / 'epoch_2.pth'))
+
+
+def test_each_kind_of_test_stands_beside_the_others(trained, tmp_path):
+    _, file, run = trained
+    options = {'model.span_level': 0.5}
+    scan = write_config(tmp_path / 'scan.py', trained[0], 'cpl')
+    first = run_test(read_config(file), run / 'epoch_1.pth')
+    found = [run_test(read_config(file), run / 'epoch_2.pth'), first,
+             run_test(read_config(file), run / 'epoch_1.pth', probe='shuffle-query'),
+             run_test(read_config(file, options), run / 'epoch_1.pth', options=options),
+             run_test(read_config(scan), run / 'epoch_1.pth')]
+    assert [path.parent.name for path in found] == [
+        'epoch_2', 'epoch_1', 'epoch_1,shuffle-query', 'epoch_1,model.span_level=0.5', 'epoch_1,scan']
+    facts = json.loads((found[2].parent / 'test.json').read_text())
+    assert facts['probe'] == 'shuffle-query' and facts['weights'] == 'epoch_1.pth'
+    newest = run_test(read_config(file), run / 'epoch_1.pth')
+    assert newest == first and find_predictions(run).parent.name == 'epoch_1'
+
+
+def test_other_weights_of_the_same_name_do_not_replace_what_was_tested(trained):
+    _, file, run = trained
+    first = run_test(read_config(file), run / 'epoch_1.pth')
+    content = first.read_bytes()
+    shutil.copy(run / 'epoch_2.pth', run / 'epoch_1.pth')
+    assert run_test(read_config(file), run / 'epoch_1.pth').parent.name == 'epoch_1,2'
+    assert first.read_bytes() == content
+
+
+def _everywhere(key, path):
+    return {f'{part}_dataloader.dataset.{key}': str(path) for part in ('train', 'val', 'test')}
+
+
+def _with_words(data, order, path):
+    known = Vocabulary.load(data.vocabulary)
+    words = [known.words[place] for place in order]
+    Vocabulary(words, known.vectors[[0, *(place + 1 for place in order)]], known.provenance).save(path)
+
+
+@pytest.mark.parametrize('kind', ['order', 'number'])
+def test_words_that_are_numbered_in_another_way_are_refused(trained, tmp_path, kind):
+    data, file, run = trained
+    count = len(Vocabulary.load(data.vocabulary).words)
+    order = [*range(count)][::-1] if kind == 'order' else range(count - 1)
+    _with_words(data, order, tmp_path / 'other.npz')
+    options = _everywhere('vocabulary', tmp_path / 'other.npz')
+    before = _hashes(run)
+    message = 'was trained with another vocabulary: the data have ' + (
+        'as many words, but in another order' if kind == 'order' else f'{count - 1} words instead of {count}')
+    with pytest.raises(ValueError, match=message):
+        run_test(read_config(file, options), run)
+    with pytest.raises(ValueError, match=message):
+        train(read_config(file, {**options, 'train_cfg.max_epochs': 3}, run), resume=True)
+    assert _hashes(run)['vocabulary.npz'] == before['vocabulary.npz']
+    with pytest.raises(ValueError, match=message):
+        train(read_config(file, {**options, 'load_from': str(run / 'epoch_1.pth')}, tmp_path / 'new'))
+    shutil.copy(tmp_path / 'other.npz', run / 'vocabulary.npz')
+    with pytest.raises(ValueError, match='was trained with another vocabulary'):
+        _answer(data, run)
+
+
+def test_checkpoints_of_earlier_versions_are_compared_with_the_recipe_beside_them(trained, tmp_path):
+    import torch
+    data, file, run = trained
+    for path in run.glob('*.pth'):
+        content = torch.load(path, weights_only=True)
+        del content['inputs']
+        torch.save(content, path)
+    run_test(read_config(file), run)
+    _with_words(data, [*range(len(Vocabulary.load(data.vocabulary).words))][::-1], tmp_path / 'other.npz')
+    with pytest.raises(ValueError, match='in another order'):
+        run_test(read_config(file, {'test_dataloader.dataset.vocabulary': str(tmp_path / 'other.npz')}), run)
+
+
+def test_features_of_another_extractor_are_refused(tmp_path):
+    from mmvmr.features.stores.packed_store import write_packed_store
+    data = make_tiny_dataset(tmp_path / 'tiny')
+    stores = {}
+    with h5py.File(data.features) as file:
+        rows = {name: np.array(file[name]) for name in file}
+    for name, extractor in (('a', dict(type='A', weights='/x', device='cpu')), ('moved', dict(type='A', weights='/y')),
+                            ('b', dict(type='B')), ('unknown', None)):
+        manifest = dict(extractor=extractor, clip_seconds=0.5) if extractor else {}
+        write_packed_store(tmp_path / name, rows, 16, manifest=manifest)
+        stores[name] = _everywhere('features', tmp_path / name)
+    file = write_config(tmp_path / 'mine.py', data, 'cnm', train_cfg=dict(max_epochs=1))
+    run = tmp_path / 'run'
+    make_runner(file, run, stores['a']).train()
+    for name in ('a', 'moved', 'unknown'):
+        run_test(read_config(file, stores[name]), run)
+    with pytest.raises(ValueError, match="trained on other features: extractor was .*'A'.*, of the data it is .*'B'"):
+        run_test(read_config(file, stores['b']), run)
+
+
+def test_weights_of_another_model_are_no_beginning(trained, tmp_path):
+    data, _, run = trained
+    other = write_config(tmp_path / 'other.py', data, 'mcmt', load_from=str(run / 'epoch_1.pth'))
+    with pytest.raises(ValueError, match='epoch_1.pth" does not fit the model of this config'):
+        train(read_config(other, work_dir=tmp_path / 'new'))
+
+
+def test_folder_of_another_run_is_not_taken(trained, tmp_path):
+    data, _, run = trained
+    other = write_config(tmp_path / 'other.py', data, 'cpl')
+    with pytest.raises(FileExistsError, match='is the folder of another run, that of mine.py'):
+        train(read_config(other, work_dir=run), resume=True)
+
+
+def test_resuming_with_another_config_says_in_what_it_differs(trained, capsys):
+    _, file, run = trained
+    options = {'model.losses.ranking.loss_weight': 3.0, 'train_cfg.max_epochs': 3, 'experiment_name': 'differs'}
+    train(read_config(file, options, run), True)
+    log = capsys.readouterr().out
+    assert 'another one so far:' in log and 'model.losses.ranking.loss_weight: not given -> 3.0' in log
+    assert 'train_cfg.max_epochs: 2 -> 3' in log
+    assert run_config_file(find_run_config(run)).values['train_cfg']['max_epochs'] == 3
