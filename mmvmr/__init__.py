@@ -1,4 +1,4 @@
 """mmvmr: a modular toolbox for weakly-supervised video moment retrieval."""
-from .version import __version__
+from mmvmr.version import __version__
 
 __all__ = ['__version__']

@@ -6,17 +6,27 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/setup_env.sh
 
-config=configs/mcmt_moving_shapes.py
-work_dir=${1:-work_dirs/quickstart}
-
+run=${1:-work_dirs/mcmt_moving_shapes}
+videos=data/moving_shapes/videos
 echo "== 1/4  Rendering Moving Shapes"
-python tools/dataset_converters/moving_shapes.py
-echo "== 2/4  Training MCMT ($config) into $work_dir"
+mmvmr moving-shapes
+echo "== 2/4  Training MCMT into $run"
 # five of the six epochs of the config, to be done within some minutes on two cores
-python tools/train.py "$config" --work-dir "$work_dir" --resume --cfg-options train_cfg.max_epochs=5
-echo "== 3/4  Testing on videos that training has not seen"
-python tools/test.py "$config" "$work_dir" --work-dir "$work_dir"
-echo "== 4/4  Drawing timelines"
-python tools/visualization/draw_timelines.py "$work_dir/predictions.jsonl" --videos data/moving_shapes/videos \
-    --out "$work_dir/timelines"
-echo "Done. The score card is above and in $work_dir; the timelines are in $work_dir/timelines."
+mmvmr train mcmt_moving_shapes --work-dir "$run" --resume --cfg-options train_cfg.max_epochs=5
+echo "== 3/4  Drawing what it finds in videos that it has not seen"
+mmvmr test "$run" >"$run/test.log" 2>&1 || { cat "$run/test.log"; exit 1; }
+mmvmr timelines "$run" --videos "$videos" --out "$run/timelines"
+echo "== 4/4  The score card"
+cat "$run/test.log"
+query=$(python -c 'import json; print(json.load(open("data/moving_shapes/test.json"))[0][3])')
+cat <<END
+
+Done: the run is in $run, its timelines are in $run/timelines. What now? In this folder:
+${VIRTUAL_ENV:+
+source ${VIRTUAL_ENV#"$PWD/"}/bin/activate}
+mmvmr infer $run $videos/test_0000.mp4 "$query" --html page.html
+mmvmr browse $run --videos $videos
+mmvmr search index $run $videos videos.index --workers 2
+mmvmr search query videos.index "$query"
+mmvmr train cpl_moving_shapes
+END

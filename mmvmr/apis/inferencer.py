@@ -7,16 +7,14 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.infer import BaseInferencer
+from mmengine.device import get_device
 from mmengine.logging import print_log
-from torch import nn
-from tqdm import tqdm
 
 from mmvmr.apis.feature_reader import FeatureReader, Source
-from mmvmr.apis.page_records import page_records
 from mmvmr.apis.windows import Window, cut_windows, rank_moments
 from mmvmr.datasets.collate import collate_moments
 from mmvmr.engine.checkpoint import load_weights
+from mmvmr.engine.run.input_recipe import check_inputs, fingerprint
 from mmvmr.engine.run.run_files import find_run_files
 from mmvmr.features.folder import find_videos
 from mmvmr.features.stores.resampling import resample_clips
@@ -24,16 +22,17 @@ from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample
 from mmvmr.text.sentences import Sentences, read_sentences
+from mmvmr.utils.progress import progress
 
 
-class MomentRetrievalInferencer(BaseInferencer):
+class MomentRetrievalInferencer:
     """Finds the moments of videos that sentences describe, ranked, in seconds.
 
     Videos and sentences become inputs by the objects that training uses. A video that is much longer than those of the
     training is looked at through overlapping windows.
 
     Args:
-        model: Folder of a run of tools/train.py, or a config.
+        model: Folder of a run, or a config.
         weights: A checkpoint, needed with a config; by default the best one of the run, else its newest.
         device: E.g. 'cpu' or 'cuda:0'; by default a GPU if there is one.
         show_progress: Show bars over videos and over the windows of a long one.
@@ -42,18 +41,26 @@ class MomentRetrievalInferencer(BaseInferencer):
         FileNotFoundError, ValueError: If files are absent, damaged, or do not fit each other.
 
     Attributes:
+        model: The model, in eval mode.
+        cfg: The config of the run.
         recipe: The :class:`~mmvmr.engine.run.input_recipe.InputRecipe` of the model.
         read: The :class:`~mmvmr.apis.feature_reader.FeatureReader` that gives the features of a video.
     """
 
     def __init__(self, model: Union[str, Path, Config], weights: Optional[str] = None, device: Optional[str] = None,
                  show_progress: bool = True) -> None:
-        config, weights, self.recipe = find_run_files(model, weights)
+        self.cfg, weights, self.recipe = find_run_files(model, weights)
         self.read = FeatureReader(self.recipe)
-        super().__init__(config, weights, device, scope='mmvmr', show_progress=show_progress)
+        self.show_progress = show_progress
+        device = choose_device(device)
+        self.model = MODELS.build(self.cfg.model)
+        checkpoint = load_weights(self.model, weights)
+        check_inputs(checkpoint.get('inputs'), fingerprint(self.recipe.vocabulary, self.recipe.features), weights)
+        self.model.to(device).eval()
 
     def __call__(self, inputs: Union[Source, Sequence[Source]], queries: Union[str, Sequence[str]], top_k: int = 5,
-                 batch_size: int = 32, explain: bool = False) -> Dict[str, List[Dict]]:
+                 batch_size: int = 32,
+                 on_video: Optional[Callable[[VideoFeatures, List[Dict]], None]] = None) -> Dict[str, List[Dict]]:
         """Look for every sentence in every video; the features of a video are extracted once.
 
         Args:
@@ -62,8 +69,7 @@ class MomentRetrievalInferencer(BaseInferencer):
             queries: Sentences.
             top_k: Moments per sentence and video, at most.
             batch_size: Pairs of window and sentence that the model sees at once.
-            explain: Also give ``records`` of what the model saw, which
-                :func:`~mmvmr.visualization.page.write_page` shows.
+            on_video: Called with the features and the predictions of each video as soon as it is done.
 
         Returns:
             ``predictions``, one dict per video and sentence: ``video``, ``query``, ``duration`` (seconds),
@@ -77,10 +83,10 @@ class MomentRetrievalInferencer(BaseInferencer):
         sentences = read_sentences([queries] if isinstance(queries, str) else queries, self.recipe.vocabulary,
                                    self.recipe.max_words)
         self.warn(sentences)
-        sources = self._inputs_to_list(inputs)
+        sources = _sources(inputs)
         errors = [dict(query=sentences.texts[number], error=error) for number, error in sentences.problems.items()]
-        predictions, records = [], []
-        for source in tqdm(sources, 'Videos', disable=len(sources) == 1 or not self.show_progress):
+        predictions = []
+        for source in progress(sources, 'Videos', hidden=len(sources) == 1 or not self.show_progress):
             try:
                 video = self.read(source)
                 batches = self.preprocess(video, batch_size, sentences)
@@ -92,19 +98,20 @@ class MomentRetrievalInferencer(BaseInferencer):
             else:
                 found = self.postprocess(samples, video, sentences, top_k)
                 predictions += found
-                if explain:
-                    records += page_records(self, video, found)
-        return dict(predictions=predictions, errors=errors, **(dict(records=records) if explain else {}))
+                if on_video is not None:
+                    on_video(video, found)
+        return dict(predictions=predictions, errors=errors)
 
     def preprocess(self, video: VideoFeatures, batch_size: int, sentences: Sentences) -> Iterator[Dict]:
         """Batches of pairs of a window and a sentence, made as they are needed: memory does not grow with length."""
         windows = list(cut_windows(video, self.recipe))
         pairs = (self.pair(video.name, clips, window, number, sentences) for window in windows
-                 for clips in [self.pipeline(window.rows)] for number in sentences.answerable)
+                 for clips in [self.clips(window.rows)] for number in sentences.answerable)
         total = len(windows) * len(sentences.answerable)
-        with tqdm(total=total, desc=Path(video.name).name, disable=len(windows) == 1 or not self.show_progress) as bar:
+        hidden = len(windows) == 1 or not self.show_progress
+        with progress(total=total, desc=Path(video.name).name, hidden=hidden) as bar:
             for batch in iter(lambda: list(islice(pairs, batch_size)), []):
-                yield self.collate_fn(batch)
+                yield collate_moments(batch)
                 bar.update(len(batch))
 
     @staticmethod
@@ -119,9 +126,6 @@ class MomentRetrievalInferencer(BaseInferencer):
         """The moments of each pair, ranked as in testing, with a score of the first that can be compared."""
         return self.model.predict(**self.model.data_preprocessor(inputs, False), match=True)
 
-    def visualize(self, inputs: Sequence, preds: Sequence, **kwargs) -> None:
-        """Nothing is drawn here."""
-
     def postprocess(self, samples: Sequence[MomentSample], video: VideoFeatures, sentences: Sentences,
                     top_k: int) -> List[Dict]:
         """One prediction per sentence that could be answered, of plain numbers and text."""
@@ -132,25 +136,9 @@ class MomentRetrievalInferencer(BaseInferencer):
                      unknown_words=sentences.unknown_words[number], moments=rank_moments(windows, top_k))
                 for number, windows in found.items()]
 
-    def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> nn.Module:
-        model = MODELS.build(cfg.model)
-        load_weights(model, weights)
-        return model.to(device).eval()
-
-    def _init_pipeline(self, cfg: Config) -> Callable[[np.ndarray], torch.Tensor]:
+    def clips(self, rows: np.ndarray) -> torch.Tensor:
         """Rows (N, Dv) of a window -> (1, T, Dv)."""
-        return lambda rows: torch.from_numpy(resample_clips(rows, self.recipe.num_clips))[None]
-
-    def _init_collate(self, cfg: Config) -> Callable:
-        return collate_moments
-
-    def _init_visualizer(self, cfg: Config) -> None:
-        return None
-
-    def _inputs_to_list(self, inputs: Union[Source, Sequence[Source]]) -> List[Source]:
-        if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
-            return list(find_videos(Path(inputs)).values())
-        return list(inputs) if isinstance(inputs, (list, tuple)) and not isinstance(inputs, VideoFeatures) else [inputs]
+        return torch.from_numpy(resample_clips(rows, self.recipe.num_clips))[None]
 
     @staticmethod
     def warn(sentences: Sentences) -> None:
@@ -160,6 +148,28 @@ class MomentRetrievalInferencer(BaseInferencer):
             if unknown:
                 print_log(f'The model does not know {unknown} in {sentences.texts[number]!r}, and reads the sentence '
                           'without.', 'current', logging.WARNING)
+
+
+def choose_device(name: Optional[str] = None) -> torch.device:
+    """The device of that name, by default a GPU if there is one.
+
+    Raises:
+        ValueError: If there is no such device here.
+    """
+    there = [f'cuda:{number}' for number in range(torch.cuda.device_count())]
+    try:
+        device = torch.device(name or get_device())
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f'The device {name!r} cannot be used: {str(error).splitlines()[0]} Here are cpu'
+                         f'{"".join(f", {gpu}" for gpu in there)}.') from error
+    return device
+
+
+def _sources(inputs: Union[Source, Sequence[Source]]) -> List[Source]:
+    if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
+        return list(find_videos(Path(inputs)).values())
+    return list(inputs) if isinstance(inputs, (list, tuple)) and not isinstance(inputs, VideoFeatures) else [inputs]
 
 
 def _name(source: Source) -> str:

@@ -1,18 +1,16 @@
 """What a model saw in a video, as records for the page."""
-from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence
 
+from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.apis.windows import Window, cut_windows
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.text.sentences import read_sentences
 from mmvmr.visualization.explanation import explain
 
-if TYPE_CHECKING:
-    from mmvmr.apis.inferencer import MomentRetrievalInferencer
-
 _SAME = 2e-3  # seconds; predictions are rounded
 
 
-def page_records(inferencer: 'MomentRetrievalInferencer', video: VideoFeatures,
+def page_records(inferencer: MomentRetrievalInferencer, video: VideoFeatures,
                  predictions: Sequence[Dict]) -> Iterator[Dict]:
     """The record of :func:`~mmvmr.visualization.explanation.explain` for each prediction of one video.
 
@@ -28,10 +26,10 @@ def page_records(inferencer: 'MomentRetrievalInferencer', video: VideoFeatures,
         yield dict(record, **_candidates(record, prediction['moments'], video.duration))
 
 
-def _explain(inferencer: 'MomentRetrievalInferencer', video: VideoFeatures, window: Window, query: str) -> Dict:
+def _explain(inferencer: MomentRetrievalInferencer, video: VideoFeatures, window: Window, query: str) -> Dict:
     recipe = inferencer.recipe
     sentences = read_sentences([query], recipe.vocabulary, recipe.max_words)
-    pair = inferencer.pair(video.name, inferencer.pipeline(window.rows), window, 0, sentences)
+    pair = inferencer.pair(video.name, inferencer.clips(window.rows), window, 0, sentences)
     return explain(inferencer.model, pair['inputs'], pair['data_samples'], recipe.vocabulary.words)[0]
 
 

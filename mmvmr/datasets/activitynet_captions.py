@@ -19,9 +19,9 @@ class ActivityNetCaptions(MomentDataset):
     HINT = (
         'Annotations: {train,val_1,val_2}.json of ActivityNet Captions.\n'
         'Features: C3D of 500 dimensions from activity-net.org (one group with c3d_features per video), then\n'
-        '  python tools/misc/pack_features.py sub_activitynet_v1-3.c3d.hdf5 data/activitynet_captions/features\n'
+        '  mmvmr pack sub_activitynet_v1-3.c3d.hdf5 data/activitynet_captions/features\n'
         'Words: glove.pkl of github.com/minghangz/cpl, or GloVe text with --sentences (see --help), then\n'
-        '  python tools/dataset_converters/build_vocabulary.py data/activitynet_captions/vocabulary.npz \\\n'
+        '  mmvmr vocabulary data/activitynet_captions/vocabulary.npz \\\n'
         '    --vectors glove.pkl --size 8000')
 
     def parse_annotations(self) -> List[Dict]:

@@ -28,9 +28,9 @@ class CharadesSTA(MomentDataset):
         'Annotations: charades_sta_{train,test}.txt of Charades-STA (also in github.com/microsoft/2D-TAN) and\n'
         '  Charades_v1_{train,test}.csv of Charades. The JSON lists of CNM and CPL are read as well.\n'
         'Features: I3D of 1024 dimensions, as published with github.com/JonghwanMun/LGI4temporalgrounding, then\n'
-        '  python tools/misc/pack_features.py SOURCE data/charades_sta/features\n'
+        '  mmvmr pack SOURCE data/charades_sta/features\n'
         'Words: glove.pkl of github.com/minghangz/cpl, or GloVe text with --sentences (see --help), then\n'
-        '  python tools/dataset_converters/build_vocabulary.py data/charades_sta/vocabulary.npz \\\n'
+        '  mmvmr vocabulary data/charades_sta/vocabulary.npz \\\n'
         '    --vectors glove.pkl --size 1111')
 
     def __init__(self, ann_file: str, durations: Optional[str] = None, data_root: str = '', **kwargs) -> None:

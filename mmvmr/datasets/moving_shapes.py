@@ -6,8 +6,9 @@ of it. Lengths and positions vary, so no constant window does well.
 """
 import json
 import logging
+import os
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from mmengine.logging import print_log
@@ -134,7 +135,15 @@ class MovingShapes(MomentDataset):
         easy=dict(train=1395, val=214, test=417),
         medium=dict(train=2154, val=334, test=638),
         hard=dict(train=3030, val=454, test=895))
-    HINT = 'Render them with: python tools/dataset_converters/moving_shapes.py (see --help)'
+    HINT = 'Render them with: mmvmr moving-shapes'
+
+    @classmethod
+    def prepare(cls, data_root: str = '', protocol: Optional[str] = None, **_) -> None:
+        """Render the data set of a config where its folder is not there; two minutes on two cores."""
+        if data_root and not Path(data_root).exists():
+            from mmvmr.datasets.moving_shapes_files import write_moving_shapes
+            print_log(f'"{data_root}" is not there: the videos of Moving Shapes are rendered into it, once.', 'current')
+            write_moving_shapes(Path(data_root), protocol or 'medium', workers=len(os.sched_getaffinity(0)))
 
     def annotation_files(self, ann_file: str) -> Sequence[str]:
         return [ann_file] if self.protocol is None else [ann_file, str(_settings_file(ann_file))]
@@ -150,7 +159,7 @@ class MovingShapes(MomentDataset):
             raise ValueError(
                 f'The videos of "{self.ann_file}" were rendered in the difficulty "{rendered}", the config says '
                 f'protocol="{self.protocol}". Set protocol="{rendered}", or render others: '
-                f'python tools/dataset_converters/moving_shapes.py --difficulty {self.protocol} --out FOLDER.')
+                f'mmvmr moving-shapes --difficulty {self.protocol} --out FOLDER.')
         if (settings['seed'], settings['scale']) != (0, 1):
             name = f'custom ({rendered}, seed {settings["seed"]}, scale {settings["scale"]:g})'
             print_log(f'"{self.ann_file}" is not the Moving Shapes of protocol "{rendered}" (seed 0, scale 1): numbers '

@@ -14,9 +14,9 @@ class TACoS(MomentDataset):
     HINT = (
         'Annotations: {train,val,test}.json of TACoS in github.com/microsoft/2D-TAN.\n'
         'Features: C3D of 4096 dimensions, as published there, then\n'
-        '  python tools/misc/pack_features.py tall_c3d_features.hdf5 data/tacos/features\n'
+        '  mmvmr pack tall_c3d_features.hdf5 data/tacos/features\n'
         'Words: GloVe text, then\n'
-        '  python tools/dataset_converters/build_vocabulary.py data/tacos/vocabulary.npz \\\n'
+        '  mmvmr vocabulary data/tacos/vocabulary.npz \\\n'
         '    --vectors glove.840B.300d.txt --sentences configs/_base_/datasets/tacos.py')
 
     def parse_annotations(self) -> List[Dict]:

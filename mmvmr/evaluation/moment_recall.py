@@ -29,7 +29,7 @@ class MomentRecall(BaseMetric):
         train_set: Config of the training annotations, a dataset without features; the blind panel then has the best
             constant windows as a diagnostic.
         out_file: Write per-query predictions to this file (JSON lines), to be scored again by
-            ``tools/analysis_tools/eval_results.py``.
+            ``mmvmr score``.
     """
     default_prefix = ''  # the names of the metrics say enough
 

@@ -38,7 +38,7 @@ def select_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
     if (source, name) not in _SUBSETS:
         known = ', '.join(f'{old} -> {new}' for old, new in _SUBSETS)
         raise ValueError(f'Predictions under "{source}" do not hold the pairs of "{name}"; without the model, only '
-                         f'{known} can be had. Run tools/test.py under that protocol.')
+                         f'{known} can be had. Run `mmvmr test` under that protocol.')
     return table[_SUBSETS[source, name](table)].reset_index(drop=True).assign(protocol=name)
 
 
@@ -51,7 +51,7 @@ def check_same_queries(table: pd.DataFrame, other: pd.DataFrame) -> None:
     keys = ['video_id', 'query', 'gt_spans']
     if not table[keys].equals(other[keys]):
         raise ValueError('The two files are about different queries. Compare tests on the same pairs; --protocol of '
-                         'tools/analysis_tools/eval_results.py selects the pairs of a smaller protocol from both.')
+                         '`mmvmr score` selects the pairs of a smaller protocol from both.')
 
 
 def relative_truths(table: pd.DataFrame) -> List[List[List[float]]]:
@@ -72,7 +72,7 @@ def read_predictions(path: Union[str, Path]) -> pd.DataFrame:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not one that :func:`write_predictions` wrote.
     """
-    remedy = 'tools/test.py writes such a file, predictions.jsonl, into its work dir.'
+    remedy = '`mmvmr test` writes such a file, predictions.jsonl.'
     if not Path(path).is_file():
         raise FileNotFoundError(f'There is no file "{path}". {remedy}')
     rows = []

@@ -134,6 +134,8 @@ def _open(path: Union[str, Path]) -> Iterator[Tuple[av.container.InputContainer,
                        if not stream.disposition & Disposition.attached_pic]  # the cover of a song
             if not streams:
                 raise ValueError(f'"{path}" has no pictures, only sound.')
+            if streams[0].codec_context is None:  # PyAV before 18.1 would crash on its packets
+                raise av.InvalidDataError(1, 'its head is missing', str(path))
             streams[0].thread_type = 'AUTO'
             yield container, streams[0]
     except av.FFmpegError as error:

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import torch
 from mmengine.utils import import_modules_from_strings
-from tqdm import tqdm
 
 from mmvmr.features.extract import extract_video
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import written_aside
+from mmvmr.utils.progress import progress
 
 
 def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], workers: int,
@@ -32,7 +32,7 @@ def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], work
     work = partial(_extract_to, config=json.dumps(config))
     try:
         futures = {pool.submit(work, video, rows): video for video, rows in left.items()}
-        bar = tqdm(as_completed(futures), 'Extracting features', total, initial=total - len(left), unit='video')
+        bar = progress(as_completed(futures), 'Extracting features', total, initial=total - len(left), unit='video')
         failures = {futures[future]: future.result() for future in bar}
     except BrokenProcessPool as error:
         raise ChildProcessError('A process died, perhaps because memory ran out. Finished videos are kept: start '

@@ -11,8 +11,8 @@ import pandas as pd
 from mmvmr.evaluation.blind_panel import blind_panel
 from mmvmr.evaluation.predictions import check_same_queries, relative_truths
 from mmvmr.evaluation.protocols import Protocol
+from mmvmr.evaluation.scored import score_predictions
 from mmvmr.evaluation.significance import paired_p_value
-from mmvmr.reproduction.run_result import score_predictions
 
 _NO_NAME = re.compile(r'seed_\d+|train|predictions\.jsonl')  # parts of a path that do not tell methods apart
 

@@ -11,11 +11,9 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from pprint import pformat
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
-from mmengine.config import Config
-
+from mmvmr.engine.run.config import MomentConfig
 from mmvmr.reproduction import measure
 from mmvmr.utils.files import open_locked, write_text
 
@@ -27,7 +25,7 @@ class RunFolder(NamedTuple):
     ``NAME.costs`` (lines of JSON, see :mod:`mmvmr.reproduction.measure`); ``result.json`` comes last.
     """
     path: Path
-    config: Config
+    config: MomentConfig
 
     @property
     def method(self) -> str:
@@ -50,12 +48,8 @@ class RunFolder(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The config as Python, in its own order.
-
-        MMEngine's text is sorted, so that the parts of a model would be built in another order, with other weights.
-        """
-        entries = self.config.to_dict().items()
-        return ''.join(f'{key} = {pformat(value, width=110, sort_dicts=False)}\n' for key, value in entries)
+        """The config as Python, in its own order."""
+        return MomentConfig(self.config.entries_of_run()).pretty_text
 
     def changes(self) -> List[str]:
         """The lines of the config that are not those that the run was begun with, marked by + and -."""
@@ -76,7 +70,7 @@ class RunFolder(NamedTuple):
         """Run the steps that have not succeeded yet, one after the other.
 
         Args:
-            steps: Python scripts with their arguments, by name.
+            steps: Arguments of Python, by name.
             environment: Variables that they get.
 
         Yields:

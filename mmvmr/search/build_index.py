@@ -4,7 +4,6 @@ from typing import Dict, List, Optional, Tuple, Union
 
 import numpy as np
 from mmengine.config import Config
-from tqdm import tqdm
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.apis.windows import cut_windows
@@ -19,6 +18,7 @@ from mmvmr.registry import DATASETS
 from mmvmr.search.coarse import make_coarse
 from mmvmr.search.index_files import HEAD, IndexFiles, read_index, write_index
 from mmvmr.utils.files import remove_own_files, sha256_of_files
+from mmvmr.utils.progress import progress
 
 Videos = Dict[str, VideoFeatures]
 
@@ -30,7 +30,7 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
     A run that was stopped goes on where it was: the features of every finished video are kept beside the index.
 
     Args:
-        run: Folder of a run of tools/train.py.
+        run: Folder of a run.
         source: Folder of video files; with ``annotations``, a feature store.
         folder: Of the index.
         annotations: File in the format of the training annotations, which says what videos of the store are taken, and
@@ -116,9 +116,9 @@ def read_pairs(config: Config, annotations: str) -> List[Dict]:
 def _coarse_vectors(videos: Videos, inferencer: MomentRetrievalInferencer) -> Dict[str, Tuple]:
     """Each video and the coarse vectors (V, W, S) of its windows; one by one, so that they depend on nothing else."""
     coarse = make_coarse(inferencer)
-    return {video_id: (video, np.stack([coarse(inferencer.pipeline(window.rows)).numpy().T
+    return {video_id: (video, np.stack([coarse(inferencer.clips(window.rows)).numpy().T
                                         for window in cut_windows(video, inferencer.recipe)], axis=1).astype('float16'))
-            for video_id, video in tqdm(videos.items(), 'Coarse vectors', unit='video')}
+            for video_id, video in progress(videos.items(), 'Coarse vectors', unit='video')}
 
 
 def _with_coarse(old: Optional[IndexFiles], inferencer: MomentRetrievalInferencer) -> Dict[str, Tuple]:

@@ -36,7 +36,7 @@ def read_index(folder: Union[str, Path]) -> IndexFiles:
     """
     folder = Path(folder)
     if not (folder / HEAD).is_file():
-        raise FileNotFoundError(f'There is no index in "{folder}". Make one: tools/search.py index RUN VIDEOS {folder}')
+        raise FileNotFoundError(f'There is no index in "{folder}". Make one: mmvmr search index RUN VIDEOS {folder}')
     try:
         head = json.loads((folder / HEAD).read_text(encoding='utf-8'))
         if head.pop('format') != FORMAT:

@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Union
 
 import numpy as np
-from tqdm import tqdm
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.apis.windows import cut_windows, rank_moments
+from mmvmr.datasets.collate import collate_moments
 from mmvmr.search.index_files import read_index
 from mmvmr.structures import MomentSample
 from mmvmr.text.sentences import Sentences, read_sentences
 from mmvmr.utils.files import sha256_of_files
+from mmvmr.utils.progress import progress
 
 CANDIDATES = 20  # windows; docs/search.md says what is lost
 
@@ -20,7 +21,7 @@ class MomentIndex:
     """Many videos, in which moments are searched by sentences.
 
     Args:
-        folder: Of an index that ``tools/search.py index`` has made.
+        folder: Of an index that ``mmvmr search index`` has made.
         run: Folder of the run, if it is no longer where it was.
         device: E.g. 'cpu' or 'cuda:0'; by default a GPU if there is one.
         show_progress: Show a bar over the windows that the model looks at.
@@ -85,12 +86,12 @@ class MomentIndex:
 
     def look(self, sentence: Sentences, windows: Sequence[int], batch_size: int = 8) -> List[MomentSample]:
         """What the model finds in these windows, in the order of their numbers."""
-        pairs = (self.inferencer.pair(video_id, self.inferencer.pipeline(window.rows), window, 0, sentence)
+        pairs = (self.inferencer.pair(video_id, self.inferencer.clips(window.rows), window, 0, sentence)
                  for video_id, window in (self.windows[number] for number in sorted(windows)))
         samples = []
-        with tqdm(total=len(windows), desc='Windows', leave=False, disable=not self.show_progress) as bar:
+        with progress(total=len(windows), desc='Windows', leave=False, hidden=not self.show_progress) as bar:
             for batch in iter(lambda: list(islice(pairs, batch_size)), []):
-                samples += self.inferencer.forward(self.inferencer.collate_fn(batch))
+                samples += self.inferencer.forward(collate_moments(batch))
                 bar.update(len(batch))
         return samples
 

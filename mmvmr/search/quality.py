@@ -5,10 +5,10 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from mmvmr.functional.spans import temporal_iou
 from mmvmr.search.moment_index import CANDIDATES, MomentIndex
+from mmvmr.utils.progress import progress
 
 TOPS = (1, 5, 10)
 ALL = 10**9  # moments
@@ -32,7 +32,7 @@ def evaluate_search(index: MomentIndex, pairs: Sequence[Dict], counts: Sequence[
     """
     counts = sorted({min(count, len(index.windows)) for count in (*counts, len(index.windows))})
     recall, seconds = [], []
-    for pair in tqdm(pairs, 'Queries'):
+    for pair in progress(pairs, 'Queries'):
         sentence = index.read(pair['query'])
         start = perf_counter()
         order = index.shortlist(sentence)

@@ -21,7 +21,7 @@ def written_aside(path: Union[str, Path]) -> Iterator[Path]:
     partial = path.with_name(PARTIAL.format(name=path.name, pid=os.getpid()))
     try:
         yield partial
-        with open(partial, 'rb') as file:
+        with open(partial, 'r+b') as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Dict, Union
 
 import cv2
-import mmcv
 import numpy as np
 
 from mmvmr.visualization.frames import even_frames
@@ -21,6 +20,7 @@ def frame_strip(path: Union[str, Path], count: int, height: int = 96) -> Dict:
     """
     frames = even_frames(path, count)
     width = max(round(frames[0].shape[1] / frames[0].shape[0] * height), 1)
-    strip = np.concatenate([mmcv.imresize(frame, (width, height), interpolation='area') for frame in frames], axis=1)
+    pictures = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames]
+    strip = np.concatenate(pictures, axis=1)
     jpeg = cv2.imencode('.jpg', strip, [cv2.IMWRITE_JPEG_QUALITY, 75])[1]
     return dict(count=count, width=width, height=height, jpeg=base64.b64encode(jpeg).decode())

@@ -13,10 +13,10 @@ from urllib.parse import quote
 import numpy as np
 import torch
 from mmengine.logging import print_log
-from tqdm import tqdm
 
 from mmvmr.functional.spans import temporal_iou
 from mmvmr.utils.files import write_text
+from mmvmr.utils.progress import progress
 from mmvmr.visualization.frame_strip import frame_strip
 
 _ASSETS = Path(__file__).parent / 'page_assets'
@@ -45,7 +45,8 @@ def write_page(path: Union[str, Path], records: Iterable[Dict], title: str, note
         details.append(_json(_compact(record)))
     shown = [video_id for video_id in dict.fromkeys(row['video_id'] for row in rows) if video_id in (videos or {})]
     clips = [_json(_video(video_id, videos[video_id], Path(path), frames))
-             for video_id in tqdm(shown, desc='Reading frames', unit='video', disable=not (shown and frames))]
+             for video_id in progress(shown, desc='Reading frames', unit='video',
+                                  hidden=not (shown and frames))]
     write_text(path, _fill(title, note, _json(rows), details, clips))
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from mmvmr.evaluation.blind_panel import blind_panel
 from mmvmr.evaluation.breakdown import breakdown, group_queries
 from mmvmr.evaluation.predictions import relative_truths
-from mmvmr.reproduction.run_result import Scored
+from mmvmr.evaluation.scored import Scored
 from mmvmr.visualization.style import BLIND, BLIND_LABEL, COLUMN, method_styles, new_figure, paper_style
 
 IOUS = tuple(round(0.05 * step, 2) for step in range(2, 20))  # 0.1 to 0.95

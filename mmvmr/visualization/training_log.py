@@ -5,7 +5,7 @@ from typing import Dict, List, NamedTuple, Union
 
 import pandas as pd
 
-_REMEDY = 'Give the work dir of tools/train.py, whose visualizer has the LocalVisBackend.'
+_REMEDY = 'Give the folder of a training, whose visualizer has the LocalVisBackend.'
 
 
 class TrainingLog(NamedTuple):

@@ -165,7 +165,7 @@ def test_what_does_not_make_a_model_is_explained(tmp_path, trained):
     with pytest.raises(ValueError, match='A config needs a checkpoint'):
         MomentRetrievalInferencer(trained[1], device='cpu')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(ValueError, match='holds 0 configs'):
+    with pytest.raises(FileNotFoundError, match='it holds no config'):
         MomentRetrievalInferencer(tmp_path / 'empty', device='cpu')
 
 

@@ -57,7 +57,7 @@ def test_charades_text_without_a_table_asks_for_it(charades):
 
 
 def test_absent_charades_files_come_with_their_sources(tmp_path):
-    with pytest.raises(FileNotFoundError, match='(?s)Charades-STA needs.*train.csv.*LGI.*pack_features.*moving_shapes'):
+    with pytest.raises(FileNotFoundError, match='(?s)Charades-STA needs.*train.csv.*LGI.*mmvmr pack.*moving_shapes'):
         CharadesSTA('train.txt', durations='train.csv', data_root=str(tmp_path))
 
 

@@ -2,6 +2,8 @@
 import re
 from pathlib import Path
 
+from mmvmr.cli.main import COMMANDS
+
 PAGE = Path(__file__).parents[2] / 'docs' / 'data.md'
 
 
@@ -14,6 +16,11 @@ def test_the_code_of_the_page_runs(tmp_path, monkeypatch):
 
 def test_the_files_that_the_page_names_exist():
     root = PAGE.parents[1]
-    named = re.findall(r'(?:tools|configs)/[\w/]+\.py', PAGE.read_text(encoding='utf-8'))
-    assert len(named) > 5
-    assert [name for name in named if not (root / name).exists()] == []
+    named = re.findall(r'configs/[\w/]+\.py', PAGE.read_text(encoding='utf-8'))
+    assert named and [name for name in named if not (root / name).exists()] == []
+
+
+def test_the_commands_that_the_page_names_exist():
+    known = {name for group in COMMANDS.values() for name in group}
+    named = re.findall(r'\bmmvmr ([a-z-]+)', PAGE.read_text(encoding='utf-8'))
+    assert len(named) > 5 and set(named) <= known

@@ -144,6 +144,15 @@ def test_a_smaller_version_does_not_carry_the_name_of_the_protocol(rendered, cap
     assert dataset.metainfo['protocol'] == 'moving_shapes/custom (medium, seed 0, scale 0.1)'
 
 
+def test_absent_data_are_rendered_for_a_training_in_the_difficulty_of_the_config(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr('mmvmr.datasets.moving_shapes_files.write_moving_shapes',
+                        lambda folder, difficulty, workers: made.append((folder, difficulty)))
+    MovingShapes.prepare(data_root=str(tmp_path / 'shapes'), protocol='hard', ann_file='train.json')
+    MovingShapes.prepare(data_root=str(tmp_path), protocol='hard')  # something is there
+    assert made == [(tmp_path / 'shapes', 'hard')]
+
+
 def test_absent_data_say_which_command_renders_them(tmp_path):
-    with pytest.raises(FileNotFoundError, match='python tools/dataset_converters/moving_shapes.py'):
+    with pytest.raises(FileNotFoundError, match='mmvmr moving-shapes'):
         MovingShapes('test.json', data_root=str(tmp_path), protocol='medium', split='test')

@@ -32,7 +32,7 @@ def test_another_file_is_refused_with_the_line_that_is_wrong(tmp_path, text, mes
 
 
 def test_an_absent_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='tools/test.py writes such a file'):
+    with pytest.raises(FileNotFoundError, match='`mmvmr test` writes such a file'):
         read_predictions(tmp_path / 'predictions.jsonl')
 
 
@@ -60,6 +60,6 @@ def test_pairs_whose_moment_ends_with_the_video_are_not_in_the_filtered_protocol
 
 def test_a_protocol_with_other_pairs_is_refused():
     table = pd.DataFrame([dict(ROW, protocol='activitynet_captions/val_1')])
-    with pytest.raises(ValueError, match='Run tools/test.py under that protocol'):
+    with pytest.raises(ValueError, match='Run `mmvmr test` under that protocol'):
         select_protocol(table, 'activitynet_captions/val_2')
     assert select_protocol(table, 'activitynet_captions/val_1') is table

@@ -19,7 +19,7 @@ from mmvmr.text.vocabulary import Vocabulary, count_words
 REPO = Path(__file__).parents[2]
 PAGE = (REPO / 'docs' / 'features.md').read_text(encoding='utf-8')
 ONE_FILE, PART, CONFIG = re.findall(r'```python\n(.*?)```', PAGE, flags=re.DOTALL)
-COMMAND = re.search(r'PYTHONPATH=\. python (tools/misc/extract_features.py .*)', PAGE)[1]
+COMMAND = re.search(r'PYTHONPATH=\. mmvmr (extract .*)', PAGE)[1]
 PAIRS = [['dark', 2.0, [0.0, 1.0], 'It is dark.'], ['bright', 3.0, None, 'Something bright is to be seen.']]
 
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
     (folder / 'my_parts' / '__init__.py').touch()
     (folder / 'my_parts' / 'colors.py').write_text(PART)
     (folder / 'my_extractor.py').write_text(CONFIG)
-    run = subprocess.run([sys.executable, *COMMAND.replace('tools', f'{REPO}/tools').split(), '--workers', '1'],
+    run = subprocess.run([sys.executable, '-m', 'mmvmr', *COMMAND.split(), '--workers', '1'],
                          cwd=folder, env=dict(os.environ, PYTHONPATH=f'{REPO}:.'), capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return folder

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from mmvmr.evaluation.predictions import write_predictions
+from mmvmr.evaluation.scored import score_predictions
 from mmvmr.evaluation.scoring import summarize
 from mmvmr.reproduction.comparison import by_protocol, compare, names_by_path, read_method, short_names
 from mmvmr.reproduction.comparison_report import to_frame, to_markdown, to_text
-from mmvmr.reproduction.run_result import score_predictions
 from mmvmr.reproduction.seed_plot import draw_seeds
 
 TRUTH = [[0.0, 10.0]]  # of each query, in a video of 20 s

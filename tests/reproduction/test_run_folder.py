@@ -3,14 +3,14 @@ import json
 import time
 
 import pytest
-from mmengine.config import Config
 
+from mmvmr.engine.run.config import MomentConfig
 from mmvmr.reproduction.run_folder import RunFolder
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return RunFolder(tmp_path / 'method' / 'seed_0', Config(dict(randomness=dict(seed=0), lr=0.1)))
+    return RunFolder(tmp_path / 'method' / 'seed_0', MomentConfig(dict(randomness=dict(seed=0), lr=0.1)))
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_config_that_has_changed_is_noticed(folder):
     assert folder.changes() == []
     _finish(folder.run({}))
     assert folder.changes() == []
-    other = folder._replace(config=Config(dict(randomness=dict(seed=0), lr=0.2)))
+    other = folder._replace(config=MomentConfig(dict(randomness=dict(seed=0), lr=0.2)))
     assert other.changes() == ['- lr = 0.1', '+ lr = 0.2']
     other.clear()
     assert not folder.path.exists()

@@ -4,7 +4,7 @@ import torch
 from runs import write_config
 from tiny import make_tiny_dataset
 
-from mmvmr.cli.launch import read_config
+from mmvmr.engine.run.config import read_config
 from mmvmr.registry import DATASETS
 from mmvmr.search.coarse import PIECES, SHRINKAGE, fit_words, make_coarse, piece_spans
 

@@ -84,7 +84,7 @@ def test_an_inconsistent_vocabulary_is_refused(words, vectors, message):
 def test_a_vocabulary_file_cannot_run_code(tmp_path):
     path, witness = tmp_path / 'v.npz', tmp_path / 'witness'
     np.savez(path, words=np.array([Exploit(witness)], dtype=object), vectors=np.zeros((2, 3)), provenance='{}')
-    with pytest.raises(ValueError, match=r'v\.npz" is not a vocabulary .*build_vocabulary\.py'):
+    with pytest.raises(ValueError, match=r'v\.npz" is not a vocabulary .*`mmvmr vocabulary`'):
         Vocabulary.load(path)
     assert not witness.exists()
 

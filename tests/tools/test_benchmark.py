@@ -1,5 +1,4 @@
 """The benchmark finishes on every kind of config, and with several processes."""
-import importlib.util
 import re
 from pathlib import Path
 
@@ -7,13 +6,11 @@ import pytest
 from mmengine.registry import DefaultScope
 from runs import run_tool
 
-from mmvmr.cli.launch import read_config
+from mmvmr.engine.run.config import read_config
 from mmvmr.features.stores.feature_store import open_feature_store
+from mmvmr.reproduction import benchmark
 
 REPO = Path(__file__).parents[2]
-spec = importlib.util.spec_from_file_location('benchmark', REPO / 'tools' / 'analysis_tools' / 'benchmark.py')
-benchmark = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(benchmark)
 SMALL = {'train_dataloader.batch_size': 12}
 
 

@@ -1,47 +1,34 @@
 """The tools that prepare and check data, from files to files."""
-import importlib.util
 import json
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from runs import run_command
 
+from mmvmr.cli.vocabulary import read_sentences
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
 from mmvmr.text.vocabulary import Vocabulary
 
-TOOLS = Path(__file__).parents[2] / 'tools'
-
-
-def load_tool(path):
-    spec = importlib.util.spec_from_file_location(Path(path).stem, TOOLS / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pack_features = load_tool('misc/pack_features.py')
-verify_dataset = load_tool('misc/verify_dataset.py')
-build_vocabulary = load_tool('dataset_converters/build_vocabulary.py')
-
 
 def verify(tiny, capsys):
-    """Exit code and output of verify_dataset.py for the training split."""
-    code = verify_dataset.main(['--annotations', tiny.train['ann_file'], '--features', str(tiny.features)])
+    """Exit code and output of `mmvmr verify` for the training split."""
+    code = run_command('verify', '--annotations', tiny.train['ann_file'], '--features', tiny.features)
     return code, capsys.readouterr().out
 
 
 def test_packing_keeps_all_videos_and_writes_down_where_they_come_from(tiny_dataset, tmp_path):
     target = str(tmp_path / 'packed')
-    pack_features.main([str(tiny_dataset.features), target, '--num-clips', '16', '--extractor', 'I3D', '--fps', '24'])
+    run_command('pack', str(tiny_dataset.features), target, '--num-clips', '16', '--extractor', 'I3D', '--fps', '24')
     source, packed = open_feature_store(tiny_dataset.features), open_feature_store(target)
     assert packed.video_ids == source.video_ids
     np.testing.assert_array_equal(packed.read_clips(['val_1'], 16), source.read_clips(['val_1'], 16))
     assert packed.manifest['extractor'] == 'I3D' and packed.manifest['fps'] == 24
     with pytest.raises(FileExistsError, match='--force'):
-        pack_features.main([str(tiny_dataset.features), target])
+        run_command('pack', str(tiny_dataset.features), target)
     with pytest.raises(ValueError, match='already resampled to 16 clips'):
-        pack_features.main([target, str(tmp_path / 'again')])
+        run_command('pack', target, str(tmp_path / 'again'))
 
 
 def test_packing_by_force_deletes_nothing_but_a_store(tiny_dataset, tmp_path):
@@ -52,46 +39,46 @@ def test_packing_by_force_deletes_nothing_but_a_store(tiny_dataset, tmp_path):
     for name in ('charades_sta_train.txt', 'vocabulary.npz'):  # /features was forgotten on the command line
         (folder / name).write_text('annotations')
     with pytest.raises(FileExistsError, match='charades_sta_train.txt, vocabulary.npz'):
-        pack_features.main([str(source), str(folder), '--force'])
+        run_command('pack', str(source), str(folder), '--force')
     assert sorted(path.name for path in folder.iterdir()) == ['charades_sta_train.txt', 'vocabulary.npz']
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'other').mkdir()
     (tmp_path / 'other' / 'manifest.json').write_text('{"format": "of another program"}')
     with pytest.raises(FileExistsError, match='no feature store'):
-        pack_features.main([str(source), str(tmp_path / 'other'), '--force'])
+        run_command('pack', str(source), str(tmp_path / 'other'), '--force')
     for _ in range(2):
-        pack_features.main([str(source), str(tmp_path / 'empty'), '--num-clips', '0', '--force'])
+        run_command('pack', str(source), str(tmp_path / 'empty'), '--num-clips', '0', '--force')
     with pytest.raises(ValueError, match='both source and target'):
-        pack_features.main([str(tmp_path / 'empty'), str(tmp_path / 'npy' / '..' / 'empty'), '--force'])
+        run_command('pack', str(tmp_path / 'empty'), str(tmp_path / 'npy' / '..' / 'empty'), '--force')
     assert open_feature_store(tmp_path / 'empty').read('a').shape == (4, 3)
 
 
 def test_packing_in_shards_gives_the_features_of_packing_at_once(tiny_dataset, tmp_path, capsys):
     source, whole, shards = str(tiny_dataset.features), str(tmp_path / 'whole'), str(tmp_path / 'shards')
     options = ['--num-clips', '16', '--extractor', 'I3D']
-    pack_features.main([source, whole, *options])
-    pack_features.main([source, shards, *options, '--shard', '2/3'])
+    run_command('pack', source, whole, *options)
+    run_command('pack', source, shards, *options, '--shard', '2/3')
     assert 'shard_2_of_3: 6 videos, 8 dimensions' in capsys.readouterr().out  # of 16
     with pytest.raises(ValueError, match='lacks 2 of 3 shards: 0/3, 1/3'):
         open_feature_store(shards)
-    pack_features.main([source, shards, *options, '--shard', '0/3'])
-    pack_features.main([source, shards, *options, '--shard', '1/3'])
+    run_command('pack', source, shards, *options, '--shard', '0/3')
+    run_command('pack', source, shards, *options, '--shard', '1/3')
     packed, expected = open_feature_store(shards), open_feature_store(whole)
     assert packed.video_ids == expected.video_ids and packed.manifest['extractor'] == 'I3D'
     np.testing.assert_array_equal(packed.read_clips(packed.video_ids, 16), expected.read_clips(packed.video_ids, 16))
     with pytest.raises(FileExistsError, match='shard_1_of_3 exists.*--force'):
-        pack_features.main([source, shards, *options, '--shard', '1/3'])
+        run_command('pack', source, shards, *options, '--shard', '1/3')
     with pytest.raises(FileExistsError, match='holds shards of 3'):
-        pack_features.main([source, shards, *options, '--shard', '1/4'])
+        run_command('pack', source, shards, *options, '--shard', '1/4')
     with pytest.raises(SystemExit):
-        pack_features.main([source, shards, *options, '--shard', '3/3'])
+        run_command('pack', source, shards, *options, '--shard', '3/3')
     assert 'such as 3/16' in capsys.readouterr().err
 
 
 def test_what_is_packed_from_shards_is_a_store_in_one_piece(tiny_dataset, tmp_path):
     for share in ('0/2', '1/2'):
-        pack_features.main([str(tiny_dataset.features), str(tmp_path / 'rows'), '--num-clips', '0', '--shard', share])
-    pack_features.main([str(tmp_path / 'rows'), str(tmp_path / 'p'), '--num-clips', '16'])
+        run_command('pack', str(tiny_dataset.features), str(tmp_path / 'rows'), '--num-clips', '0', '--shard', share)
+    run_command('pack', str(tmp_path / 'rows'), str(tmp_path / 'p'), '--num-clips', '16')
     packed, source = open_feature_store(tmp_path / 'p'), open_feature_store(tiny_dataset.features)
     assert not {'shard', 'num_shards', 'sha256_of_all_ids'} & set(packed.manifest)
     np.testing.assert_array_equal(packed.read_clips(source.video_ids, 16), source.read_clips(source.video_ids, 16))
@@ -100,21 +87,21 @@ def test_what_is_packed_from_shards_is_a_store_in_one_piece(tiny_dataset, tmp_pa
 def test_packing_again_keeps_what_a_store_says_of_its_extractor(tmp_path):
     said = dict(extractor=dict(type='DescriptorExtractor'), weights_sha256=None, clip_seconds=0.5)
     write_packed_store(tmp_path / 'all_rows', {'v': np.ones((5, 3))}, manifest=said)
-    pack_features.main([*map(str, [tmp_path / 'all_rows', tmp_path / 'p', '--num-clips', 2, '--dtype', 'float16'])])
+    run_command('pack', tmp_path / 'all_rows', tmp_path / 'p', '--num-clips', 2, '--dtype', 'float16')
     packed = open_feature_store(tmp_path / 'p')
     assert packed.read('v').shape == (2, 3)
     assert packed.manifest.items() >= dict(said, source='all_rows', num_clips=2, dtype='float16').items()
 
 
 def test_packing_without_resampling_keeps_every_row(tiny_dataset, tmp_path):
-    pack_features.main([str(tiny_dataset.features), str(tmp_path / 'p'), '--num-clips', '0', '--dtype', 'float16'])
+    run_command('pack', str(tiny_dataset.features), str(tmp_path / 'p'), '--num-clips', '0', '--dtype', 'float16')
     packed = open_feature_store(tmp_path / 'p')
     assert packed.read('val_1').shape == (40, 8) and packed.read('val_1').dtype == np.float16
 
 
 def test_a_sound_data_set_has_no_problems(tiny_dataset, capsys):
     code, out = verify(tiny_dataset, capsys)
-    assert code == 0 and 'custom (train) train: 16 pairs, 8 videos' in out and 'No problem found' in out
+    assert code == 0 and 'custom (train), train split: 16 pairs, 8 videos' in out and 'No problem found' in out
 
 
 def test_every_problem_of_a_data_set_is_listed(tiny_dataset, capsys):
@@ -146,26 +133,26 @@ def test_a_config_is_verified_with_all_its_splits(tiny_dataset, tmp_path, capsys
     config = tmp_path / 'config.py'
     config.write_text(''.join(f'{split}_dataloader = dict(dataset={getattr(tiny_dataset, split)!r})\n'
                               for split in ('train', 'val', 'test')))
-    assert verify_dataset.main([str(config)]) == 0
+    assert run_command('verify', config) == 0
     assert [line.split(':')[0] for line in capsys.readouterr().out.splitlines()[:3]] == [
-        'custom custom (train) train', 'custom custom (val) val', 'custom custom (test) test']
+        'custom (train), train split', 'custom (val), val split', 'custom (test), test split']
 
 
 def test_a_vocabulary_is_built_from_glove_text_and_training_sentences(tiny_dataset, tmp_path, capsys):
     (tmp_path / 'glove.txt').write_text('a 1 2\nball 3 4\nred 5 6\nzebra 7 8\n')
     target = tmp_path / 'v.npz'
     arguments = [str(target), '--vectors', str(tmp_path / 'glove.txt'), '--sentences', tiny_dataset.train['ann_file']]
-    build_vocabulary.main([*arguments, '--size', '2'])
+    run_command('vocabulary', *arguments, '--size', '2')
     vocabulary = Vocabulary.load(target)
     assert sorted(vocabulary.words) == ['a', 'ball'] and vocabulary.provenance['source'] == 'glove.txt'
-    assert 'vocab_size=3' in capsys.readouterr().out
+    assert '2 words; 6 of 8 counted words are left out' in capsys.readouterr().out
     with pytest.raises(FileExistsError, match='--force'):
-        build_vocabulary.main(arguments)
+        run_command('vocabulary', *arguments)
     with pytest.raises(ValueError, match='say with --sentences'):
-        build_vocabulary.main([*arguments[:3], '--force'])
+        run_command('vocabulary', *arguments[:3], '--force')
 
 
 def test_the_sentences_of_a_config_are_those_of_its_training_split(tiny_dataset, tmp_path):
     config = tmp_path / 'config.py'
     config.write_text(f'train_dataloader = dict(dataset={dict(tiny_dataset.train, val_fraction=0.5)!r})')
-    assert len(build_vocabulary.read_sentences(config)) == 16  # held-out videos are training videos too
+    assert len(read_sentences(str(config))) == 16  # held-out videos are training videos too

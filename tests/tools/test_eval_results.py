@@ -1,16 +1,9 @@
 """Scoring predictions again, from a file to the printed tables."""
-import importlib.util
-from pathlib import Path
-
 import pandas as pd
 import pytest
+from runs import run_command
 
 from mmvmr.evaluation.predictions import write_predictions
-
-SPEC = importlib.util.spec_from_file_location(
-    'eval_results', Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'eval_results.py')
-eval_results = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(eval_results)
 
 
 def _write(path, ends, protocol='charades_sta/official'):
@@ -36,59 +29,57 @@ def predictions(tmp_path):
 
 
 def test_all_pairs_are_scored_under_the_protocol_of_the_file(predictions, capsys):
-    eval_results.main([predictions])
+    run_command('score', predictions)
     text = capsys.readouterr().out
     assert 'charades_sta/official: 4 queries, 2 videos' in text
     assert _rows(text, 0)['model'] == ['75.00', '75.00', '50.00', '65.00']  # two candidates: no R@5
 
 
 def test_a_smaller_protocol_drops_the_pairs_that_end_with_the_video(predictions, capsys):
-    eval_results.main([predictions, '--protocol', 'charades_sta/filtered'])
+    run_command('score', predictions, '--protocol', 'charades_sta/filtered')
     text = capsys.readouterr().out
     assert 'charades_sta/filtered: 3 queries, 2 videos' in text
     assert _rows(text, 0)['model'] == ['100.00', '100.00', '66.67', '86.67']
 
 
 def test_thresholds_suppression_and_strictness_can_be_chosen(predictions, capsys):
-    eval_results.main([predictions, '--top', '1', '2', '--iou', '0.6'])
+    run_command('score', predictions, '--top', '1', '2', '--iou', '0.6')
     assert _rows(capsys.readouterr().out, 0)['model'] == ['75.00', '75.00', '65.00']
-    eval_results.main([predictions, '--top', '1', '--iou', '0.6', '--strict', '--nms', '0.5'])
+    run_command('score', predictions, '--top', '1', '--iou', '0.6', '--strict', '--nms', '0.5')
     text = capsys.readouterr().out
     assert _rows(text, 0)['model'] == ['50.00', '65.00']
     assert 'IoU > m; non-maximum suppression at IoU 0.5' in text
 
 
 def test_intervals_are_taken_over_videos(predictions, capsys):
-    eval_results.main([predictions, '--top', '1', '--iou', '0.5'])
+    run_command('score', predictions, '--top', '1', '--iou', '0.5')
     # the videos have 100 % and 50 %: two drawn with replacement reach from one of them twice to the other twice
     assert _rows(capsys.readouterr().out, 2)['R@1,IoU=0.5'] == ['75.00', '50.00 .. 100.00']
 
 
 def test_two_models_are_compared_query_by_query(predictions, tmp_path, capsys):
     other = _write(tmp_path / 'other.jsonl', ends=(10.0, 4.0, 4.0, 4.0))
-    eval_results.main([predictions, '--against', other, '--top', '1', '--iou', '0.5'])
+    run_command('score', predictions, '--against', other, '--top', '1', '--iou', '0.5')
     # each video has one query more: 2 of 4 choices of signs give a difference as large
     assert _rows(capsys.readouterr().out, 3)['R@1,IoU=0.5'] == ['75.00', '25.00', '+50.00', '0.5000']
 
 
 def test_constant_windows_are_fitted_on_the_training_set_of_a_config(predictions, tmp_path, tiny_dataset, capsys):
     config = tmp_path / 'config.py'
-    config.write_text(f'train_set = {tiny_dataset.train!r}')
-    eval_results.main([predictions, '--config', str(config)])
+    config.write_text(f"test_evaluator = dict(type='MomentRecall', train_set={tiny_dataset.train!r})")
+    run_command('score', predictions, '--config', str(config))
     assert 'best mIoU window [' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (['--protocol', 'tacos/2d_tan'], 'Run tools/test.py under that protocol'),
+    (['--protocol', 'tacos/2d_tan'], 'Run `mmvmr test` under that protocol'),
     (['--iou', '50'], 'such as 0.5'),
     (['--config', 'empty.py'], 'has no `train_set`'),
     (['--against', 'absent.jsonl'], 'There is no file "absent.jsonl"'),
     (['--against', 'others.jsonl'], 'about different queries')])
-def test_mistakes_are_explained_without_a_traceback(predictions, tmp_path, monkeypatch, capsys, arguments, message):
+def test_mistakes_are_explained(predictions, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / 'empty.py').write_text('model = None')
+    (tmp_path / 'empty.py').write_text("test_evaluator = dict(type='MomentRecall')")
     _write(tmp_path / 'others.jsonl', ends=(1.0, 2.0))
-    with pytest.raises(SystemExit):
-        eval_results.main([predictions, *arguments])
-    error = capsys.readouterr().err
-    assert message in error and 'Traceback' not in error
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
+        run_command('score', predictions, *arguments)

@@ -1,7 +1,5 @@
 """The command that extracts features, on good videos and bad ones, killed and started again."""
-import importlib.util
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -10,18 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import run_command
 from videos import grey, write_frames
 
 from mmvmr.features.extract import extract_video
-from mmvmr.features.folder import _is_newer
+from mmvmr.features.folder import _is_newer, extract_folder
 from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.registry import EXTRACTORS
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'misc' / 'extract_features.py'
-spec = importlib.util.spec_from_file_location('extract_features', TOOL)
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+
 
 # An extractor that, where STUCK is set, says who it is and never finishes with the longest video.
 MODULE = """
@@ -161,7 +158,7 @@ def test_a_restart_does_not_extract_anew_what_was_finished(killed_and_restarted)
 
 def test_what_is_unfinished_is_not_mixed_with_another_extractor(root, at_once):
     with pytest.raises(ValueError, match='(?s)another extractor.*there.*Patient.*asked.*DescriptorExtractor.*remove'):
-        tool.extract_folder(root / 'videos', at_once[0], dict(type='DescriptorExtractor'), overwrite=True)
+        extract_folder(root / 'videos', at_once[0], dict(type='DescriptorExtractor'), overwrite=True)
 
 
 def test_repaired_files_are_read_alone_and_nothing_is_left_over(root, at_once, killed_and_restarted, monkeypatch):
@@ -172,9 +169,9 @@ def test_repaired_files_are_read_alone_and_nothing_is_left_over(root, at_once, k
     write_frames(root / 'videos' / 'broken.mp4', [grey(5)] * 8, codec='mpeg4', pixels='yuv420p')
     (root / 'videos' / 'sound.mkv').unlink()
     arguments = [*map(str, (root / 'videos', target, '--extractor', root / 'config.py', '--workers', 1))]
-    with pytest.raises(SystemExit):
-        tool.main(arguments)  # the store is there
-    assert tool.main([*arguments, '--force']) == 0
+    with pytest.raises(FileExistsError, match='--force'):
+        run_command('extract', *arguments)
+    assert run_command('extract', *arguments, '--force') == 0
     store = open_feature_store(target)
     assert store.video_ids == ['a', 'broken', 'c', 'd', 'longest', 'кухня 1']
     for name, rows in old.items():
@@ -185,7 +182,7 @@ def test_repaired_files_are_read_alone_and_nothing_is_left_over(root, at_once, k
 def test_a_process_that_dies_ends_the_run_with_advice(root, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(root))
     with pytest.raises(ChildProcessError, match='Finished videos are kept.*fewer --workers'):
-        tool.extract_folder(root / 'videos', tmp_path / 'out', dict(type='Dying'), imports=['patient'])
+        extract_folder(root / 'videos', tmp_path / 'out', dict(type='Dying'), imports=['patient'])
 
 
 def test_two_machines_extract_a_half_each(tmp_path, capsys):
@@ -194,9 +191,9 @@ def test_two_machines_extract_a_half_each(tmp_path, capsys):
         write_frames(tmp_path / 'videos' / f'{name}.mkv', [grey(number + 1)] * 8)
     (tmp_path / 'videos' / 'broken.mkv').write_bytes(b'not a video')
     arguments = [str(tmp_path / 'videos'), str(tmp_path / 'out'), '--extractor', 'DescriptorExtractor']
-    assert tool.main([*arguments, '--shard', '1/2']) == 1  # of a, b, broken, c this half holds the broken one
+    assert run_command('extract', *arguments, '--shard', '1/2') == 1  # it has the broken one
     assert f'needs for that is in {tmp_path}/out/shard_1_of_2.unfinished' in capsys.readouterr().err
-    assert tool.main([*arguments, '--shard', '0/2']) == 0
+    assert run_command('extract', *arguments, '--shard', '0/2') == 0
     store = open_feature_store(tmp_path / 'out')
     assert store.video_ids == ['a', 'b', 'c'] and store.manifest['extractor_name'] == 'descriptor-1'
     extractor = EXTRACTORS.build(dict(type='DescriptorExtractor'))
@@ -210,12 +207,12 @@ def test_force_replaces_a_store_and_nothing_else(tmp_path):
     for name, reason in (('manifest.json', 'is no feature store'), ('chapter_1.tex', 'holds what was not written')):
         (tmp_path / 'thesis' / name).write_text('{}')
         with pytest.raises(FileExistsError, match=f'thesis.*{reason}'):
-            tool.extract_folder(tmp_path, tmp_path / 'thesis', dict(type='DescriptorExtractor'), overwrite=True)
+            extract_folder(tmp_path, tmp_path / 'thesis', dict(type='DescriptorExtractor'), overwrite=True)
         assert (tmp_path / 'thesis' / name).read_text() == '{}'
 
 
 def extract(root, *more):
-    return tool.main([str(root), str(root / 'out'), *(more or ('--extractor', 'DescriptorExtractor'))])
+    return run_command('extract', str(root), str(root / 'out'), *(more or ('--extractor', 'DescriptorExtractor')))
 
 
 @pytest.mark.parametrize('files, message', [
@@ -223,13 +220,12 @@ def extract(root, *more):
     (['a.txt'], 'There is no video in .*Files with these suffixes are read'),
     (['.hidden/a.mp4'], 'There is no video in'),
     (['a.mp4', 'out/manifest.json'], 'out exists.*--force')])
-def test_folders_that_promise_no_good_are_refused_at_once(tmp_path, capsys, files, message):
+def test_folders_that_promise_no_good_are_refused_at_once(tmp_path, files, message):
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    with pytest.raises(SystemExit, match='1'):
+    with pytest.raises((ValueError, FileExistsError, FileNotFoundError), match=f'(?s){message}'):
         extract(tmp_path)
-    assert re.search(f'(?s){message}', capsys.readouterr().err)
 
 
 def test_nothing_is_written_when_no_video_can_be_decoded(tmp_path):
@@ -248,9 +244,8 @@ def test_a_video_that_has_changed_is_read_again(tmp_path):
 
 
 @pytest.mark.parametrize('name, message', [('DescriptorExtracter', 'Did you mean DescriptorExtractor'),
-                                           ('ClipExtractor', "missing 1 required positional argument: 'weights'")])
-def test_an_extractor_that_cannot_be_built_is_explained(tmp_path, capsys, name, message):
+                                           ('ClipExtractor', 'ClipExtractor needs weights')])
+def test_an_extractor_that_cannot_be_built_is_explained(tmp_path, name, message):
     (tmp_path / 'a.mp4').touch()
-    with pytest.raises(SystemExit):
+    with pytest.raises((KeyError, ValueError), match=message):
         extract(tmp_path, '--extractor', name)
-    assert message in capsys.readouterr().err

@@ -1,5 +1,4 @@
 """The command that renders Moving Shapes, from nothing to an ordinary data set."""
-import importlib.util
 import json
 import os
 import shutil
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import run_command
 
 from mmvmr.datasets.moving_shapes import MovingShapes
 from mmvmr.features.extract import extract_video
@@ -18,9 +18,6 @@ from mmvmr.registry import EXTRACTORS
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'dataset_converters' / 'moving_shapes.py'
-spec = importlib.util.spec_from_file_location('render_moving_shapes', TOOL)
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
 
 
 def options(folder, *more):
@@ -81,26 +78,25 @@ def test_what_a_stopped_run_left_behind_is_cleared_away(forced):
 
 
 def test_what_is_there_is_not_rendered_again(folder, capsys):
-    tool.main(options(folder))
+    run_command('moving-shapes', *options(folder))
     assert 'is there already' in capsys.readouterr().out
 
 
 def test_what_is_there_is_never_replaced_by_another_configuration(folder):
     before = contents(folder)
-    with pytest.raises(SystemExit, match='(?s)"seed": 0.*"seed": 1.*--force'):
-        tool.main(options(folder, '--seed', 1))
+    with pytest.raises(FileExistsError, match='(?s)"seed": 0.*"seed": 1.*--force'):
+        run_command('moving-shapes', *options(folder, '--seed', 1))
     assert contents(folder) == before
 
 
 def test_a_folder_of_somebody_else_is_never_deleted(tmp_path):
     (tmp_path / 'thesis.txt').write_text('the only copy')
-    with pytest.raises(SystemExit, match='was not made by this tool'):
-        tool.main(options(tmp_path, '--force'))
+    with pytest.raises(FileExistsError, match='was not made by this tool'):
+        run_command('moving-shapes', *options(tmp_path, '--force'))
     assert (tmp_path / 'thesis.txt').read_text() == 'the only copy'
 
 
 @pytest.mark.parametrize('option', ['workers', 'num-clips', 'scale'])
-def test_impossible_options_are_named(tmp_path, capsys, option):
-    with pytest.raises(SystemExit):
-        tool.main(options(tmp_path / 'shapes', f'--{option}', 0))
-    assert f'--{option} must be at least' in capsys.readouterr().err
+def test_impossible_options_are_named(tmp_path, option):
+    with pytest.raises(ValueError, match=f'--{option} must be at least'):
+        run_command('moving-shapes', *options(tmp_path / 'shapes', f'--{option}', 0))

@@ -1,5 +1,4 @@
 import os
-import sys
 
 import pytest
 import torch
@@ -9,12 +8,12 @@ from parity import to_batch
 from reference import cnm, cpl
 from reference.batches import make_inputs
 from reference.checkpoint import make_checkpoint
+from runs import run_command
 
 from mmvmr.engine.checkpoint import load_weights
 from mmvmr.models.rankers import ReconstructionRanker
 from mmvmr.registry import DATASETS, MODELS
-from tools import test as test_tool
-from tools.model_converters import official_to_mmvmr
+from mmvmr.reproduction.official_checkpoints import full_config
 
 METHODS = ('cnm', 'cpl')
 PAPER = dict(dim=256, layers=3, video_dim=1024, word_dim=300, num_words=1111, num_clips=200, num_proposals=8)
@@ -54,19 +53,18 @@ def source(tmp_path, tiny_dataset):
 @pytest.mark.parametrize('method', METHODS)
 def test_converted_checkpoint_is_tested_as_it_is(method, source, data, tmp_path, monkeypatch, capsys):
     target = tmp_path / 'converted' / f'{method}.pth'
-    official_to_mmvmr.main([method, source(method), str(target), '--data', data])
+    run_command('convert-official', method, source(method), str(target), '--data', data)
     assert 'are written' in capsys.readouterr().out
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'argv', ['test.py', str(target.with_suffix('.py')), str(target)])
-    test_tool.main()
-    assert len((tmp_path / 'work_dirs' / method / 'predictions.jsonl').read_text().splitlines()) == 8
+    run_command('test', target.with_suffix('.py'), target)
+    assert len((tmp_path / 'converted' / 'test' / method / 'predictions.jsonl').read_text().splitlines()) == 8
 
 
 @pytest.mark.parametrize('method, reference', [('cnm', cnm), ('cpl', cpl)])
 def test_files_of_the_papers_size_hold_the_authors_model(method, reference, tmp_path):
     checkpoint = make_checkpoint(method, **PAPER)
     target = tmp_path / f'{method}.pth'
-    official_to_mmvmr.main([method, _save(checkpoint, tmp_path / 'official.pt'), str(target)])
+    run_command('convert-official', method, _save(checkpoint, tmp_path / 'official.pt'), str(target))
     config = Config.fromfile(target.with_suffix('.py'))
     assert (config.test_dataloader.dataset.type, config.test_dataloader.dataset.protocol) == ('CharadesSTA', 'filtered')
     assert config.test_dataloader.batch_size == checkpoint['config']['train']['batch_size']
@@ -84,7 +82,7 @@ def test_files_of_the_papers_size_hold_the_authors_model(method, reference, tmp_
 def test_features_choose_the_data_set(dim, features):
     checkpoint = make_checkpoint('cnm', video_dim=dim)
     checkpoint['config']['dataset']['dataset'] = 'ActivityNet'
-    config = official_to_mmvmr.full_config('cnm', checkpoint['config'], checkpoint['model_parameters'], None)
+    config = full_config('cnm', checkpoint['config'], checkpoint['model_parameters'], None)
     dataset = config.test_dataloader.dataset
     assert (dataset.type, dataset.features, dataset.feature_dim) == ('ActivityNetCaptions', features, dim)
     assert DATASETS.get(dataset.type) is not None
@@ -96,7 +94,7 @@ def test_proposals_are_ranked_by_loss_and_learned_with_the_settings_of_the_check
     official = checkpoint['config']
     official['loss'].update({'lambda': 0.13, 'alpha_1': 2, 'alpha_2': 0.1})
     official['train']['optimizer'].update(lr=1e-3, warmup_updates=7)
-    config = official_to_mmvmr.full_config('cpl', official, checkpoint['model_parameters'], None)
+    config = full_config('cpl', official, checkpoint['model_parameters'], None)
     model = MODELS.build(config.model.to_dict())
     assert isinstance(model.ranker, ReconstructionRanker)
     assert (model.losses['ranking'].loss_weight, model.losses['diversity'].loss_weight) == (2, 0.1)
@@ -104,29 +102,28 @@ def test_proposals_are_ranked_by_loss_and_learned_with_the_settings_of_the_check
     assert config.optim_wrapper.optimizer.lr == 1e-3 and config.param_scheduler[0].warmup == 7
 
 
-def _refused(capsys, *args):
-    with pytest.raises(SystemExit) as exit_info:
-        official_to_mmvmr.main(list(args))
-    assert exit_info.value.code == 1
-    return capsys.readouterr().err
+def _refused(*args):
+    with pytest.raises((ValueError, FileExistsError)) as error:
+        run_command('convert-official', *args)
+    return str(error.value)
 
 
-def test_nothing_is_overwritten_without_force(source, data, tmp_path, capsys):
+def test_nothing_is_overwritten_without_force(source, data, tmp_path):
     target = tmp_path / 'cnm.pth'
     target.write_text('precious')
-    assert 'would be replaced' in _refused(capsys, 'cnm', source('cnm'), str(target), '--data', data)
+    assert 'would be replaced' in _refused('cnm', source('cnm'), str(target), '--data', data)
     assert target.read_text() == 'precious' and not target.with_suffix('.py').exists()
-    official_to_mmvmr.main(['cnm', source('cnm'), str(target), '--data', data, '--force'])
+    run_command('convert-official', 'cnm', source('cnm'), str(target), '--data', data, '--force')
     assert target.with_suffix('.py').exists()
 
 
-def test_checkpoint_that_would_run_code_is_refused_unrun(tmp_path, capsys):
+def test_checkpoint_that_would_run_code_is_refused_unrun(tmp_path):
     class Attack:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / 'harm'),)
 
     source = _save(dict(make_checkpoint('cnm'), extra=Attack()), tmp_path / 'evil.pt')
-    assert 'was refused' in _refused(capsys, 'cnm', source, str(tmp_path / 'cnm.pth'))
+    assert 'was refused' in _refused('cnm', source, str(tmp_path / 'cnm.pth'))
     assert not (tmp_path / 'harm').exists() and not (tmp_path / 'cnm.pth').exists()
 
 
@@ -138,22 +135,23 @@ def _drop(name):
     (_drop('fc_mask_gen.bias'), '1 weights are missing: fc_mask_gen.bias'),
     (lambda c: c['model_parameters'].update(extra=torch.zeros(1)), '1 weights are unknown: extra'),
     (lambda c: c['model_parameters'].update(mask_vec=torch.zeros(7)), 'mask_vec has shape (7,) instead of (300,)'),
-    (_drop('frame_fc.weight'), "lacks 'frame_fc.weight'"),
-    (lambda c: c['config']['model']['config'].pop('alpha'), "lacks 'alpha', which checkpoints of CNM have"),
+    (_drop('frame_fc.weight'), 'they lack frame_fc, word_fc or fc_rec'),
+    (lambda c: c['config']['model']['config'].pop('alpha'), 'has no model.config.alpha'),
     (lambda c: c['config']['model']['config']['DualTransformer'].update(num_decoder_layers2=3), 'have 2 and 3 layers'),
-    (lambda c: c['config']['model'].update(name='PPS'), 'is a checkpoint of the model "PPS", not of CNM'),
+    (lambda c: c['config']['model'].update(name='PPS'), 'is a checkpoint of PPS, which is not converted: in its code'),
+    (lambda c: c['config']['model'].update(name='CPL'), 'is a checkpoint of the model "CPL", not of CNM'),
     (lambda c: c.pop('model_parameters'), 'it has no model_parameters, but num_updates, config'),
 ])
-def test_what_is_wrong_with_a_checkpoint_is_said_in_the_authors_names(change, message, source, data, tmp_path, capsys):
-    error = _refused(capsys, 'cnm', source('cnm', change), str(tmp_path / 'out.pth'), '--data', data)
+def test_what_is_wrong_with_a_checkpoint_is_said_in_the_authors_names(change, message, source, data, tmp_path):
+    error = _refused('cnm', source('cnm', change), str(tmp_path / 'out.pth'), '--data', data)
     assert message in error
     assert not (tmp_path / 'out.pth').exists()
 
 
-def test_unknown_data_set_asks_for_a_config_of_it(source, tmp_path, capsys):
-    error = _refused(capsys, 'cnm', source('cnm'), str(tmp_path / 'out.pth'))
+def test_unknown_data_set_asks_for_a_config_of_it(source, tmp_path):
+    error = _refused('cnm', source('cnm'), str(tmp_path / 'out.pth'))
     assert 'is for CharadesSTA with features of 8 dimensions' in error and '--data' in error
 
 
-def test_target_is_a_pth_file(source, tmp_path, capsys):
-    assert 'The target is a .pth file' in _refused(capsys, 'cnm', source('cnm'), str(tmp_path / 'out.pt'))
+def test_target_is_a_pth_file(source, tmp_path):
+    assert 'The target is a .pth file' in _refused('cnm', source('cnm'), str(tmp_path / 'out.pt'))

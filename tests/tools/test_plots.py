@@ -32,11 +32,11 @@ def test_results_of_different_queries_are_not_drawn_together(tmp_path, predictio
     output = run_tool(['tools/visualization/plot_results.py', *files, '--out', tmp_path / 'figures'], 1)
     assert 'different queries' in output and 'Traceback' not in output
     assert not (tmp_path / 'figures').exists()
-    output = run_tool(['tools/visualization/plot_results.py', *files, '--labels', 'one', '--out', tmp_path], 2)
+    output = run_tool(['tools/visualization/plot_results.py', *files, '--labels', 'one', '--out', tmp_path], 1)
     assert '--labels needs one name per file: 2, got 1' in output
     output = run_tool(['tools/visualization/plot_results.py', files[0], '--out', tmp_path / 'figures', '--config',
                        'configs/_base_/default_runtime.py'], 1)
-    assert 'has no `train_set`' in output and 'Traceback' not in output
+    assert 'has no `test_evaluator`' in output and 'Traceback' not in output
 
 
 def test_training_is_drawn_into_its_folder(tmp_path, tiny_dataset):

@@ -1,18 +1,14 @@
-"""The comparison over several seeds; but for one real run, with tools that only pretend to train and test."""
-import importlib.util
+"""The comparison over several seeds; but for one real run, with commands that only pretend to train and test."""
 import json
+import re
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-from runs import REPO, make_runner, same, weights, write_config
+from runs import REPO, make_runner, run_command, same, weights, write_config
 
-from mmvmr.reproduction import side_by_side
-
-SPEC = importlib.util.spec_from_file_location('reproduce', REPO / 'tools' / 'analysis_tools' / 'reproduce.py')
-reproduce = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(reproduce)
+from mmvmr.reproduction import reproduce, side_by_side
 
 PRETEND = """
 import json, os, pathlib, random, re, sys
@@ -28,6 +24,7 @@ if config.stem == os.environ.get('BROKEN'):
     sys.exit('Out of luck')
 assert '--resume' in sys.argv
 folder.mkdir(exist_ok=True)
+(folder / config.name).write_text(config.read_text())
 (folder / 'best_margin_epoch_1.pth').touch()
 """
 TEST = PRETEND + """
@@ -43,11 +40,12 @@ with open(sys.argv[sys.argv.index('--out') + 1], 'w') as out:
 
 @pytest.fixture
 def pretend(tmp_path, monkeypatch):
-    """Put the pretended tools in place of the real ones; ``pretend()`` returns and forgets their calls so far."""
+    """Put pretended commands in place of the real ones; ``pretend()`` returns and forgets their calls so far."""
     for name, text in dict(train=TRAIN, test=TEST).items():
         (tmp_path / f'{name}.py').write_text(text)
-    calls = tmp_path / 'calls'
-    monkeypatch.setattr(reproduce, 'TOOLS', tmp_path)
+    calls, real = tmp_path / 'calls', reproduce.commands
+    monkeypatch.setattr(reproduce, 'commands', lambda run: {
+        step: [tmp_path / f'{name}.py', *arguments] for step, (_, _, name, *arguments) in real(run).items()})
     monkeypatch.setattr(side_by_side.time, 'sleep', lambda _, sleep=side_by_side.time.sleep: sleep(0.02))
     monkeypatch.setenv('CALLS', str(calls))
 
@@ -64,10 +62,9 @@ def run(tmp_path, tiny_dataset, capsys):
     files = [write_config(tmp_path / f'{name}_tiny.py', tiny_dataset, 'cnm') for name in ('one', 'two')]
 
     def main(*options):
-        with pytest.raises(SystemExit) as end:
-            reproduce.main([*files, '--seeds', '0', '1', '--out', str(tmp_path / 'out'), *options])
+        code = run_command('reproduce', *files, '--seeds', 0, 1, '--out', tmp_path / 'out', *options)
         printed = capsys.readouterr()
-        return end.value.code, printed.out + printed.err, tmp_path / 'out'
+        return code, printed.out + printed.err, tmp_path / 'out'
     return main
 
 
@@ -110,7 +107,7 @@ def test_finished_runs_are_used_again_and_give_the_same_bytes(run, pretend):
     assert {path.name: path.read_bytes() for path in out.glob('table.*')} == tables and len(tables) == 3
 
 
-def test_interrupted_it_goes_on_from_there(run, pretend, monkeypatch):
+def test_interrupted_it_goes_on_from_there(run, pretend, monkeypatch, tmp_path):
     describe, done = reproduce.describe_run, []
 
     def interrupted(*args):
@@ -120,9 +117,9 @@ def test_interrupted_it_goes_on_from_there(run, pretend, monkeypatch):
         return describe(*args)
 
     monkeypatch.setattr(reproduce, 'describe_run', interrupted)
-    code, _, out = run()
-    assert code == '\nStopped. The same command goes on from here.'
-    assert pretend() == _call_list(seeds='0') and not (out / 'table.md').exists()
+    with pytest.raises(KeyboardInterrupt, match='Stopped. The same command goes on from here.'):
+        run()
+    assert pretend() == _call_list(seeds='0') and not (tmp_path / 'out' / 'table.md').exists()
     monkeypatch.setattr(reproduce, 'describe_run', describe)
     assert run()[0] == 0
     assert pretend() == _call_list(seeds='1')  # the steps of the second run were done as well, but its result was not
@@ -140,14 +137,14 @@ def test_run_that_fails_is_reported_and_the_others_finish(run, pretend, monkeypa
     assert pretend() == _call_list('one', seeds='0') and '| one | 1 |' in (out / 'table.md').read_text()
 
 
-def test_config_that_has_changed_is_refused_or_redone(run, pretend):
+def test_config_that_has_changed_is_refused_or_redone(run, pretend, tmp_path):
     run('--seeds', '0')
     pretend()
     change = ('--seeds', '0', '--cfg-options', 'train_cfg.max_epochs=7')
-    code, text, out = run(*change)
-    assert code == 1 and pretend() == []
-    assert f'{out}/one_tiny/seed_0\n' in text and 'give --redo' in text.lower()
-    assert "'max_epochs': 2" in text and "'max_epochs': 7" in text
+    with pytest.raises(ValueError, match='--redo') as error:
+        run(*change)
+    assert f'{tmp_path}/out/one_tiny/seed_0\n' in str(error.value) and pretend() == []
+    assert "'max_epochs': 2" in str(error.value) and "'max_epochs': 7" in str(error.value)
     assert run(*change, '--redo')[0] == 0
     assert pretend() == _call_list(seeds='0')
 
@@ -165,13 +162,13 @@ def test_cores_are_shared_out(run, pretend, monkeypatch):
     (['--cfg-options', 'tset_evaluator=None'], 'Did you mean test_evaluator'),
     (['--cfg-options', 'test_evaluator.type=ReconstructionMargin'], 'no `test_evaluator` of type MomentRecall')])
 def test_mistakes_are_explained_before_anything_runs(run, pretend, options, message):
-    code, text, _ = run(*options)
-    assert code == 1 and message in text and 'Traceback' not in text
+    with pytest.raises(ValueError, match=re.escape(message)):
+        run(*options)
     assert pretend() == []
 
 
-def test_methods_are_those_of_moving_shapes_unless_told_otherwise():
-    runs = [run.name for run in reproduce.plan(reproduce.parse_args([]))]
+def test_methods_are_those_of_moving_shapes_unless_told_otherwise(tmp_path):
+    runs = [run.name for run in reproduce.plan([], [0, 1, 2], tmp_path)]
     stems = sorted(path.stem for path in (REPO / 'configs').glob('*_moving_shapes.py'))
     assert runs == [f'{stem}/seed_{seed}' for seed in (0, 1, 2) for stem in stems]
 
@@ -182,15 +179,13 @@ def test_real_run_that_was_killed_ends_as_one_that_was_not(tmp_path, tiny_datase
     run = tmp_path / 'out' / 'tiny' / 'seed_3'
     (run / 'train').mkdir(parents=True)
     shutil.copy(tmp_path / 'straight' / 'epoch_1.pth', run / 'train')
-    with pytest.raises(SystemExit) as end:
-        reproduce.main([file, '--seeds', '3', '--out', str(tmp_path / 'out')])
-    assert end.value.code == 0, capsys.readouterr()
+    assert run_command('reproduce', file, '--seeds', 3, '--out', tmp_path / 'out') == 0, capsys.readouterr()
     assert 'resumed epoch: 1' in (run / 'train.log').read_text()
     assert same(weights(run / 'train' / 'epoch_2.pth'), weights(tmp_path / 'straight' / 'epoch_2.pth'))
     result = json.loads((run / 'result.json').read_text())
     assert f"R@1,IoU=0.5: {result['metrics']['R@1,IoU=0.5']:.4f}" in (run / 'test.log').read_text()
     assert f"mIoU: {result['probe']['mIoU']:.4f}" in (run / 'probe.log').read_text()
-    assert 'probe: shuffle-query' in (run / 'probe.log').read_text()
+    assert 'probe     shuffle-query' in (run / 'probe.log').read_text()
     assert result['cost']['peak_mb'] > 200
     assert result['cost']['parameters'] == sum(
         parameter.numel() for parameter in make_runner(file, tmp_path / 'straight').model.parameters())

@@ -33,27 +33,28 @@ def test_train_and_test(tmp_path, config):
     file, run = config(), tmp_path / 'run'
     one_epoch = ['--cfg-options', 'train_cfg.max_epochs=1']
     output = run_tool(['tools/train.py', file, '--work-dir', run, '--seed', 3, '--amp', *one_epoch])
-    assert 'Training config on 16 pairs of custom (train) with 1 x CPU' in output
+    assert f'Training config into {run}' in output and '16 pairs of custom (train)' in output and '1 x CPU' in output
     assert (run / 'epoch_1.pth').exists() and not (run / 'epoch_2.pth').exists()
-    output = run_tool(['tools/test.py', file, run, '--work-dir', run])
+    output = run_tool(['tools/test.py', file, run])
     assert 'best_reconstruction_margin_epoch_1.pth' in output and 'R@1' in output
-    assert len(_predictions(run / 'predictions.jsonl')) == 8
-    output = run_tool(['tools/test.py', file, run / 'epoch_1.pth', '--work-dir', run, '--probe', 'shuffle-query',
-                       '--out', tmp_path / 'probe.jsonl'])
-    assert 'probe: shuffle-query' in output
+    assert len(_predictions(run / 'test' / 'best_reconstruction_margin_epoch_1' / 'predictions.jsonl')) == 8
+    output = run_tool(['tools/test.py', file, run / 'epoch_1.pth', '--probe', 'shuffle-query', '--out',
+                       tmp_path / 'probe.jsonl'])
+    assert 'probe     shuffle-query' in output
     assert len(_predictions(tmp_path / 'probe.jsonl')) == 8
 
 
 def test_training_does_not_need_the_test_split(tmp_path, config):
-    file = config(train_cfg=dict(max_epochs=1), test_dataloader=dict(dataset=dict(ann_file='/absent.json')))
+    absent = dict(type='MomentDataset', ann_file='/absent.json')
+    file = config(train_cfg=dict(max_epochs=1), test_dataloader=dict(dataset=absent))
     run_tool(['tools/train.py', file, '--work-dir', tmp_path / 'run', '--no-validate'])
     assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['epoch_1.pth']
 
 
 @pytest.mark.parametrize('options, message', [
-    (['model.encoder.type=LinerEncoder'], 'KeyError: "LinerEncoder" is not in .* Did you mean LinearEncoder'),
-    (['model.encoder.hiden=3'], "TypeError: LinearEncoder.*unexpected keyword argument 'hiden'"),
-    (['model.span_levle=0.3'], "unexpected keyword argument 'span_levle'. Did you mean span_level"),
+    (['model.encoder.type=LinerEncoder'], 'KeyError: model.encoder: "LinerEncoder" .* Did you mean LinearEncoder'),
+    (['model.encoder.hiden=3'], 'ValueError: model.encoder.hiden is read by nothing.*LinearEncoder takes'),
+    (['model.span_levle=0.3'], 'model.span_levle is read by nothing. Did you mean span_level'),
     (['train_dataloader.dataset.ann_file=/absent.json'], 'FileNotFoundError: .*needs files that are not there'),
     (['train_dataloader.dataset.feature_dim=9'], 'ValueError: The features in .* have 8 dimensions'),
 ])
@@ -78,7 +79,7 @@ def test_two_processes_train_and_test(tmp_path, config):
     options = ['--work-dir', run, '--cfg-options', 'train_dataloader.batch_size=2', 'train_cfg.max_epochs=1',
                'test_dataloader.dataset.indices=7']
     output = run_tool(['bash', 'tools/dist_train.sh', file, 2, '--auto-scale-lr', *options], PORT=port)
-    assert 'with 2 x CPU' in output
+    assert '2 x CPU' in output
     assert 'LR is set based on batch size of 4 and the current batch size is 4' in output
     test = [file, run / 'epoch_1.pth']
     run_tool(['bash', 'tools/dist_test.sh', *test, 2, '--out', tmp_path / 'two.jsonl', *options], PORT=port)
@@ -95,7 +96,7 @@ def test_two_nodes_resume_what_one_process_began(trained):
     nodes = [start_tool(command, NODE_RANK=rank, **places) for rank in ('0', '1')]
     outputs = [node.communicate(timeout=120)[0] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], outputs
-    assert 'with 2 x CPU' in outputs[0] and 'resumed epoch: 1' in outputs[0]
+    assert '2 x CPU' in outputs[0] and 'resumed epoch: 1' in outputs[0]
     assert (run / 'epoch_2.pth').exists()
 
 
@@ -123,10 +124,19 @@ def test_slurm_starts_the_tool_on_every_task(tmp_path, trained):
     assert 'srun -p gpu --job-name=job --gres=gpu:1 --ntasks=1 --ntasks-per-node=1 --cpus-per-task=5' in output
     assert '--qos=debug --exclusive python -u' in output
     assert (run / 'epoch_2.pth').exists()
+    before = {path: path.read_bytes() for path in run.glob('*.py')}
     run_tool(['bash', 'tools/slurm_test.sh', 'gpu', 'job', file, run, '--work-dir', run], **environment)
+    assert {path: path.read_bytes() for path in run.glob('*.py')} == before, 'a test leaves the config of the run alone'
     assert len(_predictions(run / 'predictions.jsonl')) == 8
 
 
-@pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])
-def test_launchers_say_what_they_need(script):
-    assert f'bash tools/{script}.sh ' in run_tool(['bash', f'tools/{script}.sh', 'config.py'], 1)
+@pytest.mark.parametrize('script, code, message', [
+    ('dist_train', 2, 'mmvmr dist-train [-h] config processes'), ('dist_test', 2, 'mmvmr dist-test [-h] config'),
+    ('slurm_train', 1, 'bash tools/slurm_train.sh '), ('slurm_test', 1, 'bash tools/slurm_test.sh ')])
+def test_launchers_say_what_they_need(script, code, message):
+    assert message in run_tool(['bash', f'tools/{script}.sh', 'config.py'], code)
+
+
+def test_a_mistyped_flag_of_several_processes_is_told_once():
+    output = run_tool(['python', '-m', 'mmvmr', 'dist-train', 'cpl_charades', 2, '--workdir', 'x'], 2)
+    assert output.count('unrecognized arguments: --workdir') == 1 and 'Did you mean --work-dir?' in output

@@ -4,7 +4,7 @@ import pytest
 
 from mmvmr.evaluation.blind_panel import blind_panel
 from mmvmr.evaluation.predictions import relative_truths, write_predictions
-from mmvmr.reproduction.run_result import score_predictions
+from mmvmr.evaluation.scored import score_predictions
 from mmvmr.visualization.result_plots import IOUS, draw_blind_panel, draw_breakdown, draw_recall
 
 FIVE = [[0.0, 4.0], [0.0, 9.0], [0.0, 3.0], [0.0, 2.0], [0.0, 1.0]]  # IoU with [0, 10]: 0.4, 0.9, 0.3, 0.2, 0.1

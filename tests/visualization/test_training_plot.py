@@ -72,7 +72,7 @@ def test_what_is_no_log_is_named(write_log, rows, message):
 
 
 def test_folder_without_a_training_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='no training log .* in ".*". Give the work dir of tools/train.py'):
+    with pytest.raises(FileNotFoundError, match='no training log .* in ".*". Give the folder of a training'):
         read_training_log(tmp_path)
 
 

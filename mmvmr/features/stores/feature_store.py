@@ -130,7 +130,7 @@ def _read_clips(store: Union[Hdf5Store, NpyFolder], video_ids: Iterable[str], nu
     if not np.isfinite(clips).all():
         bad = [video_id for video_id, rows in zip(video_ids, clips) if not np.isfinite(rows).all()]
         raise ValueError(f'{store.path}: NaN or infinite features in {", ".join(bad[:5])}. Extract them again; '
-                         'tools/misc/verify_dataset.py lists all such videos.')
+                         '`mmvmr verify` lists all such videos.')
     return clips
 
 

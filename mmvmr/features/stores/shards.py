@@ -12,7 +12,7 @@ FORMAT = 'mmvmr-packed-1'
 MANIFEST, INDEX, DATA = 'manifest.json', 'index.json', 'features.bin'
 OWN = ('shard', 'num_videos', 'sha256_of_ids')  # in what the manifests of a store's shards differ
 STORE_FILES = [f'{folder}{name}' for folder in ('', 'shard_*_of_*/') for name in (MANIFEST, INDEX, DATA)]
-AGAIN = 'Pack the features again with tools/misc/pack_features.py'
+AGAIN = 'Pack the features again with `mmvmr pack`'
 
 
 class Shard(NamedTuple):

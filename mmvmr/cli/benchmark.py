@@ -1,0 +1,57 @@
+"""Measure the loader, the training step and the evaluation of a config on its real sizes, with generated data.
+
+    mmvmr benchmark cnm_charades
+    mmvmr benchmark cpl_charades --amp --steps 10
+    mmvmr benchmark cpl_charades --processes 1 2 4 --parts loader training
+    mmvmr benchmark cpl_charades --cfg-options compile=True train_dataloader.dataset.resident=True
+
+No data set is needed: features, annotations and words are drawn at random, in the sizes that the config gives. Each
+part runs in processes of its own, so that its peak memory is its own. Figures are medians over the steps. Several
+processes train as mmvmr dist-train does, each with the batch size of the config, on a GPU or on CPU threads of its own;
+"efficiency" is samples/s per process against the first number of processes that is given.
+"""
+import argparse
+
+from mmvmr.cli.main import Parser, add_config_options
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument('config', help='config file or name')
+    parser.add_argument('--videos', type=int, default=6670,
+                        help='videos in the generated store, with two queries each (Charades-STA: 6,670)')
+    parser.add_argument('--steps', type=int, default=5, help='steps to time, after 2 to warm up; the loaders make 20 '
+                                                             'times as many')
+    parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32', help='of the packed store')
+    parser.add_argument('--shards', type=int, default=1, help='of the packed store')
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument('--parts', nargs='+', choices=['loader', 'cold', 'training', 'evaluation'],
+                        default=['loader', 'training', 'evaluation'],
+                        help='"cold" is the loader with the store taken out of the page cache before each batch')
+    parser.add_argument('--processes', nargs='+', type=int, default=[1], metavar='N',
+                        help='measure each part with so many processes on this machine')
+    parser.add_argument('--folder', help='where the generated data go; kept there. A temporary folder by default')
+    add_config_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    import os
+    import tempfile
+    from pathlib import Path
+
+    import torch
+
+    from mmvmr.engine.optim.mixed_precision import use_mixed_precision
+    from mmvmr.engine.run.check_config import check_config
+    from mmvmr.engine.run.config import parse_options, read_config
+    from mmvmr.reproduction.benchmark import benchmark
+    config = read_config(args.config, parse_options(args.cfg_options))
+    check_config(config)
+    if args.amp:
+        use_mixed_precision(config.optim_wrapper)
+    if torch.cuda.is_available() and max(args.processes) > torch.cuda.device_count():
+        raise ValueError(f'--processes {max(args.processes)} needs as many GPUs, here are {torch.cuda.device_count()}.')
+    if max(args.processes) > 1:
+        os.environ.setdefault('OMP_NUM_THREADS', '1')  # as torchrun does
+    with tempfile.TemporaryDirectory() as temporary:
+        print(benchmark(config, args.parts, args.processes, args.steps, Path(args.folder or temporary), args.videos,
+                        args.dtype, args.shards))

@@ -1,0 +1,21 @@
+"""Test with several processes: one per GPU, or on CPUs where there is none.
+
+    mmvmr dist-test cpl_charades work_dirs/cpl_charades 8
+
+What follows CONFIG, CHECKPOINT and PROCESSES goes to `mmvmr test`. Several machines: see mmvmr dist-train.
+"""
+import argparse
+
+from mmvmr.cli.dist_train import launch
+from mmvmr.cli.main import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument('config', help='config file or name')
+    parser.add_argument('checkpoint', help='a file; or a run: its best checkpoint, else its newest')
+    parser.add_argument('processes', type=int, help='processes on this machine')
+    parser.add_argument('arguments', nargs=argparse.REMAINDER, metavar='...', help='of `mmvmr test`')
+
+
+def run(args: argparse.Namespace) -> None:
+    launch('test', args.processes, [args.config, args.checkpoint, *args.arguments])

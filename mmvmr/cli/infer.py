@@ -1,0 +1,111 @@
+"""Find the moments of a video, or of all videos of a folder, that sentences describe.
+
+    mmvmr infer work_dirs/mmvmr_best_moving_shapes video.mp4 "a red square spins" "a blue star grows"
+    mmvmr infer work_dirs/mmvmr_best_moving_shapes videos/ --queries sentences.txt --json answers.json
+    mmvmr infer work_dirs/cpl_charades features.h5 --video-id 3MSZA --duration 30.96 "person opens the door"
+
+The folder of a run holds its config. A config is Python and is run: read one from a stranger before you use it, or give
+your own config as RUN, and their checkpoint with --checkpoint.
+"""
+import argparse
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Dict, List
+
+from mmvmr.cli.main import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.intermixed = True  # sentences may follow options
+    parser.add_argument('run', help='folder of a run; or a config, with --checkpoint')
+    parser.add_argument('video', help='video file, folder of videos, .npy file with features, or feature store')
+    parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for')
+    parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences, one per line')
+    parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
+    parser.add_argument('--video-id', metavar='ID', help='which video, if VIDEO is a feature store')
+    parser.add_argument('--duration', type=float, metavar='SECONDS', help='length of the video, if features are given')
+    parser.add_argument('--top-k', type=int, default=5, metavar='K', help='moments per sentence (5)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
+    parser.add_argument('--srt', type=Path, metavar='FILE', help='write the best moment of each sentence as subtitles')
+    parser.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out')
+    parser.add_argument('--html', type=Path, metavar='FILE', help='write a page that shows what the model saw')
+    parser.add_argument('--force', action='store_true', help='replace output files that are there')
+    parser.add_argument('--device', help='e.g. cpu or cuda:0; by default a GPU if there is one')
+
+
+def check_outputs(args: argparse.Namespace, features: bool) -> None:
+    """Refuse what cannot be written before anything is computed."""
+    for path in filter(None, (args.json, args.srt, args.clips, args.html)):
+        if (any(path.iterdir()) if path.is_dir() else path.exists()) and not args.force:
+            raise FileExistsError(f'"{path}" exists. Choose another name, or replace it with --force.')
+    if args.srt and Path(args.video).is_dir() and not features:
+        raise ValueError('--srt is for one video, as times of several cannot stand in one file. Use --json.')
+    if args.clips and features:
+        raise ValueError('--clips needs the video file; there are no pictures in features.')
+
+
+def read_lines(path: Path) -> List[str]:
+    """The lines of a text file that are not empty."""
+    from mmvmr.datasets.annotations import read_text
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def show(result: Dict) -> None:
+    """Print a table per sentence; what could not be answered comes last."""
+    from mmvmr.apis.outputs import answer_table, clock
+    for video, predictions in groupby(result['predictions'], key=lambda prediction: prediction['video']):
+        predictions = list(predictions)
+        print(f'\n{video} ({clock(predictions[0]["duration"])})')
+        for prediction in predictions:
+            print(f'\n{answer_table(prediction)}')
+    for error in result['errors']:
+        print(f'\nNot answered: {error["error"]}', file=sys.stderr)
+
+
+def cut_clips(predictions: List[Dict], folder: Path) -> None:
+    """Cut the best moment of each prediction out of its video."""
+
+    from mmvmr.apis.clips import clip_name, cut_clip
+    from mmvmr.utils.progress import progress
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = {query: number for number, query in enumerate(dict.fromkeys(p['query'] for p in predictions), start=1)}
+    for prediction in progress(predictions, 'Cutting clips'):
+        video, query, best = prediction['video'], prediction['query'], prediction['moments'][0]
+        cut_clip(video, best['start'], best['end'], folder / clip_name(video, numbers[query], query))
+
+
+def run(args: argparse.Namespace) -> int:
+    if not args.sentences and not args.queries:
+        raise ValueError('There is no sentence to look for; write one behind the video, or give a file with --queries.')
+    if args.top_k < 1:
+        raise ValueError(f'--top-k must be at least 1, got {args.top_k}')
+    features = args.video_id is not None or args.video.endswith('.npy')
+    check_outputs(args, features)
+    queries = args.sentences + (read_lines(args.queries) if args.queries else [])
+    from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
+    from mmvmr.apis.outputs import subtitles
+    from mmvmr.apis.page_records import page_records
+    from mmvmr.utils.files import write_text
+    from mmvmr.visualization.page import write_page
+    inferencer = MomentRetrievalInferencer(args.run, args.checkpoint, args.device)
+    video = args.video if not features else VideoFeatures.from_file(
+        args.video, args.video_id, args.duration, inferencer.recipe.features.get('clip_seconds'))
+    records = []
+    result = inferencer(video, queries, args.top_k, on_video=None if args.html is None else (
+        lambda features, found: records.extend(page_records(inferencer, features, found))))
+    show(result)
+    if args.json:
+        write_text(args.json, json.dumps(result, indent=2, ensure_ascii=False) + '\n')
+    if args.srt:
+        write_text(args.srt, subtitles(result['predictions']))
+    if args.clips:
+        cut_clips(result['predictions'], args.clips)
+    if args.html:
+        videos = {} if features else {Path(record['video_id']).name: record['video_id'] for record in records}
+        named = [dict(record, video_id=Path(record['video_id']).name) for record in records]
+        write_page(args.html, named, title=Path(args.run).name, note=Path(args.video).name, videos=videos)
+    for path in filter(None, (args.json, args.srt, args.clips, args.html)):
+        print(f'Written: {path}')
+    return 1 if result['errors'] else 0

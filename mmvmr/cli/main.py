@@ -1,0 +1,141 @@
+"""From the words of a command line to the command that they mean."""
+import argparse
+import difflib
+import importlib
+import os
+import re
+import sys
+from types import ModuleType
+from typing import Dict, List, NoReturn, Optional, Sequence
+
+from mmvmr.cli.errors import friendly_errors
+from mmvmr.version import __version__
+
+COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
+    'models': {
+        'train': 'train a model',
+        'test': 'test a model on the test split: score card, predictions',
+        'infer': 'find the moments of videos that sentences describe',
+        'search': 'index many videos once, then search them',
+        'configs': 'list the configs that come with mmvmr',
+        'print-config': 'show a config as it runs, with all changes',
+        'doctor': 'what is installed, and what is missing for what',
+    },
+    'data': {
+        'extract': 'extract features of video files',
+        'pack': 'pack features into one fast store',
+        'vocabulary': 'write the words of a data set and their vectors',
+        'verify': 'list what is wrong with annotations and features',
+        'browse-dataset': 'draw samples of a data set, as a model sees them',
+        'moving-shapes': 'render Moving Shapes, a benchmark without downloads',
+    },
+    'results': {
+        'score': 'score predictions again, with intervals and tests',
+        'browse': 'make a page that shows what a model did',
+        'timelines': 'draw timelines of some queries',
+        'plot-results': 'draw figures of results',
+        'plot-training': 'draw training curves',
+        'reproduce': 'train and test methods with several seeds, and compare them',
+    },
+    'more': {
+        'dist-train': 'train with several processes, one per GPU',
+        'dist-test': 'test with several processes, one per GPU',
+        'benchmark': 'measure loading, training and testing of a config',
+        'flops': 'parameters and operations of a config',
+        'publish': 'write the weights of a checkpoint alone, with their hash',
+        'convert-official': "convert a checkpoint of the authors' code of CNM or CPL",
+    },
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse's, which suggests what may have been meant.
+
+    Attributes:
+        hints: What to do instead, by flags that other programs have.
+        intermixed: Options may stand between arguments that there can be several of.
+    """
+    hints: Dict[str, str] = {}
+    intermixed = False
+
+    def error(self, message: str) -> NoReturn:
+        match = re.match(r'unrecognized arguments: (\S+)', message)
+        flag = match[1].split('=')[0] if match else ''
+        if flag in self.hints:
+            message += f'\n{self.hints[flag]}'
+        elif flag.startswith('-'):
+            close = difflib.get_close_matches(flag, self._option_string_actions, n=2)
+            message += f'\nDid you mean {" or ".join(close)}?' if close else ''
+        elif match and '=' in match[1]:
+            message += '\nChanges of the config follow --cfg-options.'
+        super().error(message)
+
+
+def main(argv: Optional[Sequence[str]] = None, command: Optional[str] = None) -> NoReturn:
+    """Run a command and exit.
+
+    Args:
+        argv: What is typed behind the name of the program; by default what was.
+        command: The command, if its name is that of the program.
+    """
+    words: List[str] = list(sys.argv[1:] if argv is None else argv)
+    program = f'mmvmr {command or ""}' if command is None or argv is not None else sys.argv[0]
+    if command is None:
+        if not words or words[0] in ('-h', '--help', 'help'):
+            print(overview())
+            sys.exit(0)
+        if words[0] in ('-V', '--version'):
+            print(f'mmvmr {__version__}')
+            sys.exit(0)
+        command, *words = words
+        program += command
+    known = [name for group in COMMANDS.values() for name in group]
+    if command not in known:
+        close = difflib.get_close_matches(command, known, n=3)
+        print(f'mmvmr: there is no command "{command}". '
+              + (f'Did you mean {" or ".join(close)}?' if close else '`mmvmr --help` lists them.'), file=sys.stderr)
+        sys.exit(2)
+    parser = build_parser(command, program)
+    args = parser.parse_intermixed_args(words) if parser.intermixed else parser.parse_args(words)
+    sys.exit(friendly_errors(module_of(command).run)(args) or 0)
+
+
+def build_parser(command: str, program: Optional[str] = None) -> Parser:
+    """The parser of a command."""
+    module = module_of(command)
+    parser = Parser(prog=program or f'mmvmr {command}', description=module.__doc__,
+                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    module.add_arguments(parser)
+    return parser
+
+
+def module_of(command: str) -> ModuleType:
+    """What a command consists of: ``add_arguments`` and ``run``."""
+    return importlib.import_module(f'mmvmr.cli.{command.replace("-", "_")}')
+
+
+def overview() -> str:
+    """All commands by purpose."""
+    lines = ['mmvmr: weakly-supervised video moment retrieval', '', 'Usage: mmvmr COMMAND ...   (mmvmr COMMAND --help '
+             'tells more)']
+    for purpose, commands in COMMANDS.items():
+        lines += ['', f'{purpose}:', *(f'  {name:<17} {what}' for name, what in commands.items())]
+    return '\n'.join(lines)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """``--cfg-options``, for commands that read a config."""
+    parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE',
+                        help='change the config: any of its values, also its variables')
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """``--launcher``, for commands that several processes can run together."""
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='who has started this process')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def set_local_rank(args: argparse.Namespace) -> None:
+    """Tell PyTorch what old launchers hand over as an argument."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -1,0 +1,70 @@
+"""Draw figures for a paper from the predictions of one or several methods.
+
+    mmvmr plot-results work_dirs/{cpl,mcmt}_charades --labels CPL MCMT --config cpl_charades --out figures --format pdf
+    mmvmr plot-results work_dirs/reproduction/*/seed_*/predictions.jsonl --out figures
+
+Writes `recall` (over IoU thresholds), `breakdown` (by length and position of the moment) and `blind` (beside predictors
+that see neither video nor query) into the folder, one file each, 8.5 cm wide. Files with the same label, such as those
+in folders seed_0, seed_1, ..., are the seeds of one method: drawn as their mean, with their standard deviation.
+"""
+import argparse
+from pathlib import Path
+
+from mmvmr.cli.main import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument('predictions', type=Path, nargs='+', help='predictions.jsonl of tests; or runs: their newest')
+    parser.add_argument('--labels', nargs='+', help='names of the methods, one per file (from the folders)')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the pictures; those in it are replaced')
+    parser.add_argument('--format', choices=['png', 'svg', 'pdf'], default='png')
+    parser.add_argument('--protocol', help='e.g. charades_sta/filtered: only its pairs, and its way of counting')
+    parser.add_argument('--nms', type=float, help='drop predictions that overlap more than this with a better one')
+    parser.add_argument('--config', help='config of a test with the training set that constant windows are fitted on')
+
+
+def read_methods(args: argparse.Namespace):
+    """The scored runs of each method.
+
+    Raises:
+        ValueError: If they are about different queries.
+    """
+    from mmvmr.engine.run.testing import find_predictions
+    from mmvmr.evaluation.predictions import check_same_queries
+    from mmvmr.evaluation.scored import score_predictions
+    from mmvmr.utils.progress import progress
+    from mmvmr.visualization.result_plots import IOUS
+    methods = {}
+    rules = dict(tops=(1, 5), ious=IOUS, nms=args.nms)
+    for label, path in zip(args.labels, progress(args.predictions, desc='Scoring')):
+        path = find_predictions(path) if path.is_dir() else path
+        methods.setdefault(label, []).append(score_predictions(path, rules, args.protocol))
+        check_same_queries(methods[args.labels[0]][0].table, methods[label][-1].table)
+    return methods
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmengine.registry import init_default_scope
+
+    from mmvmr.engine.run.config import read_config
+    from mmvmr.evaluation.blind_panel import blind_panel
+    from mmvmr.evaluation.predictions import relative_truths
+    from mmvmr.evaluation.scored import fitted_on
+    from mmvmr.reproduction.comparison import names_by_path
+    from mmvmr.visualization.result_plots import draw_blind_panel, draw_breakdown, draw_recall
+    from mmvmr.visualization.style import save_figure
+    args.labels = args.labels or names_by_path(args.predictions)
+    if len(args.labels) != len(args.predictions):
+        raise ValueError(f'--labels needs one name per file: {len(args.predictions)}, got {len(args.labels)}')
+    init_default_scope('mmvmr')
+    train_spans = fitted_on(read_config(args.config) if args.config else None)
+    methods = read_methods(args)
+    all_runs = [run for runs in methods.values() for run in runs]
+    first = max(all_runs, key=lambda run: run.protocol.tops)  # with R@5, if one has it
+    panel = blind_panel(relative_truths(first.table), first.protocol, train_spans)
+    metrics = [f'R@{top},IoU=0.5' for top in first.protocol.tops]
+    figures = dict(recall=draw_recall(methods, panel), blind=draw_blind_panel(methods, panel, metrics),
+                   breakdown=draw_breakdown(methods, metrics[0], train_spans))
+    for name, figure in figures.items():
+        save_figure(figure, args.out / f'{name}.{args.format}')
+        print(args.out / f'{name}.{args.format}')

@@ -1,0 +1,23 @@
+"""Write the weights of a checkpoint alone, for others to use, in a folder with all that using them takes.
+
+    mmvmr publish work_dirs/cpl_charades published/cpl_charades
+
+writes published/cpl_charades with <name>-<8 digits of the sha256>.pth, the config of the run, and what turns a video
+and a sentence into its inputs: `mmvmr infer`, `test` and `search` take that folder as they take the run.
+"""
+import argparse
+from pathlib import Path
+
+from mmvmr.cli.main import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument('run', type=Path, help='folder of a run')
+    parser.add_argument('target', type=Path, help='folder to write')
+    parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmvmr.engine.run.publishing import publish
+    for path, size in publish(args.run, args.target, args.checkpoint):
+        print(f'{path}  {size / 2**20:.1f} MB')

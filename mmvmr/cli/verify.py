@@ -1,0 +1,53 @@
+"""Read all annotations and features of a data set once, and list what is wrong with them. Exit code 1 if anything is.
+
+    mmvmr verify mcmt_charades
+    mmvmr verify --annotations data/custom/train.json --features data/custom/features
+
+It looks at all splits of a config, and shows nothing of the test split but what is wrong with it.
+"""
+import argparse
+from typing import Dict, List
+
+from mmvmr.cli.main import Parser, add_config_options
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument('config', nargs='?', help='config whose data sets are checked')
+    parser.add_argument('--annotations', nargs='+', default=[], help='JSON lists, instead of a config')
+    parser.add_argument('--features', help='feature store, with --annotations')
+    parser.add_argument('--feature-dim', type=int, help='dimensions that the features must have')
+    add_config_options(parser)
+
+
+def dataset_configs(args: argparse.Namespace) -> List[Dict]:
+    """The data sets to check; each has ``features``."""
+    from mmvmr.engine.run.config import parse_options, read_config
+    if bool(args.config) == bool(args.annotations and args.features):
+        raise ValueError('Give a config, or --annotations with --features.')
+    if args.config is None:
+        return [dict(type='MomentDataset', ann_file=path, features=args.features, feature_dim=args.feature_dim)
+                for path in args.annotations]
+    config = read_config(args.config, parse_options(args.cfg_options))
+    loaders = [config.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
+    return [dict(loader['dataset']) for loader in loaders if loader]
+
+
+def run(args: argparse.Namespace) -> int:
+    from collections import defaultdict
+    from textwrap import fill
+
+    from mmengine.registry import init_default_scope
+    from terminaltables import AsciiTable
+
+    from mmvmr.datasets.verification import check_dataset
+    init_default_scope('mmvmr')
+    problems = defaultdict(list)
+    for config in dataset_configs(args):
+        line = check_dataset(config, problems)
+        if line:
+            print(line)
+    found = {kind: cases for kind, cases in problems.items() if cases}
+    rows = [[kind, len(cases), '\n'.join(fill(case, 90) for case in [*cases[:5], *['...'] * (len(cases) > 5)])]
+            for kind, cases in found.items()]
+    print(AsciiTable([['problem', 'cases', 'the first of them'], *rows]).table if rows else 'No problem found.')
+    return 1 if found else 0

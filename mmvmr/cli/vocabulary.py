@@ -1,0 +1,51 @@
+"""Write the vocabulary of a data set: its words, most frequent first, and their vectors.
+
+    # from the file of CNM and CPL, which holds both: their 1,111 words
+    mmvmr vocabulary data/charades_sta/vocabulary.npz --vectors glove.pkl --size 1111
+    # from GloVe text, for the words of the training sentences of a config
+    mmvmr vocabulary data/activitynet_captions/vocabulary.npz --vectors glove.840B.300d.txt \\
+        --sentences mcmt_activitynet --size 8000
+    # ... or of JSON lists
+    mmvmr vocabulary data/custom/vocabulary.npz --vectors glove.6B.300d.txt --sentences data/custom/train.json
+"""
+import argparse
+from pathlib import Path
+from typing import List
+
+from mmvmr.cli.main import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument('target', type=Path, help='file to write, .npz')
+    parser.add_argument('--vectors', type=Path, required=True, help='GloVe text file, or the glove.pkl of CNM and CPL')
+    parser.add_argument('--sentences', nargs='+', default=[],
+                        help='config (its training sentences) or JSON lists; glove.pkl brings its own counts')
+    parser.add_argument('--size', type=int, help='number of words; all by default')
+    parser.add_argument('--force', action='store_true', help='replace a file that is there')
+
+
+def read_sentences(name: str) -> List[str]:
+    """The training sentences of a config, or those of a JSON list."""
+    from mmengine.registry import init_default_scope
+
+    from mmvmr.datasets.annotations import read_json_list
+    from mmvmr.engine.run.config import read_config
+    from mmvmr.registry import DATASETS
+    if name.endswith('.json'):
+        return [pair['query'] for pair in read_json_list(name)]
+    init_default_scope('mmvmr')
+    dataset = dict(read_config(name).train_dataloader.dataset, features=None, val_fraction=0.0)
+    return [pair['query'] for pair in DATASETS.build(dataset).data_list]
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmvmr.text.building import build_vocabulary
+    if args.target.suffix != '.npz':
+        raise ValueError(f'A vocabulary is a .npz file, got {args.target}.')
+    if args.target.exists() and not args.force:
+        raise FileExistsError(f'{args.target} exists. Choose another file, or pass --force.')
+    sentences = [sentence for name in args.sentences for sentence in read_sentences(name)]
+    vocabulary, counts = build_vocabulary(args.vectors, sentences, args.size)
+    vocabulary.save(args.target)
+    without = sum(word not in vocabulary for word in counts)
+    print(f'{args.target}: {len(vocabulary.words)} words; {without} of {len(counts)} counted words are left out.')

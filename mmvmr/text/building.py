@@ -1,0 +1,43 @@
+"""Making a vocabulary: from counted words and word vectors."""
+from collections import Counter
+from pathlib import Path
+from typing import Iterable, Optional, Tuple, Union
+
+from mmvmr.text.vocabulary import Vocabulary, count_words
+from mmvmr.text.word_vectors import read_glove_pickle, read_glove_text
+from mmvmr.utils.progress import progress
+
+_WHERE = ('GloVe is published by its authors at nlp.stanford.edu/projects/glove (glove.840B.300d.zip, to be unpacked); '
+          'glove.pkl comes with github.com/minghangz/cpl.')
+
+
+def build_vocabulary(vectors: Union[str, Path], sentences: Iterable[str] = (),
+                     size: Optional[int] = None) -> Tuple[Vocabulary, Counter]:
+    """The most frequent words that have a vector.
+
+    Args:
+        vectors: GloVe text, or the ``glove.pkl`` of CNM and CPL, which brings counts of its own.
+        sentences: Whose words are counted.
+        size: How many words; all by default.
+
+    Returns:
+        The vocabulary, and all counted words.
+
+    Raises:
+        FileNotFoundError: If there is no such file of vectors.
+        ValueError: If it is damaged, or there is nothing to count.
+    """
+    vectors, sentences = Path(vectors), list(sentences)
+    if not vectors.is_file():
+        raise FileNotFoundError(f'There are no word vectors "{vectors}". {_WHERE}')
+    counts = count_words(progress(sentences, desc='Counting words', unit='sentence')) if sentences else None
+    if vectors.suffix == '.pkl':
+        own_counts, known = read_glove_pickle(vectors)
+        counts = counts or own_counts
+    elif counts is None:
+        raise ValueError('GloVe text has no word counts: say with --sentences which words are needed.')
+    else:
+        with open(vectors, encoding='utf-8') as lines:
+            known = read_glove_text(progress(lines, desc='Reading vectors', unit='word'), counts,
+                                    vectors.name)
+    return Vocabulary.from_vectors(counts, known, size, dict(source=vectors.name)), counts
