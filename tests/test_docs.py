@@ -1,5 +1,6 @@
 """The code in the docs runs, and the site builds without a warning."""
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from mmengine.registry import DefaultScope
 from parts import METHODS, make_batch
 from torch.utils.data import DataLoader
 
+from mmvmr.cli.main import build_parser
 from mmvmr.datasets.collate import collate_moments
 from mmvmr.registry import DATASETS, HOOKS, MODELS
 from mmvmr.structures import MomentSample
@@ -20,6 +22,24 @@ REPO = Path(__file__).parents[1]
 def code_blocks(page: str):
     """The Python blocks of a page, in order."""
     return re.findall(r'```python\n(.*?)```', (REPO / 'docs' / page).read_text(encoding='utf-8'), flags=re.DOTALL)
+
+
+def command_lines():
+    """All commands that README, docs, commands and the quickstart show."""
+    texts = [*(REPO / 'docs').glob('*.md'), REPO / 'README.md', REPO / 'tools' / 'quickstart.sh',
+             *(REPO / 'mmvmr' / 'cli').glob('*.py')]
+    for path in texts:
+        text = re.sub(r'\\\\?\n\s*', ' ', path.read_text(encoding='utf-8'))
+        for line in re.findall(r'^ *(?:[A-Z_]+=\S+ )*mmvmr ([a-z-]+ .*|configs|doctor)$', text, flags=re.M):
+            if path.suffix != '.py' or line in text.split('"""')[1]:
+                yield pytest.param(line, id=f'{path.name}: {line[:60]}')
+
+
+@pytest.mark.parametrize('line', command_lines())
+def test_command_that_is_shown_can_be_typed(line):
+    words = shlex.split(line.split('   #')[0].split('  # ')[0].split(' > ')[0].split(' >"')[0])
+    parser = build_parser(words[0])
+    (parser.parse_intermixed_args if parser.intermixed else parser.parse_args)(words[1:])
 
 
 def _write(folder: Path, block: str) -> Path:

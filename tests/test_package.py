@@ -1,16 +1,19 @@
 """The built wheel holds every module and the configs."""
+import ast
+import re
 import subprocess
 import sys
 import zipfile
 
 import pytest
+from packaging.requirements import Requirement
 from runs import REPO
 
 CHECK = """
 import importlib, pathlib, pkgutil, sys
 import mmvmr
 from mmengine.config import Config
-from mmvmr.cli.launch import find_config
+from mmvmr.engine.run.config import find_config
 assert str(pathlib.Path(mmvmr.__file__)).startswith(sys.argv[1]), mmvmr.__file__
 names = [module.name for module in pkgutil.walk_packages(mmvmr.__path__, 'mmvmr.')]
 for name in names:
@@ -37,6 +40,43 @@ def wheel(tmp_path_factory):
     subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation', '-w', folder,
                     source], check=True)
     return next(folder.glob('mmvmr-*.whl'))
+
+
+def _requirements(name):
+    """The requirements of a file, by the name of the package."""
+    lines = [line.split('#')[0].strip() for line in (REPO / 'requirements' / f'{name}.txt').read_text().splitlines()]
+    return {requirement.name: requirement.specifier for requirement in map(Requirement, filter(None, lines))}
+
+
+@pytest.mark.parametrize('name', ['runtime', 'mmcv', 'clip'])
+def test_the_floors_that_were_tested_are_those_that_are_declared(name):
+    floors = _requirements('floors')
+    for package, declared in _requirements(name).items():
+        if package != 'torch':
+            lowest, = [item.version for item in declared if item.operator == '>=']
+            tested, = [item.version for item in floors[package]]
+            assert tested == lowest or tested.startswith(f'{lowest}.'), package
+
+
+def test_every_package_that_is_imported_is_declared():
+    declared = {name for file in ('runtime', 'mmcv', 'clip', 'video') for name in _requirements(file)}
+    modules = {'cv2': 'opencv-python', 'mmcv': 'mmcv-lite', 'packaging': None, 'mmvmr': None}  # packaging: of mmengine
+    for path in (REPO / 'mmvmr').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            names = ([alias.name for alias in node.names] if isinstance(node, ast.Import) else
+                     [node.module] if isinstance(node, ast.ImportFrom) else [])
+            for name in {name.split('.')[0] for name in names} - sys.stdlib_module_names:
+                assert modules.get(name, name) in {None, *declared}, f'{path} imports {name}'
+
+
+def test_metadata_say_what_can_be_installed_and_bring_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        read = {name.split('/')[1]: archive.read(name).decode() for name in archive.namelist() if '.dist-info/' in name}
+    extras = re.findall(r'^Provides-Extra: (.*)$', read['METADATA'], flags=re.M)
+    assert extras == ['mmcv', 'clip', 'video', 'tests', 'docs', 'all']
+    assert re.search(r'^Requires-Dist: torch>=', read['METADATA'], flags=re.M) and '# mmvmr' in read['METADATA']
+    assert not re.search(r'^Requires-Dist: mmcv-lite(?!.*extra ==)', read['METADATA'], flags=re.M)
+    assert 'mmvmr = mmvmr.cli:main' in read['entry_points.txt']
 
 
 def test_wheel_holds_all_sources_and_configs(wheel):
