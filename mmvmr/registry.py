@@ -10,9 +10,10 @@ import difflib
 import importlib
 import pkgutil
 from importlib.metadata import entry_points
-from typing import Optional, Type
+from typing import Any, Optional, Type
 
 from mmengine import registry as mmengine_registry
+from torch import nn
 
 PLUGIN_GROUP = 'mmvmr.plugins'
 _plugins_loaded = False
@@ -54,6 +55,10 @@ class Registry(mmengine_registry.Registry):
                 import_all(location)
         super().import_from_location()
         load_plugins()
+
+    def build(self, cfg: Any, *args, **kwargs) -> Any:
+        """Build a part from its config; a part that is built already is passed on."""
+        return cfg if isinstance(cfg, nn.Module) else super().build(cfg, *args, **kwargs)
 
     def get(self, key: str) -> Optional[Type]:
         found = super().get(key)

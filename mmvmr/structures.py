@@ -9,6 +9,7 @@ T'      length of a mask, and so the resolution of a reconstruction
 L       words of the longest query in the batch
 K       proposals per pair
 M       masks given to a reconstructor
+N       places of an encoded query: the start token and the L words
 D       hidden size (Dv and Dw before the encoder)
 V       words the reconstructor can name (class 0 ends a query)
 ======  ==========================================================
@@ -23,19 +24,22 @@ from torch import Tensor
 
 
 class Query(NamedTuple):
-    """A batch of queries, padded at the end to L words.
-
-    An encoder projects ``features`` from Dw to D, puts a learned start token in front of the words (L becomes L+1 in
-    ``features`` alone) and fills in its two learned stand-ins ``blank`` and ``readout``.
-    """
-    features: Tensor  # (B, L, Dw) word vectors; (B, L+1, D) after the encoder
+    """A batch of queries as the data set gives them, padded at the end to L words."""
+    features: Tensor  # (B, L, Dw) word vectors
     mask: Tensor  # (B, L) bool, True on words
     word_ids: Tensor  # (B, L) int64, 1..V-1, 0 on padding
     word_weights: Tensor  # (B, L) how likely a word is to be hidden, relative to the others; 0 on padding
     hidden: Optional[Tensor] = None  # (B, L) bool, True on words that the reconstructors must not see
+    seeds: Optional[Tensor] = None  # (B,) int64, what random choices for a pair depend on; in training only
+
+
+class EncodedQuery(NamedTuple):
+    """The same queries after the encoder, with the learned vectors that pass through the same projections."""
+    features: Tensor  # (B, N, D): a start token, then the words; N = L + 1
+    mask: Tensor  # (B, N) bool, True on the start token and on words
+    words: Query  # what was encoded
     blank: Optional[Tensor] = None  # (D,) what a hidden word is replaced by
     readout: Optional[Tensor] = None  # (B, 1, D) token after the last clip, from which proposals may be read
-    seeds: Optional[Tensor] = None  # (B,) int64, what random choices for a pair depend on; in training only
 
 
 class Batch(NamedTuple):
@@ -63,11 +67,12 @@ class Proposals(NamedTuple):
 class Outputs(NamedTuple):
     """Everything that the losses and the ranker may look at."""
     video: Tensor  # (B, T, D)
-    query: Query
+    query: EncodedQuery
     video_ids: Optional[Tensor]  # (B,) int64
     components: Proposals  # what the generator proposed
     proposals: Proposals  # the same, or what the combiner made of it
     nll: Dict[str, Dict[str, Tensor]]  # nll[task][mask name] -> (B, K) or (B, 1), lower is better; see MomentRetriever
+    num_merged: int = 0  # in prediction, how many candidates were made by a combiner of those that follow them
 
 
 class MomentSample(BaseDataElement):

@@ -1,4 +1,5 @@
 """The code in the docs runs, and the site builds without a warning."""
+import operator
 import re
 import shlex
 import subprocess
@@ -13,6 +14,9 @@ from torch.utils.data import DataLoader
 
 from mmvmr.cli.main import build_parser
 from mmvmr.datasets.collate import collate_moments
+from mmvmr.engine.run.check_config import check_config
+from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.sizes import fill_sizes
 from mmvmr.registry import DATASETS, HOOKS, MODELS
 from mmvmr.structures import MomentSample
 
@@ -50,23 +54,53 @@ def _write(folder: Path, block: str) -> Path:
     return path
 
 
-def test_proposal_generator_in_twenty_lines_trains_and_predicts(tmp_path, monkeypatch):
-    part, config_block = code_blocks('add_a_part.md')
-    assert len(part.split('import Proposals')[1].strip().splitlines()) <= 20
+PARTS = [('EvenSlices', 'proposal_generator'), ('SoftRankingLoss', 'losses.ranking'), ('LocalEncoder', 'encoder')]
+
+
+@pytest.mark.parametrize('number', range(3), ids=[name for name, _ in PARTS])
+def test_part_of_the_page_trains_and_predicts(number, tmp_path, monkeypatch):
+    blocks, (name, place) = code_blocks('add_a_part.md'), PARTS[number]
+    assert len(blocks) == 2 * len(PARTS)
+    part, config_block = blocks[2 * number:2 * number + 2]
+    assert len(part.split('@')[1].strip().splitlines()) <= 22
     _write(tmp_path, part)
     (tmp_path / 'my_parts' / '__init__.py').touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    config = Config.fromfile(_write(tmp_path, config_block))  # imports my_parts.slices by custom_imports
+    monkeypatch.delitem(sys.modules, 'my_parts', raising=False)
+    config = read_config(_write(tmp_path, config_block))  # imports the part by custom_imports
+    check_config(config)
+    fill_sizes(config, dict(video_dim=57, word_dim=300, vocab_size=61))
     with DefaultScope.overwrite_default_scope('mmvmr'):
         model = MODELS.build(config.model)
-    assert type(model.proposal_generator).__name__ == 'EvenSlices'
+    assert type(operator.attrgetter(place)(model)).__name__ == name
     data = dict(inputs=make_batch(num_clips=64, video_dim=57, word_dim=300),
                 data_samples=[MomentSample(metainfo=dict(video_id='v', query='q', duration=8.0)) for _ in range(3)])
     losses = model(**model.data_preprocessor(data, True), mode='loss')
     sum(losses.values()).backward()
-    assert model.encoder.video_projection.weight.grad.abs().sum() > 0
+    assert all(parameter.grad.abs().sum() > 0 for parameter in model.encoder.parameters())
     best = model.eval().test_step(data)[0].pred_spans
-    assert best.shape == (8, 2) and sorted(best[:, 0].tolist()) == [0, 1, 2, 3, 4, 5, 6, 7]  # seconds
+    if name == 'EvenSlices':
+        assert best.shape == (8, 2) and sorted(best[:, 0].tolist()) == [0, 1, 2, 3, 4, 5, 6, 7]  # seconds
+
+
+def test_data_set_of_the_page_is_read(tmp_path, monkeypatch):
+    reader, config_block = code_blocks('add_a_data_set.md')
+    _write(tmp_path, reader)
+    (tmp_path / 'my_data' / '__init__.py').touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    config = read_config(_write(tmp_path, config_block))
+    check_config(config)
+    folder = tmp_path / 'data' / 'csv'
+    folder.mkdir(parents=True)
+    header, row = 'video,duration,start,end,sentence\n', '{},20.0,2.0,{},a person opens a door\n'
+    (folder / 'train.csv').write_text(header + row.format(1, 4) + row.format(6, 5))
+    (folder / 'test.csv').write_text(header + row.format(3, 6.5))
+    tests = DATASETS.build(dict(config.test_dataloader.dataset, features=None))
+    assert tests.data_list == [dict(video_id='3', duration=20, query='a person opens a door', spans=[[2, 6.5]])]
+    assert tests.metainfo['protocol'] == 'csv_moments/first'
+    parts = [DATASETS.build(dict(config[f'{name}_dataloader'].dataset, features=None)) for name in ('train', 'val')]
+    assert sorted(pair['video_id'] for part in parts for pair in part.data_list) == ['1', '6']
 
 
 def test_config_of_ones_own_changes_one_number(tmp_path):

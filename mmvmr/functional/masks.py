@@ -68,7 +68,7 @@ def resample(video: Tensor, num_clips: int) -> Tensor:
     """
     if video.size(1) == num_clips:
         return video
-    positions = torch.linspace(0, video.size(1) - 1, num_clips, device=video.device).long()
+    positions = torch.arange(num_clips, device=video.device) * (video.size(1) - 1) // max(num_clips - 1, 1)
     return video.index_select(1, positions)
 
 

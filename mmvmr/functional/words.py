@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmvmr.functional.noise import gumbel, pair_noise
-from mmvmr.structures import Query
+from mmvmr.structures import EncodedQuery
 
 _GOLDEN = 0.6180339887498949  # multiples of the golden ratio spread evenly over [0, 1)
 
@@ -52,19 +52,20 @@ def reversed_order(mask: Tensor) -> Tensor:
     return torch.where(index < count, count - 1 - index, index)
 
 
-def reverse_words(query: Query) -> Query:
+def reverse_words(query: EncodedQuery) -> EncodedQuery:
     """Read each query from its last word to its first (MCMT's inverse task); padding stays at the end.
 
-    A start token in front of ``features`` stays in front, and hidden words stay hidden.
+    The start token stays in front, and hidden words stay hidden.
     """
-    order = reversed_order(query.mask)
-    num_start = query.features.size(1) - order.size(1)  # 1 after an encoder that adds a start token, else 0
-    rows = torch.cat([torch.zeros_like(order[:, :num_start]), order + num_start], dim=1)
+    words, order = query.words, reversed_order(query.words.mask)
+    rows = torch.cat([torch.zeros_like(order[:, :1]), order + 1], dim=1)
     return query._replace(
         features=query.features.gather(1, rows.unsqueeze(-1).expand(-1, -1, query.features.size(-1))),
-        word_ids=query.word_ids.gather(1, order),
-        word_weights=query.word_weights.gather(1, order),
-        hidden=None if query.hidden is None else query.hidden.gather(1, order))
+        words=words._replace(
+            features=words.features.gather(1, order.unsqueeze(-1).expand_as(words.features)),
+            word_ids=words.word_ids.gather(1, order),
+            word_weights=words.word_weights.gather(1, order),
+            hidden=None if words.hidden is None else words.hidden.gather(1, order)))
 
 
 def query_nll(logits: Tensor, word_ids: Tensor, valid: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -102,7 +103,7 @@ def word_scores(logits: Tensor, word_ids: Tensor) -> Tensor:
     return -F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction='none').view(targets.shape)
 
 
-def mean_words(query: Query) -> Tensor:
+def mean_words(query: EncodedQuery) -> Tensor:
     """Average of the encoded words of each query, without start token and padding: (B, D)."""
-    words, keep = query.features[:, -query.mask.size(1):], query.mask.unsqueeze(-1)
+    words, keep = query.features[:, 1:], query.words.mask.unsqueeze(-1)
     return (words * keep).sum(dim=1) / keep.sum(dim=1).clamp(min=1)

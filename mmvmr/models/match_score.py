@@ -15,12 +15,13 @@ def match_scores(outputs: Outputs, reconstructors: Dict[str, nn.Module]) -> Tens
     reconstructed, the mean matching score of the clips in the moment; without clips, the scores of the generator.
 
     Args:
-        outputs: Proposals; their ``nll`` is not read.
+        outputs: Proposals; their ``nll`` is computed where it is not there.
         reconstructors: Of the model, by task.
     """
     masks, clips = outputs.proposals.masks, outputs.components.clips
     if reconstructors:
-        nll = [reconstruct(outputs.video, outputs.query, masks) for reconstruct in reconstructors.values()]
+        nll = [outputs.nll[task]['positive'] if task in outputs.nll else part(outputs.video, outputs.query, masks)
+               for task, part in reconstructors.items()]
         return torch.stack(nll).mean(dim=0).neg().exp()
     if clips is None:
         return outputs.proposals.scores

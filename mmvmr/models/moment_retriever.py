@@ -6,14 +6,18 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import mask_spans
+from mmvmr.models.checks import check_encoded, check_model, check_negative, check_proposals, check_shape
+from mmvmr.models.interface import Combiner, Loss, ProposalGenerator, Ranker, Reconstructor, trait
 from mmvmr.models.match_score import match_scores
 from mmvmr.models.train_step import train_step
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS
 from mmvmr.structures import Batch, MomentSample, Outputs, Proposals
 
+Part = Union[dict, nn.Module]  # its config, or the part itself
 
-def _build_all(registry, configs: Optional[Dict[str, dict]]) -> nn.ModuleDict:
-    return nn.ModuleDict({name: registry.build(config) for name, config in (configs or {}).items()})
+
+def _build_all(registry, parts: Optional[Dict[str, Part]]) -> nn.ModuleDict:
+    return nn.ModuleDict({name: registry.build(part) for name, part in (parts or {}).items()})
 
 
 @MODELS.register_module()
@@ -21,7 +25,7 @@ class MomentRetriever(BaseModel):
     """Encode, propose, combine, oppose, explain, judge.
 
     ===========  ========================================================================================
-    encode       ``encoder(video, query) -> video (B, T, D), query``
+    encode       ``encoder(video, query) -> video (B, T, D), encoded query``
     propose      ``proposal_generator(video, query) -> Proposals``, the components
     combine      ``combiner(components, video, query, explain) -> Proposals``, where there is one
     oppose       ``negative(proposals, video, query) -> masks (B, K, T') or (B, 1, T')``
@@ -29,21 +33,23 @@ class MomentRetriever(BaseModel):
     judge        ``loss(outputs) -> scalar`` in training, ``ranker(outputs) -> scores (B, C)`` in prediction
     ===========  ========================================================================================
 
+    :mod:`mmvmr.models.interface` says what is asked of each part. Every part is a module, or the config of one.
+
     Args:
-        encoder, proposal_generator, combiner, ranker: Configs of the parts.
-        reconstructors: Configs by task, e.g. ``dict(query=..., inverse=...)``. A combiner asks the one named ``query``.
-        negatives: Configs by name. A loss names the negatives that it needs; no others are reconstructed.
-        losses: Configs by name; the log shows them as ``loss_<name>``.
+        encoder, proposal_generator, combiner, ranker: Parts.
+        reconstructors: Parts by task, e.g. ``dict(query=..., inverse=...)``. A combiner asks the one named ``query``.
+        negatives: Parts by name. A loss names the negatives that it needs; no others are reconstructed.
+        losses: Parts by name; the log shows them as ``loss_<name>``.
         tie_transformers: Let the generator and all reconstructors share one transformer.
         span_level: Read the span of a candidate where its mask has fallen to this fraction of its peak, instead of
             taking the span that its part gives.
     """
 
-    def __init__(self, encoder: dict, proposal_generator: dict, reconstructors: Optional[Dict[str, dict]] = None,
-                 combiner: Optional[dict] = None, negatives: Optional[Dict[str, dict]] = None,
-                 losses: Optional[Dict[str, dict]] = None, ranker: Optional[dict] = None,
+    def __init__(self, encoder: Part, proposal_generator: Part, reconstructors: Optional[Dict[str, Part]] = None,
+                 combiner: Optional[Part] = None, negatives: Optional[Dict[str, Part]] = None,
+                 losses: Optional[Dict[str, Part]] = None, ranker: Optional[Part] = None,
                  tie_transformers: bool = False, span_level: Optional[float] = None,
-                 data_preprocessor: Optional[dict] = None, init_cfg: Optional[dict] = None) -> None:
+                 data_preprocessor: Optional[Part] = None, init_cfg: Optional[dict] = None) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='MomentDataPreprocessor')), init_cfg)
         self.encoder = MODELS.build(encoder)
         self.proposal_generator = PROPOSAL_GENERATORS.build(proposal_generator)
@@ -53,13 +59,13 @@ class MomentRetriever(BaseModel):
         self.losses = _build_all(LOSSES, losses)
         self.ranker = MODELS.build(ranker) if ranker else None
         self.span_level = span_level
-        self._check()
+        check_model(self)
         if tie_transformers:
             self._tie_transformers()
 
     def _tie_transformers(self) -> None:
         for part in (self.proposal_generator, *self.reconstructors.values()):
-            if not hasattr(part, 'transformer'):
+            if trait(part, Reconstructor, 'transformer') is None:
                 raise ValueError(f'{type(part).__name__} has no transformer that could be shared. '
                                  'Set `tie_transformers=False` in the config.')
             part.transformer = self.proposal_generator.transformer
@@ -79,12 +85,12 @@ class MomentRetriever(BaseModel):
             return self.retrieve(inputs, self._needed_negatives(self.losses))
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}.")
 
-    def retrieve(self, batch: Batch, negatives: Sequence[str] = (), explain: bool = True) -> Outputs:
+    def retrieve(self, batch: Batch, negatives: Sequence[str] = ()) -> Outputs:
         """Everything up to the judgement.
 
         Per task, ``nll`` holds 'positive' (B, K) and each named negative of the proposal with the lowest nll (B, 1).
         """
-        outputs = self._propose(batch)
+        outputs, _ = self._propose(batch)
         nll = {}
         for task, reconstructor in self.reconstructors.items():
             nll[task] = self._explain(reconstructor, outputs, dict(positive=outputs.proposals.masks))
@@ -94,31 +100,49 @@ class MomentRetriever(BaseModel):
                 nll[task].update(self._explain(reconstructor, outputs, opposed))
         return outputs._replace(nll=nll)
 
-    def _propose(self, batch: Batch) -> Outputs:
-        """Encode, propose, combine."""
-        video, query = self.encoder(batch.video, batch.query)
-        components = self.proposal_generator(video, query)
-        proposals = components
+    def _propose(self, batch: Batch) -> Tuple[Outputs, List[Tuple[Tensor, Tensor]]]:
+        """Encode, propose, combine; also the masks that the combiner has asked about, with their nll."""
+        encoded = self.encoder(batch.video, batch.query)
+        check_encoded(self.encoder, encoded, batch.video, batch.query)
+        video, query = encoded
+        components = proposals = self.proposal_generator(video, query)
+        check_proposals(self.proposal_generator, ProposalGenerator, components, len(video))
+        asked = []
+
+        def explain(masks: Tensor) -> Tuple[Tensor, Tensor]:
+            nll, states = self.reconstructors['query'].explain(video, query, masks)
+            asked.append((masks, nll))
+            return nll, states
+
         if self.combiner is not None:
-            explain = self.reconstructors['query'].explain
-            proposals = self.combiner(components, video, query, lambda masks: explain(video, query, masks))
-        return Outputs(video, query, batch.video_ids, components, proposals, nll={})
+            proposals = self.combiner(components, video, query, explain)
+            check_proposals(self.combiner, Combiner, proposals, len(video))
+        return Outputs(video, query, batch.video_ids, components, proposals, nll={}), asked
 
     def _oppose(self, outputs: Outputs, negatives: Sequence[str]) -> Dict[str, Tensor]:
         """Masks (B, K or 1, T') of the negatives of all proposals, by name."""
-        return {name: self.negatives[name](outputs.proposals, outputs.video, outputs.query) for name in negatives}
+        masks = {}
+        for name in negatives:
+            masks[name] = self.negatives[name](outputs.proposals, outputs.video, outputs.query)
+            check_negative(self.negatives[name], masks[name], outputs.proposals.masks)
+        return masks
 
     @staticmethod
     def _explain(reconstructor: nn.Module, outputs: Outputs, masks: Dict[str, Tensor]) -> Dict[str, Tensor]:
         """Reconstruct from all masks in one call and hand the results out by name."""
-        nll = reconstructor(outputs.video, outputs.query, torch.cat(list(masks.values()), dim=1))
+        together = torch.cat(list(masks.values()), dim=1)
+        nll = reconstructor(outputs.video, outputs.query, together)
+        check_shape(reconstructor, 'nll', nll, B=together.size(0), M=together.size(1))
         return dict(zip(masks, nll.split([mask.size(1) for mask in masks.values()], dim=1)))
 
     def loss(self, batch: Batch, names: Optional[Sequence[str]] = None) -> Dict[str, Tensor]:
         """The losses called ``names``; only the negatives that they need are reconstructed."""
         chosen = {name: self.losses[name] for name in names or self.losses}
         outputs = self.retrieve(batch, self._needed_negatives(chosen))
-        return {f'loss_{name}': loss(outputs) for name, loss in chosen.items()}
+        losses = {f'loss_{name}': loss(outputs) for name, loss in chosen.items()}
+        for loss, value in zip(chosen.values(), losses.values()):
+            check_shape(loss, 'the loss', value)
+        return losses
 
     def predict(self, inputs: Batch, data_samples: List[MomentSample], margin: bool = False,
                 match: bool = False) -> List[MomentSample]:
@@ -132,7 +156,7 @@ class MomentRetriever(BaseModel):
         for sample, fractions, scores in zip(data_samples, ranked.spans.cpu(), ranked.scores.cpu()):
             sample.pred_spans, sample.pred_scores = fractions * sample.duration, scores
         if margin:
-            for sample, value in zip(data_samples, self._margin(outputs, ranked.masks[:, :1]).tolist()):
+            for sample, value in zip(data_samples, self._margin(outputs, order[:, :1]).tolist()):
                 sample.set_field(value, 'margin')
         if match:
             for sample, matches in zip(data_samples, match_scores(outputs, self.reconstructors).gather(1, order).cpu()):
@@ -144,35 +168,53 @@ class MomentRetriever(BaseModel):
 
         Those ranked have spans inside the video and the scores of the ranker, 0 where there is none.
         """
-        outputs = self._rank_inputs(batch)
+        outputs = self._candidates(batch)
         spans, masks = outputs.proposals[:2]
-        if self.span_level is not None:
-            spans = mask_spans(masks, self.span_level)
         scores = self.ranker(outputs) if self.ranker is not None else torch.zeros_like(spans[..., 0])
+        check_shape(self.ranker, 'scores', scores, B=spans.size(0), C=spans.size(1))
         order = scores.argsort(dim=1, descending=True, stable=True)
         rows = order.unsqueeze(-1)
         ranked = Proposals(spans.clamp(0, 1).gather(1, rows.expand_as(spans)), masks.gather(1, rows.expand_as(masks)),
                            scores.gather(1, order))
         return outputs, ranked, order
 
-    def _rank_inputs(self, batch: Batch) -> Outputs:
+    def _candidates(self, batch: Batch) -> Outputs:
         """The candidates for the answer as proposals (B, C), explained as far as the ranker reads it."""
-        outputs = self._propose(batch)
-        if getattr(self.combiner, 'ranks_components', False):
-            pairs = zip(outputs.proposals[:2], outputs.components)
-            outputs = outputs._replace(proposals=Proposals(*(torch.cat(pair, dim=1) for pair in pairs)))
-        if self.ranker is None or 'scores' in getattr(self.ranker, 'reads', ()):
-            return outputs
-        opposed = self._oppose(outputs, getattr(self.ranker, 'negatives', ()))
-        masks = dict(opposed, positive=outputs.proposals.masks)
-        return outputs._replace(nll={
-            task: self._explain(part, outputs, masks) for task, part in self.reconstructors.items()})
+        outputs, asked = self._propose(batch)
+        merged = outputs.proposals
+        if trait(self.combiner, Combiner, 'ranks_components'):
+            pairs = zip(merged[:2], outputs.components)
+            outputs = outputs._replace(proposals=Proposals(*(torch.cat(pair, dim=1) for pair in pairs)),
+                                       num_merged=merged.masks.size(1))
+        if self.ranker is not None and 'scores' not in trait(self.ranker, Ranker, 'reads'):
+            opposed = self._oppose(outputs, trait(self.ranker, Ranker, 'negatives'))
+            nll = {}
+            for task, part in self.reconstructors.items():
+                known = [found for masks, found in asked if masks is outputs.components.masks and task == 'query']
+                if outputs.num_merged and known:  # the combiner has asked for those of the components
+                    nll[task] = self._explain(part, outputs, dict(opposed, positive=merged.masks))
+                    nll[task]['positive'] = torch.cat([nll[task]['positive'], known[0]], dim=1)
+                else:
+                    nll[task] = self._explain(part, outputs, dict(opposed, positive=outputs.proposals.masks))
+            outputs = outputs._replace(nll=nll)
+        if self.span_level is not None:
+            spans = mask_spans(outputs.proposals.masks, self.span_level)
+            outputs = outputs._replace(proposals=outputs.proposals._replace(spans=spans))
+        return outputs
 
-    def _margin(self, outputs: Outputs, mask: Tensor) -> Tensor:
-        """How much better a mask (B, 1, T') explains the query than both the rest of the video and the whole: (B,)."""
-        three = torch.cat([mask, 1 - mask, torch.ones_like(mask)], dim=1)
-        nll = sum(part(outputs.video, outputs.query, three) for part in self.reconstructors.values())
-        return (nll[:, 1:].amin(dim=1) - nll[:, 0]) / max(len(self.reconstructors), 1)
+    def _margin(self, outputs: Outputs, chosen: Tensor) -> Tensor:
+        """How much better a candidate explains the query than both the rest of the video and the whole: (B, 1) -> (B,).
+        """
+        masks = outputs.proposals.masks
+        mask = masks.gather(1, chosen.unsqueeze(-1).expand(-1, -1, masks.size(-1)))  # (B, 1, T')
+        others = dict(rest=1 - mask, whole=torch.ones_like(mask))
+        total = 0
+        for task, part in self.reconstructors.items():
+            nll = outputs.nll.get(task) or self._explain(part, outputs, dict(positive=mask))
+            own = nll['positive'].gather(1, chosen) if task in outputs.nll else nll['positive']
+            found = self._explain(part, outputs, others)
+            total = total + torch.minimum(found['rest'], found['whole']) - own
+        return total.squeeze(1) / max(len(self.reconstructors), 1)
 
     def train_step(self, data: dict, optim_wrapper) -> Dict[str, Tensor]:
         """One step of one optimizer, or one step of each of several in turn."""
@@ -184,39 +226,7 @@ class MomentRetriever(BaseModel):
         return self.predict(**data, margin=bool(self.reconstructors))
 
     def _needed_negatives(self, losses) -> List[str]:
-        return list(dict.fromkeys(name for loss in losses.values() for name in loss.negatives))
-
-    def _check(self) -> None:
-        """Refuse combinations of parts that cannot work; docs/mixtures.md lists them."""
-        judges = {f'Loss "{name}"': loss for name, loss in self.losses.items()}
-        if self.ranker is not None:
-            judges['The ranker'] = self.ranker
-        for name, judge in judges.items():
-            self._check_judge(f'{name} ({type(judge).__name__})', judge)
-        if self.reconstructors and self.encoder.reads_query:
-            raise ValueError(f'{type(self.encoder).__name__} reads the query, so the video that it encodes would tell '
-                             'the reconstructors the hidden words. Use an encoder that does not, e.g. LinearEncoder.')
-        if self.combiner and 'query' not in self.reconstructors:
-            raise ValueError('A combiner asks the reconstructor named "query", but the model has '
-                             f'{list(self.reconstructors)}. Name one of `reconstructors` so in the config.')
-
-    def _check_judge(self, name: str, judge: nn.Module) -> None:
-        for kind, attribute in (('negatives', 'negatives'), ('reconstructors', 'tasks')):
-            present = getattr(self, kind)
-            missing = [item for item in getattr(judge, attribute, ()) if item not in present]
-            if missing:
-                raise ValueError(f'{name} needs the {kind} {missing}, but the model has {list(present)}. Add them '
-                                 f'under `{kind}` in the config, or name others there.')
-        reads = getattr(judge, 'reads', ())
-        if judge is self.ranker and 'scores' not in reads and not self.reconstructors:
-            raise ValueError(f'{name} needs at least one of `reconstructors`, but there is none.')
-        for field in reads:
-            sources = [self.proposal_generator]
-            if self.combiner is not None and field != 'clips':  # what is said of clips passes by a combiner
-                sources = [self.combiner] if judge is self.ranker else [*sources, self.combiner]
-            for source in sources:
-                if field not in getattr(source, 'gives', ()):
-                    raise ValueError(f'{name} reads the {field} of proposals, but {type(source).__name__} gives none.')
+        return list(dict.fromkeys(name for loss in losses.values() for name in trait(loss, Loss, 'negatives')))
 
 
 def select_masks(masks: Dict[str, Tensor], chosen: Tensor) -> Dict[str, Tensor]:

@@ -4,14 +4,14 @@ from torch import Tensor, nn
 
 from mmvmr.functional.masks import gaussian_mask
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
-from mmvmr.structures import Proposals, Query
+from mmvmr.structures import EncodedQuery, Proposals
 
 
 @MODELS.register_module()
 class Complement(nn.Module):
     """Everything but the proposal, 1 - mask: CNM's and MCMT's easy negative. (B, K, T')."""
 
-    def forward(self, proposals: Proposals, video: Tensor, query: Query) -> Tensor:
+    def forward(self, proposals: Proposals, video: Tensor, query: EncodedQuery) -> Tensor:
         return 1 - proposals.masks
 
 
@@ -19,7 +19,7 @@ class Complement(nn.Module):
 class WholeVideo(nn.Module):
     """The whole video, unweighted: the hard negative of CNM, CPL, MCMT, PPS, one for all proposals. (B, 1, T')."""
 
-    def forward(self, proposals: Proposals, video: Tensor, query: Query) -> Tensor:
+    def forward(self, proposals: Proposals, video: Tensor, query: EncodedQuery) -> Tensor:
         return torch.ones_like(proposals.masks[:, :1])
 
 
@@ -49,7 +49,7 @@ class Side(nn.Module):
         """Training progress in [0, 1]; CPL counts epochs from 1, so it is never 0 in training."""
         self.progress.fill_(progress)
 
-    def forward(self, proposals: Proposals, video: Tensor, query: Query) -> Tensor:
+    def forward(self, proposals: Proposals, video: Tensor, query: EncodedQuery) -> Tensor:
         start, end = proposals.spans.unbind(dim=-1)
         gap = (start if self.side == 'left' else 1 - end).clamp(min=0)
         offset = gap * self.progress ** self.gamma / 2
@@ -74,7 +74,12 @@ class LearnedNegative(nn.Module):
         self.generator = PROPOSAL_GENERATORS.build(generator)
         self.num_gaussians = num_gaussians
 
-    def forward(self, proposals: Proposals, video: Tensor, query: Query) -> Tensor:
+    @property
+    def num_proposals(self) -> int:
+        """K, which follows from the generator."""
+        return self.generator.num_proposals // self.num_gaussians
+
+    def forward(self, proposals: Proposals, video: Tensor, query: EncodedQuery) -> Tensor:
         masks = self.generator(video, query).masks
         if masks.size(1) != proposals.masks.size(1) * self.num_gaussians:
             raise ValueError(f'{proposals.masks.size(1)} proposals with num_gaussians={self.num_gaussians} take as '

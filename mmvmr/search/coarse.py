@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.functional.masks import span_mask
+from mmvmr.models.interface import Reconstructor, trait
 from mmvmr.registry import DATASETS
 from mmvmr.structures import Query
 
@@ -31,7 +32,7 @@ def make_coarse(inferencer: MomentRetrievalInferencer) -> Coarse:
         FileNotFoundError: If the regression needs the training set, and it is not there.
     """
     for reconstructor in inferencer.model.reconstructors.values():
-        if hasattr(reconstructor, 'word_log_probs'):
+        if trait(reconstructor, Reconstructor, 'word_log_probs') is not None:
             word_dim = inferencer.recipe.vocabulary.vectors.shape[1]
             return lambda clips: expected_words(inferencer.model, reconstructor, clips, word_dim)
     weights = fit_words(inferencer.cfg)
@@ -70,7 +71,8 @@ def expected_words(model: nn.Module, reconstructor: nn.Module, clips: Tensor, wo
     features = torch.zeros(1, HIDDEN_WORDS, word_dim, device=device)
     query = Query(features, mask=ones.bool(), word_ids=ones.long(), word_weights=ones, hidden=ones.bool())
     video, query = model.encoder(clips.float().to(device), query)
-    masks = span_mask(piece_spans(PIECES), getattr(model.proposal_generator, 'num_clips', None) or clips.size(1))
+    num_clips = model.proposal_generator(video, query).masks.size(-1)  # T', with which the reconstructor was trained
+    masks = span_mask(piece_spans(PIECES), num_clips)
     words = reconstructor.word_log_probs(video, query, masks[None].to(device))[0]  # (S, N, V)
     return words.exp().mean(dim=1).log().cpu()
 

@@ -5,7 +5,7 @@ from typing import List, Sequence
 from nltk.tokenize import NLTKWordTokenizer
 from textblob.en import tag as textblob_tag
 
-CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs (Penn Treebank)
+CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs, when, where and how (Penn Treebank)
 PROVENANCE = dict(tokenizer=f'nltk.NLTKWordTokenizer {version("nltk")}', tagger=f'textblob.en {version("textblob")}')
 _tokenizer = NLTKWordTokenizer()
 
@@ -39,4 +39,4 @@ def content_weights(words: Sequence[str]) -> List[float]:
     tags = [tag for _, tag in textblob_tag(' '.join(words), tokenize=False)]
     if len(tags) != len(words):
         raise ValueError(f'The tagger gave {len(tags)} tags for the {len(words)} words {list(words)}.')
-    return [2.0 if tag.startswith(CONTENT_TAGS) else 1.0 for tag in tags]
+    return [2.0 if any(part in tag for part in CONTENT_TAGS) else 1.0 for tag in tags]

@@ -1,11 +1,12 @@
 """What a model saw in each pair: the record behind the page, ready for JSON."""
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Sequence
 
 import torch
 from torch import Tensor
 
+from mmvmr.models.interface import Negative, ProposalGenerator, Reconstructor, trait
 from mmvmr.models.moment_retriever import MomentRetriever, select_masks
-from mmvmr.structures import Batch, MomentSample, Outputs, Proposals, Query
+from mmvmr.structures import Batch, EncodedQuery, MomentSample, Outputs, Proposals
 
 
 @torch.no_grad()
@@ -13,7 +14,7 @@ def explain(model: MomentRetriever, batch: Batch, data_samples: List[MomentSampl
             words: Sequence[str]) -> List[Dict]:
     """Retrieve moments as ``model.test_step`` does, and keep everything that led there.
 
-    The model is put into eval mode, and its negatives to where they are at the end of training.
+    The model is put into eval mode.
 
     Args:
         model: A trained model.
@@ -48,7 +49,8 @@ def explain(model: MomentRetriever, batch: Batch, data_samples: List[MomentSampl
     outputs, ranked, order = model.rank(inputs)
     negatives = _negatives(model, outputs, order)
     reconstruction = _reconstruction(model, outputs, ranked.masks[:, :1])
-    maps = getattr(model.proposal_generator, 'score_maps', lambda *_: [])(outputs.video, outputs.query)
+    score_maps = trait(model.proposal_generator, ProposalGenerator, 'score_maps')
+    maps = score_maps(outputs.video, outputs.query) if score_maps is not None else []
     text = _known_words(outputs.query, words)
     return [dict(
         _pair(sample, ranked, row),
@@ -88,31 +90,23 @@ def _components(outputs: Outputs, row: int, duration: float) -> Dict:
 
 
 def _negatives(model: MomentRetriever, outputs: Outputs, order: Tensor) -> Dict[str, Tensor]:
-    """Masks (B, 1, T') that oppose the candidate ranked first, by name."""
-    masks = {}
-    for name, negative in model.negatives.items():
-        if hasattr(negative, 'set_progress'):
-            negative.set_progress(1.0)
-        opposed = _oppose(negative, outputs)
-        if opposed is not None:
-            masks[name] = opposed
+    """Masks (B, 1, T') that oppose the candidate ranked first, by name.
+
+    A negative that is learned for each of so many proposals opposes none of another number of candidates.
+    """
+    count = outputs.proposals.masks.size(1)
+    masks = {name: part(outputs.proposals, outputs.video, outputs.query) for name, part in model.negatives.items()
+             if trait(part, Negative, 'num_proposals') in (None, count)}
     return select_masks(masks, order[:, 0])
-
-
-def _oppose(negative, outputs: Outputs) -> Optional[Tensor]:
-    try:
-        return negative(outputs.proposals, outputs.video, outputs.query)
-    except ValueError:  # masks that are learned per proposal oppose none of the candidates that a scan has found
-        return None
 
 
 def _reconstruction(model: MomentRetriever, outputs: Outputs, mask: Tensor) -> Dict[str, Tensor]:
     """Log-probabilities of the words (B, 3, L) by task: under a mask (B, 1, T'), what it leaves out, and everything."""
     masks = torch.cat([mask, 1 - mask, torch.ones_like(mask)], dim=1)
     return {task: part.word_scores(outputs.video, outputs.query, masks) for task, part in model.reconstructors.items()
-            if hasattr(part, 'word_scores')}
+            if trait(part, Reconstructor, 'word_scores') is not None}
 
 
-def _known_words(query: Query, words: Sequence[str]) -> List[List[str]]:
+def _known_words(query: EncodedQuery, words: Sequence[str]) -> List[List[str]]:
     """The words of each query, without padding and without the empty word of a query that has no known one."""
-    return [[words[index - 1] for index in ids if index > 0] for ids in query.word_ids.tolist()]
+    return [[words[index - 1] for index in ids if index > 0] for ids in query.words.word_ids.tolist()]

@@ -41,6 +41,13 @@ def test_resample_takes_the_integer_part_of_even_positions():
     assert resample(video, 200) is video
 
 
+def test_resample_is_exact_where_single_precision_is_not():
+    for length, wanted in ((40, 34), (33, 15), (97, 89)):
+        picked = resample(torch.arange(float(length)).view(1, length, 1), wanted).flatten()
+        assert picked.tolist() == [(length - 1) * place // (wanted - 1) for place in range(wanted)]
+    assert resample(torch.arange(5.0).view(1, 5, 1), 1).flatten().tolist() == [0]
+
+
 def test_span_is_read_where_the_mask_crosses_the_level():
     mask = torch.tensor([0.0, 0.5, 1.0, 0.5, 0.0])
     assert mask_spans(mask, 0.5).tolist() == [0.25, 0.75]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmvmr.functional.words import hide_words, mean_words, query_nll, reverse_words
-from mmvmr.structures import Query
+from mmvmr.structures import EncodedQuery, Query
 
 
 def _mask(*lengths):
@@ -37,14 +37,17 @@ def test_hiding_depends_on_the_query_and_its_seed_alone(seeds):
 
 def test_reversing_keeps_the_start_token_and_the_padding_in_place():
     mask = _mask(3, 2)
-    query = Query(
-        features=torch.tensor([[9, 1, 2, 3], [9, 4, 5, 0]]).unsqueeze(-1).float(), mask=mask,
-        word_ids=torch.tensor([[1, 2, 3], [4, 5, 0]]), word_weights=mask.float(),
+    words = Query(
+        features=torch.tensor([[1, 2, 3], [4, 5, 0]]).unsqueeze(-1), mask=mask,
+        word_ids=torch.tensor([[1, 2, 3], [4, 5, 0]]), word_weights=torch.tensor([[1, 2, 2], [2, 1, 0]]),
         hidden=torch.tensor([[True, False, False], [False, True, False]]))
+    query = EncodedQuery(torch.tensor([[9, 1, 2, 3], [9, 4, 5, 0]]).unsqueeze(-1).float(), _mask(4, 3), words)
     inverse = reverse_words(query)
     assert inverse.features.squeeze(-1).tolist() == [[9, 3, 2, 1], [9, 5, 4, 0]]
-    assert inverse.word_ids.tolist() == [[3, 2, 1], [5, 4, 0]]
-    assert inverse.hidden.tolist() == [[False, False, True], [True, False, False]]
+    assert inverse.words.features.squeeze(-1).tolist() == [[3, 2, 1], [5, 4, 0]]
+    assert inverse.words.word_ids.tolist() == [[3, 2, 1], [5, 4, 0]]
+    assert inverse.words.word_weights.tolist() == [[2, 2, 1], [1, 2, 0]]
+    assert inverse.words.hidden.tolist() == [[False, False, True], [True, False, False]]
     torch.testing.assert_close(reverse_words(inverse).features, query.features)
 
 
@@ -61,5 +64,5 @@ def test_nll_is_the_smoothed_cross_entropy_averaged_over_the_words():
 
 def test_mean_of_words_leaves_out_start_token_and_padding():
     features = torch.tensor([[[100.0], [1.0], [3.0], [50.0]]])
-    query = Query(features, torch.tensor([[True, True, False]]), None, None)
+    query = EncodedQuery(features, _mask(3, 4)[:1], Query(None, torch.tensor([[True, True, False]]), None, None))
     assert mean_words(query).tolist() == [[2.0]]

@@ -159,8 +159,7 @@ def test_groups_that_do_not_fit_the_generator_are_refused():
 
 def _gaussians(generator, video, query, pair):
     """Numbers of the head of a generator for one pair, in (0, 1)."""
-    started = torch.cat([torch.ones(len(query.mask), 1, dtype=torch.bool), query.mask], dim=1)
-    state = generator.transformer.locate(video, generator.positions(query.features), started, query.readout)
+    state = generator.transformer.locate(video, generator.positions(query.features), query.mask, query.readout)
     return (state[pair] @ generator.head.weight.T + generator.head.bias).sigmoid()
 
 

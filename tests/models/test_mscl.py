@@ -10,6 +10,7 @@ from parts import config, make_batch
 from mmvmr.models.layers.co_attention import CoAttention
 from mmvmr.models.losses.matching import MatchingLoss
 from mmvmr.models.losses.self_contrastive import SelfContrastiveLoss, closest, info_nce, pool
+from mmvmr.models.match_score import match_scores
 from mmvmr.registry import MODELS
 from mmvmr.structures import Clips, Outputs, Proposals
 
@@ -231,6 +232,21 @@ def test_contrast_works_on_the_best_mask_of_a_generator_that_scores_no_clips():
     assert value.item() == pytest.approx(model.losses['contrast'](scored).item())
     value.backward()
     assert model.encoder.video_projection.weight.grad.abs().sum() > 0
+
+
+def test_match_is_the_mean_score_of_the_clips_in_the_moment():
+    scores = torch.tensor([[0.1, 0.5, 0.9, 0.3]])
+    masks = torch.tensor([[[0.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.2]]])
+    proposals = Proposals(torch.zeros(1, 2, 2), masks)
+    outputs = Outputs(None, None, None, proposals._replace(clips=Clips(scores, None, None)), proposals, {})
+    torch.testing.assert_close(match_scores(outputs, {}), torch.tensor([[0.7, 0.3]]))
+
+
+def test_a_window_longer_than_the_video_is_refused():
+    clips = Clips(torch.rand(2, 4), F.normalize(torch.rand(2, 4, 3), dim=-1), None)
+    outputs = Outputs(None, None, None, Proposals(None, None, None, clips), Proposals(None, None), {})
+    with pytest.raises(ValueError, match='has a window of 8 clips, but there are 4. Set `windows` of at most 4'):
+        SelfContrastiveLoss(windows=[8], shares=[1.0])(outputs)
 
 
 def test_contrast_without_scores_of_clips_or_reconstruction_says_what_is_missing():

@@ -135,8 +135,8 @@ def test_caption_depends_on_clips_under_the_mask_alone():
 def test_caption_does_not_depend_on_which_words_are_hidden():
     captioner, masks = _captioner(), torch.rand(3, 2, 10)
     video, query = _encoded(make_batch())
-    torch.testing.assert_close(captioner(video, query._replace(hidden=~query.hidden), masks),
-                               captioner(video, query, masks))
+    other = query._replace(words=query.words._replace(hidden=~query.words.hidden))
+    torch.testing.assert_close(captioner(video, other, masks), captioner(video, query, masks))
 
 
 def test_no_word_is_seen_before_it_is_written():

@@ -1,12 +1,13 @@
 import json
 
 import torch
+from parts import config
 from runs import write_config
 from tiny import make_tiny_dataset
 
 from mmvmr.engine.run.config import read_config
-from mmvmr.registry import DATASETS
-from mmvmr.search.coarse import PIECES, SHRINKAGE, fit_words, make_coarse, piece_spans
+from mmvmr.registry import DATASETS, MODELS
+from mmvmr.search.coarse import PIECES, SHRINKAGE, expected_words, fit_words, make_coarse, piece_spans
 
 
 def test_pieces_cover_the_window_and_overlap_by_half():
@@ -21,6 +22,21 @@ def test_a_reconstructor_gives_a_distribution_of_words_for_each_piece(inferencer
     assert torch.allclose(words.exp().sum(dim=1), torch.ones(PIECES))
 
 
+def test_pieces_have_the_length_of_the_masks_that_the_reconstructor_was_trained_with():
+    """T' is what the generator gives, whether or not it says so in an attribute."""
+    torch.manual_seed(0)
+    given = config('ms2d')
+    given['reconstructors'] = config('cnm')['reconstructors']
+    given['encoder'].pop('blank')
+    model = MODELS.build(given).eval()
+    reconstructor, lengths = model.reconstructors['query'], []
+    log_probs = reconstructor.word_log_probs
+    reconstructor.word_log_probs = lambda video, query, masks: (
+        lengths.append(masks.size(-1)) or log_probs(video, query, masks))
+    expected_words(model, reconstructor, torch.randn(1, 20, 8), word_dim=6)
+    assert lengths == [10]  # clips of the proposals, of 20
+
+
 def test_the_words_of_a_piece_depend_on_that_piece_alone(inferencer):
     clips = torch.randn(1, 16, 8)
     coarse = make_coarse(inferencer)
@@ -31,8 +47,8 @@ def test_the_words_of_a_piece_depend_on_that_piece_alone(inferencer):
 
 
 def test_the_regression_is_the_minimum_of_the_ridge_objective(tmp_path):
-    config = read_config(write_config(tmp_path / 'config.py', make_tiny_dataset(tmp_path / 'tiny'), 'mscl'))
-    dataset = DATASETS.build(config.train_dataloader.dataset)
+    file = read_config(write_config(tmp_path / 'config.py', make_tiny_dataset(tmp_path / 'tiny'), 'mscl'))
+    dataset = DATASETS.build(file.train_dataloader.dataset)
     dataset.full_init()
     ids = list(dict.fromkeys(pair['video_id'] for pair in dataset.data_list))
     features = torch.from_numpy(dataset.store.read_clips(ids, 16)).amax(dim=1).double()
@@ -41,7 +57,7 @@ def test_the_regression_is_the_minimum_of_the_ridge_objective(tmp_path):
         words[ids.index(pair['video_id']), dataset.vocabulary.encode(pair['query'])[0]] = 1
     scale = features.std(dim=0, correction=0)
     features, words = features - features.mean(dim=0), words - words.mean(dim=0)
-    weights = fit_words(config)[:-1].double()  # without the offset
+    weights = fit_words(file)[:-1].double()  # without the offset
     gradient = features.T @ (features @ weights - words) + SHRINKAGE * len(ids) * scale[:, None]**2 * weights
     assert gradient[:, 1:].abs().max() < 1e-3 < (features.T @ words).abs().max()  # class 0 is no word
 

@@ -39,6 +39,7 @@ def test_sentences_are_cut_as_by_the_treebank(sentence, tokens):
 @pytest.mark.parametrize('sentence, weights', [
     ('a person opens the white door slowly .', [1, 2, 2, 1, 2, 2, 2, 1]),
     ('she takes it out of the box', [1, 2, 1, 1, 1, 1, 2]),
+    ('he shows how it works', [1, 2, 2, 1, 2]),  # WRB, as the authors look for RB anywhere in the tag
 ])
 def test_nouns_verbs_adjectives_and_adverbs_weigh_twice(sentence, weights):
     assert content_weights(sentence.split()) == weights

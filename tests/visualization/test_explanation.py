@@ -97,18 +97,19 @@ def test_words_are_scored_as_if_each_alone_were_hidden(task):
     records = explain(model, batch, _samples(), WORDS)
     video, query = _encoded(model, batch)
     for row, at in itertools.product(range(3), range(5)):
-        if not query.mask[row, at]:
+        if not query.words.mask[row, at]:
             continue
         chosen = torch.tensor(records[row]['masks'][0])
         masks = torch.stack([chosen, 1 - chosen, torch.ones(10)]).expand(3, -1, -1)
-        hidden = torch.zeros_like(query.mask)
+        hidden = torch.zeros_like(query.words.mask)
         hidden[row, at] = True
-        log_p = model.reconstructors[task].word_log_probs(video, query._replace(hidden=hidden), masks)
-        place = at if task == 'query' else int(query.mask[row].sum()) - 1 - at  # where the reader meets the word
-        expected = log_p[row, :, place, query.word_ids[row, at]].tolist()
+        log_p = model.reconstructors[task].word_log_probs(
+            video, query._replace(words=query.words._replace(hidden=hidden)), masks)
+        place = at if task == 'query' else int(query.words.mask[row].sum()) - 1 - at  # where the reader meets the word
+        expected = log_p[row, :, place, query.words.word_ids[row, at]].tolist()
         scores = records[row]['reconstruction'][task]
         assert [scores[view][at] for view in ('chosen', 'rest', 'whole')] == pytest.approx(expected, abs=2e-3)
-        assert records[row]['words'][at] == WORDS[query.word_ids[row, at] - 1]
+        assert records[row]['words'][at] == WORDS[query.words.word_ids[row, at] - 1]
 
 
 def test_captioner_scores_add_up_to_its_nll_without_the_end_of_the_query():

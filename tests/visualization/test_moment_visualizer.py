@@ -70,17 +70,21 @@ def test_hook_draws_queries_from_first_to_last_in_every_second_epoch(tmp_path, t
     assert names == [f'{query}_{epoch}.png' for query in queries for epoch in (2, 4)]
 
 
-def test_first_of_two_processes_draws_pairs_that_it_is_given(monkeypatch):
-    hook, drawn = HOOKS.build(dict(HOOK, num=4)), []
-    runner = _Runner(drawn)
+def test_first_process_draws_what_any_process_has_predicted(monkeypatch):
+    """Batches are dealt out in turn; here the second of two processes has three of the four queries."""
+    module = 'mmvmr.visualization.moment_visualization_hook'
+    hooks, drawn = [HOOKS.build(dict(HOOK, num=4)) for _ in range(2)], [[], []]
     samples = [_sample() for _ in range(8)]
     for index, sample in enumerate(samples):
         sample.set_metainfo(dict(sample_idx=index))
-    monkeypatch.setattr('mmvmr.visualization.moment_visualization_hook.get_world_size', lambda: 2)
+    for rank, share in enumerate((samples[:2], samples[2:])):
+        hooks[rank].after_test_iter(_Runner(drawn[rank]), 0, None, share)
+    kept = [dict(hook._kept) for hook in hooks]
+    monkeypatch.setattr(f'{module}.all_gather_object', lambda own: kept)
     for rank in (0, 1):
-        monkeypatch.setattr('mmvmr.visualization.moment_visualization_hook.is_main_process', lambda rank=rank: not rank)
-        hook.after_test_iter(runner, 0, None, samples[rank::2])
-    assert drawn == [0, 2, 4, 6]
+        monkeypatch.setattr(f'{module}.is_main_process', lambda rank=rank: not rank)
+        hooks[rank].after_test_epoch(_Runner(drawn[rank]))
+    assert drawn == [[0, 2, 4, 7], []]
 
 
 class _Runner:

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import gaussian_mask, mask_spans
-from mmvmr.models.combiners.merging import Explain
+from mmvmr.models.interface import Explain
 from mmvmr.registry import MODELS
-from mmvmr.structures import Proposals, Query
+from mmvmr.structures import EncodedQuery, Proposals
 
 
 @MODELS.register_module()
@@ -42,7 +42,7 @@ class KeepDeleteScan(nn.Module):
         self.level = level
         self.num_candidates = num_candidates
 
-    def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
+    def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         """In prediction, candidates with spans (B, K, 2), masks (B, K, T') and the heights of their peaks as scores."""
         if self.training:
             return components

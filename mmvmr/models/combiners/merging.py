@@ -4,7 +4,7 @@ MCMT makes one mask of all components (section "Positive Sample Mask Generation"
 four are the readings of it in ``docs/methods``, of which :class:`ReconstructionWeighted` is the default. PPS makes a
 mixture of each group of components: :class:`AttentiveMixture`.
 """
-from typing import Callable, Sequence, Tuple
+from typing import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from mmvmr.functional.groups import check_groups, group_members
 from mmvmr.functional.masks import resample
 from mmvmr.functional.words import mean_words
+from mmvmr.models.interface import Explain
 from mmvmr.registry import MODELS
-from mmvmr.structures import Proposals, Query
-
-Explain = Callable[[Tensor], Tuple[Tensor, Tensor]]  # masks (B, M, T') -> nll (B, M), states (B, M, D)
+from mmvmr.structures import EncodedQuery, Proposals
 
 
 def merge(components: Proposals, weights: Tensor, peak_normalized: bool = True) -> Proposals:
@@ -48,7 +47,7 @@ class ReconstructionWeighted(nn.Module):
         self.temperature = temperature
         self.peak_normalized = peak_normalized
 
-    def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
+    def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         weights = (-explain(components.masks)[0] / self.temperature).softmax(dim=1)
         return merge(components, weights, self.peak_normalized)
 
@@ -71,7 +70,7 @@ class AttentionWeighted(nn.Module):
         self.score = nn.Linear(dim, 1, bias=False)
         self.peak_normalized = peak_normalized
 
-    def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
+    def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         masks = components.masks
         inside = masks @ resample(video, masks.size(-1)) / masks.sum(dim=-1, keepdim=True)  # (B, K, D)
         logits = self.score(torch.tanh(self.clip_projection(inside) + self.word_projection(mean_words(query))[:, None]))
@@ -87,7 +86,7 @@ class EquallyWeighted(nn.Module):
         super().__init__()
         self.peak_normalized = peak_normalized
 
-    def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
+    def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         weights = torch.full_like(components.masks[..., 0], 1 / components.masks.size(1))
         return merge(components, weights, self.peak_normalized)
 
@@ -97,7 +96,7 @@ class Union(nn.Module):
     """The largest component at every clip, max_k m_k, from the first start to the last end. Variant C of MCMT."""
     ranks_components = True
 
-    def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
+    def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         start = components.spans[..., 0].amin(dim=1, keepdim=True)
         end = components.spans[..., 1].amax(dim=1, keepdim=True)
         return Proposals(torch.stack([start, end], dim=-1), components.masks.amax(dim=1, keepdim=True))
@@ -130,7 +129,7 @@ class AttentiveMixture(nn.Module):
         self.register_buffer('members', members, persistent=False)  # (P, K)
         self.register_buffer('mixed', mixed, persistent=False)
 
-    def forward(self, components: Proposals, video: Tensor, query: Query, explain: Explain) -> Proposals:
+    def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         """K components -> P mixtures with masks (B, P, T')."""
         check_groups(self.members, components.masks.size(1))
         weights = self._weights(components.masks, explain).unsqueeze(-1)  # (B, P, K, 1)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvmr.registry import MODELS
-from mmvmr.structures import Query
+from mmvmr.structures import EncodedQuery, Query
 
 
 @MODELS.register_module()
@@ -35,7 +35,7 @@ class LinearEncoder(nn.Module):
         self.readout = nn.Parameter(torch.zeros(video_dim)) if readout else None
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, video: Tensor, query: Query) -> Tuple[Tensor, Query]:
+    def forward(self, video: Tensor, query: Query) -> Tuple[Tensor, EncodedQuery]:
         """video (B, T, Dv), query with features (B, L, Dw) -> video (B, T, D), query with features (B, L+1, D)."""
         batch = video.size(0)
         words = torch.cat([self.start.expand(batch, 1, -1), query.features], dim=1)
@@ -43,5 +43,6 @@ class LinearEncoder(nn.Module):
         readout = None
         if self.readout is not None:
             readout = self.video_projection(self.dropout(self.readout.expand(batch, 1, -1)))
-        query = query._replace(features=self.word_projection(self.dropout(words)), blank=blank, readout=readout)
-        return self.video_projection(self.dropout(video)), query
+        mask = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)
+        encoded = EncodedQuery(self.word_projection(self.dropout(words)), mask, query, blank, readout)
+        return self.video_projection(self.dropout(video)), encoded

@@ -23,4 +23,7 @@ class SinusoidalEncoding(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """(B, N, D) -> (B, N, D)."""
+        if words.size(-1) != self.code.size(1):
+            raise ValueError(f'A part with dim={self.code.size(1)} was given words of dim={words.size(-1)}. Give the '
+                             'encoder and the parts behind it the same `dim`.')
         return words + self.code[:words.size(1)]

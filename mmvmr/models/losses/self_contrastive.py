@@ -107,6 +107,9 @@ def stride(window: int) -> int:
 
 def pool(clips: Tensor, window: int) -> Tensor:
     """Averages over windows: (B, T, E) -> (B, S, E)."""
+    if window > clips.size(1):
+        raise ValueError(f'SelfContrastiveLoss has a window of {window} clips, but there are {clips.size(1)}. Set '
+                         f'`windows` of at most {clips.size(1)}.')
     return F.avg_pool1d(clips.transpose(1, 2), window, stride(window)).transpose(1, 2)
 
 

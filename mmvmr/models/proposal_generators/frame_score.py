@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmvmr.functional.runs import best_runs, smooth, stretch
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
-from mmvmr.structures import Clips, Proposals, Query
+from mmvmr.structures import Clips, EncodedQuery, Proposals
 
 
 @PROPOSAL_GENERATORS.register_module()
@@ -43,11 +43,10 @@ class FrameScoreProposalGenerator(nn.Module):
         self.register_buffer('levels', torch.tensor(levels), persistent=False)
         self.nms = nms
 
-    def forward(self, video: Tensor, query: Query) -> Proposals:
+    def forward(self, video: Tensor, query: EncodedQuery) -> Proposals:
         """video (B, T, D), encoded query -> K proposals with masks (B, K, T')."""
-        started = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)  # (B, L+1): the start token counts
         num_queries = 1 + self.num_mismatched if self.training else 1
-        states = self.co_attention(video, query.features, started, num_queries)  # (B, 1+R, T, D)
+        states = self.co_attention(video, query.features, query.mask, num_queries)  # (B, 1+R, T, D)
         logits = self.score(states).squeeze(-1)
         scores = logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid()  # too fine for bfloat16
         features = F.normalize(self.project(states[:, 0]).to(scores.dtype), dim=-1)

@@ -9,7 +9,7 @@ from mmvmr.functional.masks import gaussian_mask
 from mmvmr.functional.words import reverse_words
 from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
-from mmvmr.structures import Proposals, Query
+from mmvmr.structures import EncodedQuery, Proposals
 
 
 @PROPOSAL_GENERATORS.register_module()
@@ -43,6 +43,7 @@ class GaussianProposalGenerator(nn.Module):
         self.positions = SinusoidalEncoding(dim)
         self.head = nn.Linear(dim * (2 if bidirectional else 1), int(columns.max()) + 1)
         self.register_buffer('columns', columns, persistent=False)
+        self.num_proposals = num_proposals
         self.num_clips = num_clips
         self.sigma = sigma
         self.max_width = max_width
@@ -54,7 +55,7 @@ class GaussianProposalGenerator(nn.Module):
             with torch.no_grad():
                 self.head.bias[columns[:, 0]] = torch.logit(centers)
 
-    def forward(self, video: Tensor, query: Query) -> Proposals:
+    def forward(self, video: Tensor, query: EncodedQuery) -> Proposals:
         """video (B, T, D), encoded query -> K proposals with masks (B, K, T')."""
         state = self._read(video, query)
         if self.bidirectional:
@@ -67,10 +68,9 @@ class GaussianProposalGenerator(nn.Module):
         return Proposals(spans=torch.stack([centers - widths / 2, centers + widths / 2], dim=-1),
                          masks=gaussian_mask(centers, stds, self.num_clips, self.peak_normalized))
 
-    def _read(self, video: Tensor, query: Query) -> Tensor:
+    def _read(self, video: Tensor, query: EncodedQuery) -> Tensor:
         """(B, D) state of the position that has seen the video and the query in its order of words."""
-        started = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)  # (B, L+1): the start token counts
-        return self.transformer.locate(video, self.positions(query.features), started, query.readout)
+        return self.transformer.locate(video, self.positions(query.features), query.mask, query.readout)
 
 
 def _head_columns(groups: Sequence[int], num_proposals: int) -> Tensor:

@@ -11,7 +11,7 @@ from mmvmr.functional.masks import span_mask
 from mmvmr.functional.noise import gumbel, pair_noise
 from mmvmr.functional.spans import temporal_nms
 from mmvmr.registry import PROPOSAL_GENERATORS
-from mmvmr.structures import Proposals, Query
+from mmvmr.structures import EncodedQuery, Proposals
 
 _TEMPERATURE = 0.1  # of the draw among the cells that are not the best ones; our reconstruction
 _AFTER_WORDS = 1 << 20  # random numbers of a pair that are left to the words to be hidden
@@ -76,14 +76,14 @@ class TemporalMapProposalGenerator(nn.Module):
         self.num_proposals = num_proposals
         self.nms = nms
 
-    def forward(self, video: Tensor, query: Query) -> Proposals:
+    def forward(self, video: Tensor, query: EncodedQuery) -> Proposals:
         """video (B, T, D), encoded query -> K proposals per scale, scale by scale, with masks and scores."""
         clips, code = self.clip_projection(video).relu(), self._read(query)  # (B, T, E), (B, E)
         chosen = [self._choose(self._score(clips, code, scale), scale, noise)
-                  for scale, noise in zip(self.scales, self._noise(query.seeds))]
+                  for scale, noise in zip(self.scales, self._noise(query.words.seeds))]
         return Proposals(*(torch.cat(field, dim=1) for field in zip(*chosen)))  # (B, Ns*K, ...)
 
-    def score_maps(self, video: Tensor, query: Query) -> List[Tensor]:
+    def score_maps(self, video: Tensor, query: EncodedQuery) -> List[Tensor]:
         """The scores of all cells, one map (B, N, N) per scale: [x, y] is clips x to y; NaN where it is no proposal."""
         clips, code = self.clip_projection(video).relu(), self._read(query)
         maps = []
@@ -93,10 +93,10 @@ class TemporalMapProposalGenerator(nn.Module):
             maps.append(empty.index_copy(1, scale.places, scores).unflatten(1, (scale.size, -1)))
         return maps
 
-    def _read(self, query: Query) -> Tensor:
+    def _read(self, query: EncodedQuery) -> Tensor:
         """(B, E) code of the query: the state of the LSTM at its last word."""
-        states = self.words(query.features[:, -query.mask.size(1):])[0]  # (B, L, E), without the start token
-        last = query.mask.sum(dim=1)[:, None, None] - 1
+        states = self.words(query.features[:, 1:])[0]  # (B, L, E), without the start token
+        last = query.words.mask.sum(dim=1)[:, None, None] - 1
         return self.word_projection(states.gather(1, last.expand(-1, 1, states.size(2))).squeeze(1))
 
     def _score(self, clips: Tensor, code: Tensor, scale: MapScale) -> Tensor:

@@ -1,4 +1,6 @@
 """Caption what a mask lets through of the video, and see how likely the query is as a caption."""
+from typing import Tuple
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -6,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 from mmvmr.functional.masks import resample
 from mmvmr.functional.words import query_nll, word_scores
 from mmvmr.registry import RECONSTRUCTORS
-from mmvmr.structures import Query
+from mmvmr.structures import EncodedQuery
 
 
 @RECONSTRUCTORS.register_module()
@@ -28,27 +30,22 @@ class CaptionReconstructor(nn.Module):
         self.classifier = nn.Linear(dim, vocab_size)
         self.vocab_size = vocab_size
 
-    def forward(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+    def forward(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
         """video (B, T, D), encoded query, masks (B, M, T') -> nll (B, M), lower is better."""
-        return self.explain(video, query, masks)[0]
+        return self._nll(self._caption(video, query, masks), query)
 
-    def explain(self, video: Tensor, query: Query, masks: Tensor):
+    def explain(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tuple[Tensor, Tensor]:
         """Like :meth:`forward`, and the average state of the words under each mask: (B, M), (B, M, D)."""
         states = self._caption(video, query, masks)
-        targets = torch.cat([query.word_ids, torch.zeros_like(query.word_ids[:, :1])], dim=1)
-        valid = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)
-        # one mask at a time, and again for the gradient: all (B, M, N, V) at once would be by far the largest tensor
-        nll = [checkpoint(self._nll, state, targets, valid, use_reentrant=False, preserve_rng_state=False)
-               for state in states.split(1, dim=1)]
-        pooled = (states * valid[:, None, :, None]).sum(dim=2) / valid.sum(dim=1)[:, None, None]
-        return torch.cat(nll, dim=1), pooled
+        valid = query.mask[:, None, :, None]
+        return self._nll(states, query), (states * valid).sum(dim=2) / valid.sum(dim=2)
 
-    def word_scores(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+    def word_scores(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
         """Log-probability of each word of the query after the words before it: (B, M, L), anything on padding."""
-        states = self._caption(video, query, masks)[:, :, :query.mask.size(1)]
-        return word_scores(self.classifier(states), query.word_ids)
+        states = self._caption(video, query, masks)[:, :, :query.words.mask.size(1)]
+        return word_scores(self.classifier(states), query.words.word_ids)
 
-    def _caption(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+    def _caption(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
         """States (B, M, N, D) before each word and before the end, N = L + 1. M folds into the batch here alone."""
         clips = resample(video, masks.size(-1)).relu().unsqueeze(1)
         moments = (masks.unsqueeze(-1) * clips).max(dim=2).values  # (B, M, D)
@@ -59,6 +56,14 @@ class CaptionReconstructor(nn.Module):
         states = self.second(torch.cat([states, moments], dim=-1))[0]
         return states.unflatten(0, (-1, num_masks))
 
-    def _nll(self, states: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+    def _nll(self, states: Tensor, query: EncodedQuery) -> Tensor:
+        """States (B, M, N, D) -> (B, M)."""
+        targets = torch.cat([query.words.word_ids, torch.zeros_like(query.words.word_ids[:, :1])], dim=1)
+        # one mask at a time, and again for the gradient: all (B, M, N, V) at once would be by far the largest tensor
+        nll = [checkpoint(self._nll_of_mask, state, targets, query.mask, use_reentrant=False, preserve_rng_state=False)
+               for state in states.split(1, dim=1)]
+        return torch.cat(nll, dim=1)
+
+    def _nll_of_mask(self, states: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
         """States (B, 1, N, D) -> (B, 1)."""
         return query_nll(self.classifier(states), targets, valid)

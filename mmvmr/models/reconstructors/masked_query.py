@@ -1,4 +1,6 @@
 """Fill in the hidden words of a query from what a mask lets through of the video."""
+from typing import Tuple
+
 import torch
 from torch import Tensor, nn
 
@@ -6,7 +8,7 @@ from mmvmr.functional.masks import resample
 from mmvmr.functional.words import query_nll, reverse_words, reversed_order, word_scores
 from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
 from mmvmr.registry import MODELS, RECONSTRUCTORS
-from mmvmr.structures import Query
+from mmvmr.structures import EncodedQuery
 
 
 @RECONSTRUCTORS.register_module()
@@ -39,45 +41,48 @@ class MaskedQueryReconstructor(nn.Module):
         self.label_smoothing = label_smoothing
         self.end_token = end_token
 
-    def forward(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+    def forward(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
         """video (B, T, D), query with hidden words, masks (B, M, T') -> nll (B, M), lower is better."""
-        return self.explain(video, query, masks)[0]
+        return self._nll(*self._reconstruct(video, query, masks))
 
-    def explain(self, video: Tensor, query: Query, masks: Tensor):
+    def explain(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tuple[Tensor, Tensor]:
         """Like :meth:`forward`, and the average state of the words under each mask: (B, M), (B, M, D)."""
         states, targets, valid = self._reconstruct(video, query, masks)
-        nll = query_nll(self.classifier(states), targets, valid, self.label_smoothing)
         pooled = (states * valid[:, None, :, None]).sum(dim=2) / valid.sum(dim=1)[:, None, None]
-        return nll, pooled
+        return self._nll(states, targets, valid), pooled
 
-    def word_log_probs(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+    def _nll(self, states: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+        return query_nll(self.classifier(states), targets, valid, self.label_smoothing)
+
+    def word_log_probs(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
         """Log-probabilities of all words at every position: (B, M, N, V), N = L + 1 with the end of the query."""
         return self.classifier(self._reconstruct(video, query, masks)[0]).log_softmax(dim=-1)
 
-    def word_scores(self, video: Tensor, query: Query, masks: Tensor) -> Tensor:
+    def word_scores(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
         """Log-probability of each word of the query when it alone is hidden: (B, M, L), anything on padding.
 
         No position sees its own word, so one pass that hides nothing answers for all words.
         """
-        query = query._replace(hidden=torch.zeros_like(query.mask))
-        states, targets, _ = self._reconstruct(video, query, masks)
-        length = query.mask.size(1)
+        words = query.words._replace(hidden=torch.zeros_like(query.words.mask))
+        states, targets, _ = self._reconstruct(video, query._replace(words=words), masks)
+        length = words.mask.size(1)
         scores = word_scores(self.classifier(states[:, :, :length]), targets[:, :length])
         if self.inverse:
-            scores = scores.gather(-1, reversed_order(query.mask).unsqueeze(1).expand_as(scores))
+            scores = scores.gather(-1, reversed_order(words.mask).unsqueeze(1).expand_as(scores))
         return scores
 
-    def _reconstruct(self, video: Tensor, query: Query, masks: Tensor):
+    def _reconstruct(self, video: Tensor, query: EncodedQuery, masks: Tensor):
         """States (B, M, N, D) of the positions, the words they should predict (B, N), and which count (B, N) bool."""
         if query.blank is None:
             raise ValueError('MaskedQueryReconstructor hides words, but the encoder gives no stand-in for them. '
                              'Set `blank=True` in the encoder of the config.')
         if self.inverse:
             query = reverse_words(query)
-        hidden = torch.cat([torch.zeros_like(query.hidden[:, :1]), query.hidden], dim=1)  # never the start token
+        hidden, word_ids = query.words.hidden, query.words.word_ids
+        hidden = torch.cat([torch.zeros_like(hidden[:, :1]), hidden], dim=1)  # never the start token
         words = torch.where(hidden.unsqueeze(-1), query.blank.to(query.features.dtype), query.features)
-        targets = torch.cat([query.word_ids, torch.zeros_like(query.word_ids[:, :1])], dim=1)
-        valid = torch.cat([torch.ones_like(query.mask[:, :1]), query.mask], dim=1)
+        targets = torch.cat([word_ids, torch.zeros_like(word_ids[:, :1])], dim=1)
+        valid = query.mask
         if self.end_token == 'if_padded':
             words, targets, valid = words[:, :-1], targets[:, :-1], valid[:, :-1]
         video = resample(video, masks.size(-1))

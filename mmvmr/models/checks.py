@@ -1,0 +1,182 @@
+"""Refuse parts that cannot do what is asked of them, with the line to add: when a model is built, and as it runs."""
+import inspect
+from typing import Any, Iterator, Optional, Tuple, get_type_hints
+
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmvmr.models.interface import (
+    FIELDS,
+    Combiner,
+    Encoder,
+    Loss,
+    Negative,
+    ProposalGenerator,
+    Ranker,
+    Reconstructor,
+    trait,
+)
+from mmvmr.structures import EncodedQuery, Proposals, Query
+
+
+def check_model(model: BaseModel) -> None:
+    """Refuse parts that cannot do what their verbs ask for, and combinations of parts that cannot work.
+
+    Args:
+        model: A MomentRetriever with all its parts.
+
+    Raises:
+        TypeError, ValueError: The message says which part, and what to do.
+    """
+    for place, part, verb in _parts(model):
+        check_part(part, verb, place)
+    for place, part, verb in _parts(model):
+        if verb in (Loss, Ranker):
+            _check_judge(model, f'{place} ({type(part).__name__})', part, verb)
+    if model.reconstructors and model.encoder.reads_query:
+        raise ValueError(f'{type(model.encoder).__name__} reads the query, so the video that it encodes would tell the '
+                         'reconstructors the hidden words. Use an encoder that does not, e.g. LinearEncoder.')
+    if model.combiner is not None:
+        _check_combiner(model)
+    _check_sigma(model)
+
+
+def _parts(model: BaseModel) -> Iterator[Tuple[str, nn.Module, type]]:
+    """Places, parts and verbs."""
+    yield 'encoder', model.encoder, Encoder
+    yield 'proposal_generator', model.proposal_generator, ProposalGenerator
+    for kind, verb in (('reconstructors', Reconstructor), ('negatives', Negative), ('losses', Loss)):
+        for name, part in getattr(model, kind).items():
+            yield f'{kind}.{name}', part, verb
+    for place, verb in (('combiner', Combiner), ('ranker', Ranker)):
+        if getattr(model, place) is not None:
+            yield place, getattr(model, place), verb
+
+
+def _check_combiner(model: BaseModel) -> None:
+    if 'query' not in model.reconstructors:
+        raise ValueError('A combiner asks the reconstructor named "query", but the model has '
+                         f'{list(model.reconstructors)}. Name one of `reconstructors` so in the config.')
+    asked = model.reconstructors['query']
+    if trait(asked, Reconstructor, 'explain') is None:
+        raise ValueError(f'A combiner asks the reconstructor named "query", but {type(asked).__name__} has no method '
+                         'explain(video, query, masks) -> nll (B, M), states (B, M, D). Add it to the class.')
+
+
+def _check_sigma(model: BaseModel) -> None:
+    own = trait(model.proposal_generator, ProposalGenerator, 'sigma')
+    for name, part in model.negatives.items():
+        sigma = trait(part, Negative, 'sigma')
+        if None not in (own, sigma) and sigma != own:
+            raise ValueError(f'negatives.{name} ({type(part).__name__}) has sigma={sigma:g}, the proposals that it '
+                             f'opposes are drawn with sigma={own:g}. Give both the same.')
+
+
+def _check_judge(model: BaseModel, name: str, judge: nn.Module, verb: type) -> None:
+    for kind, attribute in (('negatives', 'negatives'), ('reconstructors', 'tasks')):
+        present = getattr(model, kind)
+        missing = [item for item in trait(judge, verb, attribute) or () if item not in present]
+        if missing:
+            raise ValueError(f'{name} needs the {kind} {missing}, but the model has {list(present)}. Add them under '
+                             f'`{kind}` in the config, or name others there.')
+    reads = trait(judge, verb, 'reads')
+    if verb is Ranker and 'scores' not in reads and not model.reconstructors:
+        raise ValueError(f'{name} needs at least one of `reconstructors`, but there is none.')
+    for field in reads:
+        sources = [(model.proposal_generator, ProposalGenerator)]
+        if model.combiner is not None and field != 'clips':  # what is said of clips passes by a combiner
+            sources = [] if verb is Ranker else sources
+            sources += [(model.combiner, Combiner)]
+        for source, kind in sources:
+            if field not in trait(source, kind, 'gives'):
+                raise ValueError(f'{name} reads the {field} of proposals, but {type(source).__name__} does not say '
+                                 f'that it gives them. If it does, add the line `gives = ({field!r},)` to its class; '
+                                 'else choose another part.')
+
+
+def check_part(part: Any, verb: type, place: str) -> None:
+    """Refuse a part that cannot do what its verb asks for; the message has the line to add.
+
+    Args:
+        place: What the part is called in a config, such as ``losses.ranking``.
+
+    Raises:
+        TypeError: If it is no module, takes other arguments, lacks an attribute, or has one of another kind.
+    """
+    name = type(part).__name__
+    if not isinstance(part, nn.Module):
+        raise TypeError(f'{place} is a {name}; expected a part, an nn.Module with a forward, or the config of one.')
+    wanted = [key for key in inspect.signature(verb.__call__).parameters if key != 'self']
+    signature = inspect.signature(part.forward)
+    try:
+        signature.bind(*wanted)
+    except TypeError:
+        raise TypeError(f'{place}: the forward of {name} takes {signature}; expected ({", ".join(wanted)}): '
+                        f'{" ".join(verb.__call__.__doc__.split())}') from None
+    for key in get_type_hints(verb):
+        if not hasattr(verb, key) and not hasattr(part, key):
+            raise TypeError(f'{place}: {name} does not say what {key} is. Add the line `{key} = False`, or True, to '
+                            f'the class; see {verb.__name__} in mmvmr/models/interface.py.')
+        _check_names(part, key, place)
+
+
+def _check_names(part: nn.Module, key: str, place: str) -> None:
+    """Refuse names that are not in a tuple, and fields that proposals do not have."""
+    value = getattr(part, key, ())
+    if key not in ('negatives', 'tasks', 'reads', 'gives') or (
+            isinstance(value, (tuple, list)) and all(isinstance(item, str) for item in value)
+            and (key in ('negatives', 'tasks') or set(value) <= set(FIELDS))):
+        return
+    known = f', of {", ".join(map(repr, FIELDS))}' if key in ('reads', 'gives') else ''
+    example = value if isinstance(value, str) and not (known and value not in FIELDS) else 'scores' if known else 'hard'
+    raise TypeError(f'{place}: {key} of {type(part).__name__} is {value!r}; expected a tuple of names{known}, such as '
+                    f'`{key} = ({example!r},)`.')
+
+
+def check_shape(part: nn.Module, what: str, found: Any, **sizes: Optional[int]) -> None:
+    """Refuse what a part returns, if it is no tensor of these sizes, by letter; None stands for any.
+
+    Raises:
+        TypeError, ValueError: If it is something else, or has another shape.
+    """
+    expected = ', '.join(letter if size is None else f'{letter}={size}' for letter, size in sizes.items())
+    if not isinstance(found, Tensor):
+        raise TypeError(f'{type(part).__name__} returned a {type(found).__name__} for {what}; expected a tensor of '
+                        f'shape ({expected}).')
+    if found.dim() != len(sizes) or any(size not in (None, there) for size, there in zip(sizes.values(), found.shape)):
+        raise ValueError(f'{type(part).__name__} returned {what} of shape {tuple(found.shape)}; expected '
+                         f'({expected}).')
+
+
+def check_encoded(part: nn.Module, found: Any, video: Tensor, query: Query) -> None:
+    """Check what an encoder returns."""
+    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], EncodedQuery)):
+        raise TypeError(f'{type(part).__name__} returned {_kind(found)}; expected video and query, the second as '
+                        'EncodedQuery(features, mask, words=query).')
+    batch, length = video.shape[:2]
+    check_shape(part, 'video', found[0], B=batch, T=length, D=None)
+    places = query.mask.size(1) + 1
+    check_shape(part, 'query.features (a start token, then the words)', found[1].features, B=batch, N=places, D=None)
+    check_shape(part, 'query.mask (that of the words, and True for the start token)', found[1].mask, B=batch, N=places)
+
+
+def check_proposals(part: nn.Module, verb: type, found: Any, batch: int) -> None:
+    """Check what a generator or a combiner returns."""
+    if not isinstance(found, Proposals):
+        raise TypeError(f'{type(part).__name__} returned {_kind(found)}; expected Proposals(spans, masks).')
+    check_shape(part, 'spans', found.spans, B=batch, K=None, ends=2)
+    check_shape(part, 'masks', found.masks, **{'B': batch, 'K': found.spans.size(1), "T'": None})
+    if found.scores is not None or 'scores' in trait(part, verb, 'gives') and not part.training:
+        check_shape(part, 'scores', found.scores, B=batch, K=found.spans.size(1))
+
+
+def check_negative(part: nn.Module, found: Any, masks: Tensor) -> None:
+    """Check what a negative returns for proposals with these masks."""
+    count = 1 if isinstance(found, Tensor) and found.dim() == 3 and found.size(1) == 1 else masks.size(1)
+    check_shape(part, 'masks', found, **{'B': masks.size(0), 'K': count, "T'": masks.size(2)})
+
+
+def _kind(found: Any) -> str:
+    if isinstance(found, tuple) and type(found) is tuple:
+        return f'a tuple of {", ".join(type(item).__name__ for item in found)}'
+    return f'a {type(found).__name__}'

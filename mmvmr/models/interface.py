@@ -1,0 +1,137 @@
+"""What is asked of the parts of a model: one protocol for each of the six verbs.
+
+A part is a plain ``nn.Module`` whose ``forward`` takes and returns what its protocol says. Where a protocol gives an
+attribute a value, parts without that attribute count as having this value; an attribute without one must be there.
+The letters of the sizes are those of :mod:`mmvmr.structures`.
+"""
+from typing import Any, Callable, List, Optional, Protocol, Sequence, Tuple
+
+from torch import Tensor, nn
+
+from mmvmr.structures import EncodedQuery, Outputs, Proposals, Query
+
+FIELDS = ('scores', 'probabilities', 'clips')  # of proposals, which some generators give and some losses read
+Explain = Callable[[Tensor], Tuple[Tensor, Tensor]]
+
+
+class Encoder(Protocol):
+    """encode: bring clips and words to the hidden size.
+
+    Attributes:
+        reads_query: Whether the encoded video depends on the query. Then no reconstructor may see it, which would find
+            the hidden words there; so it must be said.
+    """
+    reads_query: bool
+
+    def __call__(self, video: Tensor, query: Query) -> Tuple[Tensor, EncodedQuery]:
+        """video (B, T, Dv), query with features (B, L, Dw) -> video (B, T, D), query with features (B, N, D): a start
+        token, then the words. The place of a word depends on that word alone, as words are hidden afterwards.
+        """
+
+
+class ProposalGenerator(Protocol):
+    """propose: moments that may answer the query.
+
+    Attributes:
+        gives: What its proposals have beside spans and masks, of :data:`FIELDS`: 'scores', higher for better ones, at
+            least in prediction; 'probabilities', if these scores are in (0, 1) and can be trained; 'clips'.
+        sigma: Width over standard deviation of its masks, if they are Gaussians; negatives drawn in the same way must
+            have the same.
+        transformer: What can be shared with the reconstructors.
+        score_maps: Method (video, query) -> one map (B, N, N) per scale, for the page.
+    """
+    gives: Sequence[str] = ()
+    sigma: Optional[float] = None
+    transformer: Optional[nn.Module] = None
+    score_maps: Optional[Callable[[Tensor, EncodedQuery], List[Tensor]]] = None
+
+    def __call__(self, video: Tensor, query: EncodedQuery) -> Proposals:
+        """video (B, T, D), encoded query -> K proposals with spans (B, K, 2) and masks (B, K, T')."""
+
+
+class Combiner(Protocol):
+    """combine: make other proposals of those that the generator proposed.
+
+    Attributes:
+        gives: As of a generator.
+        ranks_components: Whether, in prediction, the components are candidates as well, behind what is made of them.
+    """
+    gives: Sequence[str] = ()
+    ranks_components: bool = False
+
+    def __call__(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
+        """K components -> P proposals. ``explain(masks (B, M, T')) -> nll (B, M), states (B, M, D)`` asks the
+        reconstructor named ``query``."""
+
+
+class Negative(Protocol):
+    """oppose: masks that should explain the query worse than the proposals.
+
+    Attributes:
+        num_proposals: How many proposals it can oppose; any number without.
+        sigma: As of a generator.
+        set_progress: Method, called with the share of the training that is done, (0, 1], before each epoch or
+            iteration. A loss may have it, too.
+    """
+    num_proposals: Optional[int] = None
+    sigma: Optional[float] = None
+    set_progress: Optional[Callable[[float], None]] = None
+
+    def __call__(self, proposals: Proposals, video: Tensor, query: EncodedQuery) -> Tensor:
+        """P proposals -> masks (B, P, T'), one for each, or (B, 1, T'), one for all."""
+
+
+class Reconstructor(Protocol):
+    """explain: how badly is the query explained by what a mask lets through?
+
+    Attributes:
+        explain: Method as ``forward``, which also gives the average state of the words under each mask, (B, M, D);
+            needed by combiners.
+        word_scores: Method -> log-probability of each word of the query (B, M, L), for the page.
+        word_log_probs: Method -> log-probabilities of all words at every position (B, M, N, V), for the coarse search.
+        transformer: What can be shared with the generator.
+    """
+    explain: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tuple[Tensor, Tensor]]] = None
+    word_scores: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tensor]] = None
+    word_log_probs: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tensor]] = None
+    transformer: Optional[nn.Module] = None
+
+    def __call__(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
+        """video (B, T, D), encoded query, masks (B, M, T') -> nll (B, M), lower is better."""
+
+
+class Loss(Protocol):
+    """judge, in training.
+
+    Attributes:
+        negatives: Names of the negatives whose nll it reads, ``outputs.nll[task][negative]``.
+        tasks: Names of the reconstructors whose nll it reads.
+        reads: What it reads of proposals beside spans and masks, of :data:`FIELDS`.
+        set_progress: As of a negative.
+    """
+    negatives: Sequence[str] = ()
+    tasks: Sequence[str] = ()
+    reads: Sequence[str] = ()
+    set_progress: Optional[Callable[[float], None]] = None
+
+    def __call__(self, outputs: Outputs) -> Tensor:
+        """All that is known -> a scalar."""
+
+
+class Ranker(Protocol):
+    """judge, in prediction.
+
+    Attributes:
+        negatives: Names of the negatives whose nll it reads, of every candidate.
+        reads: As of a loss. A ranker that reads 'scores' reads no nll, so that none is computed.
+    """
+    negatives: Sequence[str] = ()
+    reads: Sequence[str] = ()
+
+    def __call__(self, outputs: Outputs) -> Tensor:
+        """All that is known of C candidates, ``outputs.proposals`` -> scores (B, C), higher is better."""
+
+
+def trait(part: Optional[nn.Module], verb: type, name: str) -> Any:
+    """An attribute of a part, or what counts for parts without it."""
+    return getattr(part, name, getattr(verb, name, None))
