@@ -2,29 +2,30 @@
 _base_ = ['_base_/datasets/activitynet_c3d.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 256
+sigma = 9
 transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=3, dropout=0.1)
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=500, word_dim=300, dim=dim, dropout=0.1, readout=True),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True),
     proposal_generator=dict(
         type='GaussianProposalGenerator',
         dim=dim,
         transformer=transformer,
         num_proposals=8,
         num_clips=50,
-        sigma=9,
+        sigma=sigma,
         peak_normalized=True),
     reconstructors=dict(
-        query=dict(type='MaskedQueryReconstructor', dim=dim, vocab_size=8001, transformer=transformer)),
+        query=dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)),
     negatives=dict(
-        left=dict(type='Side', side='left', sigma=9, gamma=0),
-        right=dict(type='Side', side='right', sigma=9, gamma=0),
+        left=dict(type='Side', side='left', sigma=sigma, gamma=0),
+        right=dict(type='Side', side='right', sigma=sigma, gamma=0),
         hard=dict(type='WholeVideo')),
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=2.0),
-        diversity=dict(type='DiversityLoss', target=0.13, loss_weight=0.1)),
+        diversity=dict(type='DiversityLoss', width=0.390593, sigma=sigma, loss_weight=0.1)),  # lambda = 0.13
     ranker=dict(type='VoteRanker'),
     tie_transformers=True)
 

@@ -2,29 +2,29 @@
 _base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 128
-num_clips = 32  # T'
+sigma = 9
 transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=2, dropout=0.1)
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=57, word_dim=300, dim=dim, dropout=0.1, readout=True),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True),
     proposal_generator=dict(
         type='GaussianProposalGenerator',
         dim=dim,
         transformer=transformer,
         num_proposals=8,
-        num_clips=num_clips,
-        sigma=9,
+        num_clips=32,
+        sigma=sigma,
         peak_normalized=True),
-    reconstructors=dict(query=dict(type='MaskedQueryReconstructor', dim=dim, vocab_size=62, transformer=transformer)),
+    reconstructors=dict(query=dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)),
     negatives=dict(
-        left=dict(type='Side', side='left', sigma=9, gamma=0.5),
-        right=dict(type='Side', side='right', sigma=9, gamma=0.5),
+        left=dict(type='Side', side='left', sigma=sigma, gamma=0.5),
+        right=dict(type='Side', side='right', sigma=sigma, gamma=0.5),
         hard=dict(type='WholeVideo')),
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=1.0),
-        diversity=dict(type='DiversityLoss', target=0.146 * 50 / num_clips, loss_weight=5.0)),
+        diversity=dict(type='DiversityLoss', width=0.347788, sigma=sigma, loss_weight=5.0)),  # CPL's lambda of 0.146
     ranker=dict(type='ReconstructionRanker'),
     tie_transformers=True,
     span_level=0.1353)  # exp(-2), two standard deviations: a choice without timestamps

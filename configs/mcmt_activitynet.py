@@ -5,20 +5,21 @@ The paper's hyper-parameters are not public: those of CNM stand in, and what is 
 _base_ = ['_base_/datasets/activitynet_c3d.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 256
+sigma = 10**0.5  # (R) alpha = 5
 transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=3, dropout=0.1)
-reconstructor = dict(type='MaskedQueryReconstructor', dim=dim, vocab_size=8001, transformer=transformer)
+reconstructor = dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)
 tasks = ['query', 'inverse']
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=500, word_dim=300, dim=dim, dropout=0.1),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1),
     proposal_generator=dict(
         type='GaussianProposalGenerator',
         dim=dim,
         transformer=transformer,
         num_proposals=5,  # (R)
         num_clips=50,
-        sigma=10**0.5,  # (R) alpha = 5
+        sigma=sigma,
         max_width=1.0,  # (R)
         min_mask_width=0.1,
         peak_normalized=False,
@@ -32,7 +33,7 @@ model = dict(
         ranking=dict(type='RankingLoss', tasks=tasks, margins=dict(hard=0.1, easy=0.15))),
     ranker=dict(type='ReconstructionRanker'),
     tie_transformers=True,
-    span_level=0.2865)  # (R) exp(-alpha / 4), the level of CNM's c -+ w/2
+    span_level=2.718281828**(-sigma**2 / 8))  # (R) exp(-alpha / 4), the level of CNM's c -+ w/2
 
 adam = dict(optimizer=dict(type='Adam', lr=4e-4), clip_grad=dict(max_norm=10))
 optim_wrapper = dict(

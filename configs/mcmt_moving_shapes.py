@@ -5,21 +5,21 @@ The paper's hyper-parameters are not public; what is a reconstruction of ours is
 _base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 128
-num_clips = 32  # T'
+sigma = 9  # (R)
 transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=2, dropout=0.1)
-reconstructor = dict(type='MaskedQueryReconstructor', dim=dim, vocab_size=62, transformer=transformer)
+reconstructor = dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)
 tasks = ['query', 'inverse']
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=57, word_dim=300, dim=dim, dropout=0.1),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1),
     proposal_generator=dict(
         type='GaussianProposalGenerator',
         dim=dim,
         transformer=transformer,
         num_proposals=5,  # (R)
-        num_clips=num_clips,
-        sigma=9,  # (R)
+        num_clips=32,
+        sigma=sigma,
         peak_normalized=True,
         bidirectional=True,
         spread_centers=True),  # (R)
@@ -30,7 +30,7 @@ model = dict(
         reconstruction=dict(type='ReconstructionLoss', tasks=tasks, references=['hard']),
         ranking=dict(type='RankingLoss', tasks=tasks, margins=dict(hard=0.1, easy=0.15)),
         # (R) on the components, as in section "Training" of CPL
-        diversity=dict(type='DiversityLoss', target=0.146 * 50 / num_clips, components=True, loss_weight=1.0)),
+        diversity=dict(type='DiversityLoss', width=0.347788, sigma=sigma, components=True, loss_weight=1.0)),
     ranker=dict(type='ReconstructionRanker'),
     tie_transformers=True,
     span_level=0.1353)  # exp(-2), two standard deviations: a choice without timestamps

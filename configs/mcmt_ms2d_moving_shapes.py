@@ -3,12 +3,12 @@ _base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py'
 
 dim = 128
 transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=2, dropout=0.1, roles=['reconstruct'])
-reconstructor = dict(type='MaskedQueryReconstructor', dim=dim, vocab_size=62, transformer=transformer)
+reconstructor = dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)
 tasks = ['query', 'inverse']
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=57, word_dim=300, dim=dim, dropout=0.1),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1),
     proposal_generator=dict(
         type='TemporalMapProposalGenerator',
         dim=dim,

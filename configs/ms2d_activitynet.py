@@ -9,7 +9,7 @@ scales = (64, 32, 16)  # (R); largest first: its gradient comes last, when the o
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=500, word_dim=300, dim=dim, dropout=0.1, blank=False),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, blank=False),
     proposal_generator=dict(
         type='TemporalMapProposalGenerator',
         dim=dim,
@@ -20,7 +20,7 @@ model = dict(
         kernel_size=3,  # (R)
         num_layers=3,  # (R)
         nms=0.5),  # (R)
-    reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim, vocab_size=8001)),
+    reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim)),
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', best_only=False),
         pseudo_label=dict(

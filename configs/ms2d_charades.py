@@ -9,7 +9,7 @@ scales = (8, 16, 32)  # (R)
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=1024, word_dim=300, dim=dim, dropout=0.1, blank=False),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, blank=False),
     proposal_generator=dict(
         type='TemporalMapProposalGenerator',
         dim=dim,
@@ -20,7 +20,7 @@ model = dict(
         kernel_size=5,  # (R) as 2D-TAN on Charades-STA
         num_layers=4,  # (R)
         nms=0.5),  # (R)
-    reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim, vocab_size=1112)),
+    reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim)),
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', best_only=False),
         pseudo_label=dict(

@@ -8,7 +8,7 @@ dim = 128
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=57, word_dim=300, dim=dim, dropout=0.1, blank=False),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, blank=False),
     proposal_generator=dict(
         type='TemporalMapProposalGenerator',
         dim=dim,
@@ -19,7 +19,7 @@ model = dict(
         kernel_size=3,  # (R)
         num_layers=2,  # (R)
         nms=0.5),  # (R)
-    reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim, vocab_size=62)),
+    reconstructors=dict(query=dict(type='CaptionReconstructor', dim=dim)),
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', best_only=False),
         pseudo_label=dict(type='PseudoLabelLoss', labels='rank', warmup=0.2)),  # (R) all scales together

@@ -5,7 +5,7 @@ dim = 256  # (R)
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=1024, word_dim=300, dim=dim, dropout=0.1, blank=False),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, blank=False),
     proposal_generator=dict(
         type='FrameScoreProposalGenerator',
         dim=dim,

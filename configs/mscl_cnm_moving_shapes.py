@@ -6,7 +6,7 @@ transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=2, d
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=57, word_dim=300, dim=dim, dropout=0.1),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1),
     proposal_generator=dict(
         type='FrameScoreProposalGenerator',
         dim=dim,
@@ -15,7 +15,7 @@ model = dict(
         num_mismatched=8,
         num_proposals=5,
         num_clips=32),
-    reconstructors=dict(query=dict(type='MaskedQueryReconstructor', dim=dim, vocab_size=62, transformer=transformer)),
+    reconstructors=dict(query=dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)),
     negatives=dict(easy=dict(type='Complement'), hard=dict(type='WholeVideo')),
     losses=dict(
         matching=dict(type='MatchingLoss', share=0.125),

@@ -2,6 +2,8 @@
 _base_ = ['_base_/datasets/charades_sta.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 256
+sigma = 9
+width = 0.338514  # lambda = 0.15 at T' = 50
 groups = [1, 2, 3, 4, 5, 6, 7]  # mixture k has k Gaussians
 transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=3, dropout=0.1)
 generator = dict(
@@ -13,14 +15,13 @@ generator = dict(
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=1024, word_dim=300, dim=dim, dropout=0.1, readout=True),
-    proposal_generator=dict(generator, num_proposals=sum(groups), groups=groups, sigma=9),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True),
+    proposal_generator=dict(generator, num_proposals=sum(groups), groups=groups, sigma=sigma),
     combiner=dict(type='AttentiveMixture', dim=dim, groups=groups, shrink=0.0),
     reconstructors=dict(
         query=dict(
             type='MaskedQueryReconstructor',
             dim=dim,
-            vocab_size=1112,
             transformer=dict(transformer, roles=['reconstruct']))),
     negatives=dict(
         learned=dict(
@@ -31,8 +32,8 @@ model = dict(
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, learned=0.15), loss_weight=3.0),
-        inter=dict(type='DiversityLoss', target=0.15, loss_weight=1.0),
-        intra=dict(type='DiversityLoss', target=0.15, components=True, groups=groups, loss_weight=0.001),
+        inter=dict(type='DiversityLoss', width=width, sigma=sigma, loss_weight=1.0),
+        intra=dict(type='DiversityLoss', width=width, sigma=sigma, components=True, groups=groups, loss_weight=0.001),
         pull=dict(type='PullLoss', groups=groups, loss_weight=5.0)),
     ranker=dict(type='VoteRanker', weights='confidence'))
 

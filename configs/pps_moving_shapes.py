@@ -2,21 +2,20 @@
 _base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 128
-num_clips = 32  # T'
 groups = [1, 2, 3, 4, 5]  # mixture k has k Gaussians
 sigma = 9
-target = 0.15 * 50 / num_clips
+width = 0.338514  # lambda = 0.15 at T' = 50
 transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=2, dropout=0.1)
 generator = dict(
     type='GaussianProposalGenerator',
     dim=dim,
     transformer=dict(transformer, roles=['locate']),
-    num_clips=num_clips,
+    num_clips=32,
     peak_normalized=True)
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', video_dim=57, word_dim=300, dim=dim, dropout=0.1, readout=True),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True),
     proposal_generator=dict(generator, num_proposals=sum(groups), groups=groups, sigma=sigma),
     combiner=dict(
         type='AttentiveMixture',
@@ -27,7 +26,6 @@ model = dict(
         query=dict(
             type='MaskedQueryReconstructor',
             dim=dim,
-            vocab_size=62,
             transformer=dict(transformer, roles=['reconstruct']))),
     negatives=dict(
         learned=dict(
@@ -38,8 +36,8 @@ model = dict(
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, learned=0.15), loss_weight=3.0),
-        inter=dict(type='DiversityLoss', target=target, loss_weight=1.0),
-        intra=dict(type='DiversityLoss', target=target, components=True, groups=groups, loss_weight=0.001),
+        inter=dict(type='DiversityLoss', width=width, sigma=sigma, loss_weight=1.0),
+        intra=dict(type='DiversityLoss', width=width, sigma=sigma, components=True, groups=groups, loss_weight=0.001),
         pull=dict(type='PullLoss', groups=groups, loss_weight=5.0)),
     ranker=dict(type='VoteRanker', weights='confidence'))
 

@@ -1,17 +1,13 @@
 """Every shipped config builds and takes a training and a prediction step on random features of its real sizes."""
-from pathlib import Path
-
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope, init_default_scope
+from shipped import CONFIGS, data_sizes, read_shipped
 
 from mmvmr.engine.optim.mixed_precision import use_mixed_precision
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample, Query
-
-CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 
 
 @pytest.fixture(autouse=True)
@@ -23,17 +19,16 @@ def scope():
 def _batch(config) -> Batch:
     torch.manual_seed(0)
     mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
-    vocab_size = config.model.get('reconstructors', {}).get('query', {}).get('vocab_size', 100)
-    ids = torch.randint(1, vocab_size, mask.shape) * mask
-    words = torch.randn(2, 6, config.model.encoder.word_dim) * mask.unsqueeze(-1)
-    num_clips = config.train_dataloader.dataset.num_clips
-    return Batch(torch.randn(2, num_clips, config.model.encoder.video_dim), Query(words, mask, ids, 1.0 * mask))
+    sizes, num_clips = data_sizes(config), config.train_dataloader.dataset.num_clips
+    ids = torch.randint(1, sizes['vocab_size'], mask.shape) * mask
+    words = torch.randn(2, 6, sizes['word_dim']) * mask.unsqueeze(-1)
+    return Batch(torch.randn(2, num_clips, sizes['video_dim']), Query(words, mask, ids, 1.0 * mask))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_trains_and_predicts(path):
     init_default_scope('mmvmr')
-    config = Config.fromfile(path)
+    config = read_shipped(path)
     model = MODELS.build(config.model)
     optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
     before = model.encoder.video_projection.weight.clone()
@@ -50,7 +45,7 @@ def test_config_trains_and_predicts(path):
 @pytest.mark.parametrize('path', [path for path in CONFIGS if 'moving_shapes' in path.stem], ids=lambda path: path.stem)
 def test_config_trains_in_mixed_precision(path, capability, monkeypatch):
     init_default_scope('mmvmr')
-    config = Config.fromfile(path)
+    config = read_shipped(path)
     with monkeypatch.context() as device:
         device.setattr(torch.cuda, 'is_available', lambda: True)
         device.setattr(torch.cuda, 'get_device_capability', lambda: capability)
@@ -73,7 +68,7 @@ def test_config_trains_in_mixed_precision(path, capability, monkeypatch):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_no_split_but_the_test_loader_reads_the_test_set(path):
-    config = Config.fromfile(path)
+    config = read_shipped(path)
     for loader in (config.train_dataloader, config.val_dataloader):
         assert loader.dataset.split != 'test' and loader.dataset.ann_file != config.test_dataloader.dataset.ann_file
     assert not config.train_dataloader.dataset.get('test_mode', False)  # no ground truth in training batches

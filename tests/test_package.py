@@ -6,6 +6,7 @@ import sys
 import zipfile
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from runs import REPO
 
@@ -94,3 +95,17 @@ def test_installed_wheel_imports_every_module_and_finds_the_configs(wheel, tmp_p
                           env={'PYTHONPATH': str(tmp_path), 'PATH': '/usr/bin:/bin'})
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) > 30
+
+
+def test_model_index_lists_every_config_with_the_scores_of_the_readme():
+    index = [yaml.safe_load((REPO / name).read_text())
+             for name in yaml.safe_load((REPO / 'model-index.yml').read_text())['Import']]
+    models = [model for file in index for model in file['Models']]
+    assert [model['Config'] for model in models] == [f'configs/{path.name}' for path in sorted(
+        (REPO / 'configs').glob('*.py'))]
+    named = {item['Name'] for file in index for item in file['Collections']}
+    assert {model['In Collection'] for model in models} <= named
+    cell = r' ([\d.]+) ±[^|]*\|'
+    rows = re.findall(rf'^\| [^|]+ \|{4 * cell} [\d.]+ ±', (REPO / 'README.md').read_text(), flags=re.M)
+    listed = [tuple(result['Metrics'].values()) for model in models for result in model.get('Results', [])]
+    assert len(listed) == 9 and sorted(listed) == sorted(tuple(map(float, row)) for row in rows)

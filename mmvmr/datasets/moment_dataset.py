@@ -201,7 +201,7 @@ class MomentDataset(BaseDataset):
         if feature_dim not in (None, self.store.dim):
             raise ValueError(f'The features in "{self.store.path}" have {self.store.dim} dimensions, the config '
                              f'expects feature_dim={feature_dim}. Choose the right file; for other features, set '
-                             "feature_dim and the model's video_dim.")
+                             f'dataset.feature_dim={self.store.dim}.')
         packed = getattr(self.store, 'num_clips', None)
         if self.resident and packed is None:
             raise ValueError(f'resident=True needs a packed store with a fixed number of clips, "{self.store.path}" is '

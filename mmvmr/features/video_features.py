@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional, Union
 import numpy as np
 
 from mmvmr.features.stores.feature_store import open_feature_store
-from mmvmr.features.stores.packed_store import check_rows
+from mmvmr.features.stores.resampling import check_rows
 
 
 class VideoFeatures(NamedTuple):

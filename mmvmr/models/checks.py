@@ -65,11 +65,11 @@ def _check_combiner(model: BaseModel) -> None:
 
 def _check_sigma(model: BaseModel) -> None:
     own = trait(model.proposal_generator, ProposalGenerator, 'sigma')
-    for name, part in model.negatives.items():
-        sigma = trait(part, Negative, 'sigma')
+    for place, part, verb in _parts(model):
+        sigma = trait(part, verb, 'sigma') if verb in (Negative, Loss) else None
         if None not in (own, sigma) and sigma != own:
-            raise ValueError(f'negatives.{name} ({type(part).__name__}) has sigma={sigma:g}, the proposals that it '
-                             f'opposes are drawn with sigma={own:g}. Give both the same.')
+            raise ValueError(f'{place} ({type(part).__name__}) has sigma={sigma:g}, but the proposals are drawn with '
+                             f'sigma={own:g}. Give both the same.')
 
 
 def _check_judge(model: BaseModel, name: str, judge: nn.Module, verb: type) -> None:

@@ -2,14 +2,13 @@
 from typing import Dict, Optional
 
 import torch
-from mmengine.dist import get_world_size
+from mmengine.dist import get_dist_info
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmvmr.functional.noise import split_seeds
 from mmvmr.functional.words import hide_words
 from mmvmr.registry import MODELS
-from mmvmr.utils.global_batch import places
 
 
 @MODELS.register_module()
@@ -47,4 +46,5 @@ class MomentDataPreprocessor(BaseDataPreprocessor):
     def _draw_seeds(self, count: int) -> Tensor:
         """Those of our pairs, (B,) int64, among the seeds that are drawn for the batch of all processes."""
         self.seed += 1
-        return split_seeds(self.seed, count * get_world_size())[places(count)]
+        rank, world_size = get_dist_info()
+        return split_seeds(self.seed, count * world_size)[rank::world_size]

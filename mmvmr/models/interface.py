@@ -35,8 +35,8 @@ class ProposalGenerator(Protocol):
     Attributes:
         gives: What its proposals have beside spans and masks, of :data:`FIELDS`: 'scores', higher for better ones, at
             least in prediction; 'probabilities', if these scores are in (0, 1) and can be trained; 'clips'.
-        sigma: Width over standard deviation of its masks, if they are Gaussians; negatives drawn in the same way must
-            have the same.
+        sigma: Width over standard deviation of its masks, if they are Gaussians; negatives and losses that count on it
+            must have the same.
         transformer: What can be shared with the reconstructors.
         score_maps: Method (video, query) -> one map (B, N, N) per scale, for the page.
     """
@@ -107,11 +107,13 @@ class Loss(Protocol):
         negatives: Names of the negatives whose nll it reads, ``outputs.nll[task][negative]``.
         tasks: Names of the reconstructors whose nll it reads.
         reads: What it reads of proposals beside spans and masks, of :data:`FIELDS`.
+        sigma: As of a generator.
         set_progress: As of a negative.
     """
     negatives: Sequence[str] = ()
     tasks: Sequence[str] = ()
     reads: Sequence[str] = ()
+    sigma: Optional[float] = None
     set_progress: Optional[Callable[[float], None]] = None
 
     def __call__(self, outputs: Outputs) -> Tensor:

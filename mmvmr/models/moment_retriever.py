@@ -64,11 +64,17 @@ class MomentRetriever(BaseModel):
             self._tie_transformers()
 
     def _tie_transformers(self) -> None:
+        shared = trait(self.proposal_generator, ProposalGenerator, 'transformer')
         for part in (self.proposal_generator, *self.reconstructors.values()):
-            if trait(part, Reconstructor, 'transformer') is None:
+            own = trait(part, Reconstructor, 'transformer')
+            if own is None:
                 raise ValueError(f'{type(part).__name__} has no transformer that could be shared. '
                                  'Set `tie_transformers=False` in the config.')
-            part.transformer = self.proposal_generator.transformer
+            if repr(own) != repr(shared):
+                raise ValueError(f'tie_transformers=True gives {type(part).__name__} the transformer of '
+                                 f'{type(self.proposal_generator).__name__}, but they are described as two different '
+                                 'ones. Give both the same config.')
+            part.transformer = shared
 
     def forward(self, inputs: Batch, data_samples: Optional[List[MomentSample]] = None, mode: str = 'tensor',
                 losses: Optional[Sequence[str]] = None) -> Union[Outputs, Dict[str, Tensor], List[MomentSample]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmvmr.engine.checkpoint import load_checkpoint
 from mmvmr.engine.run.config import MomentConfig, runner_entries, shipped_configs
 from mmvmr.engine.run.config_file import run_config_file
+from mmvmr.models.losses.diversity import width_of
 from mmvmr.registry import MODELS
 from mmvmr.utils.files import write_text, written_aside
 
@@ -158,7 +159,8 @@ def _cpl(generator: Dict, config: Dict) -> Dict:
         losses=dict(
             reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
             ranking=dict(type='RankingLoss', margins=margins, loss_weight=loss['alpha_1']),
-            diversity=dict(type='DiversityLoss', target=loss['lambda'], loss_weight=loss['alpha_2'])),
+            diversity=dict(type='DiversityLoss', width=width_of(loss['lambda'], sigma, generator['num_clips']),
+                           sigma=sigma, loss_weight=loss['alpha_2'])),
         ranker=dict(type='VoteRanker', weights=weights) if config.get('vote') else dict(type='ReconstructionRanker'))
 
 

@@ -26,7 +26,7 @@ def make_coarse(inferencer: MomentRetrievalInferencer) -> Coarse:
     """A function that turns the clips (1, T, Dv) of a window into coarse vectors (S, V).
 
     They come from a reconstructor that fills in hidden words, if the model has one, else from a regression that is
-    fitted to the training pairs; see docs/search.md for what either is worth.
+    fitted to the training pairs; see docs/search_videos.md for what either is worth.
 
     Raises:
         FileNotFoundError: If the regression needs the training set, and it is not there.

@@ -14,7 +14,7 @@ from mmvmr.text.sentences import Sentences, read_sentences
 from mmvmr.utils.files import sha256_of_files
 from mmvmr.utils.progress import progress
 
-CANDIDATES = 20  # windows; docs/search.md says what is lost
+CANDIDATES = 20  # windows; docs/search_videos.md says what is lost
 
 
 class MomentIndex:

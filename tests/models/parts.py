@@ -3,6 +3,7 @@ import copy
 
 import torch
 
+from mmvmr.models.losses.diversity import width_of
 from mmvmr.structures import Batch, Query
 
 VOCAB = 12
@@ -44,7 +45,7 @@ CPL = dict(
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15)),
-        diversity=dict(type='DiversityLoss', target=0.146, loss_weight=5.0)),
+        diversity=dict(type='DiversityLoss', width=width_of(0.146, sigma=9, num_clips=10), loss_weight=5.0)),
     ranker=dict(type='ReconstructionRanker'),
     tie_transformers=True)
 
@@ -72,8 +73,9 @@ PPS = dict(
     losses=dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, learned=0.15), loss_weight=3.0),
-        inter=dict(type='DiversityLoss', target=0.15, loss_weight=2.0),
-        intra=dict(type='DiversityLoss', target=0.15, components=True, groups=_groups, loss_weight=0.1),
+        inter=dict(type='DiversityLoss', width=width_of(0.15, sigma=9, num_clips=10), loss_weight=2.0),
+        intra=dict(type='DiversityLoss', width=width_of(0.15, sigma=9, num_clips=10), components=True, groups=_groups,
+                   loss_weight=0.1),
         pull=dict(type='PullLoss', groups=_groups, loss_weight=5.0)),
     ranker=dict(type='VoteRanker', weights='confidence'),
     tie_transformers=False)

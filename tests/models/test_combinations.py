@@ -38,7 +38,7 @@ NEGATIVES = dict(
 LOSSES = dict(
     reconstruction=dict(type='ReconstructionLoss'),
     ranking=dict(type='RankingLoss', margins=dict(negative=0.1)),
-    diversity=dict(type='DiversityLoss', target=0.15, components=True),
+    diversity=dict(type='DiversityLoss', width=0.4, components=True),
     pull=dict(type='PullLoss', groups=[1, 2, 3]),
     pseudo_label=dict(type='PseudoLabelLoss', labels='rank'),
     matching=dict(type='MatchingLoss'),

@@ -128,7 +128,9 @@ class _Plain(nn.Module):
     (dict(reconstructors=dict(query=_Plain()), combiner=dict(type='ReconstructionWeighted')), ValueError,
      r'_Plain has no method explain\(video, query, masks\) -> nll \(B, M\), states \(B, M, D\). Add it'),
     (dict(negatives=dict(hard=WholeVideo(), left=dict(type='Side', side='left', sigma=4))), ValueError,
-     r'negatives.left \(Side\) has sigma=4, the proposals that it opposes are drawn with sigma=9'),
+     r'negatives.left \(Side\) has sigma=4, but the proposals are drawn with sigma=9. Give both'),
+    (dict(losses=dict(own=dict(type='DiversityLoss', width=0.3, sigma=4))), ValueError,
+     r'losses.own \(DiversityLoss\) has sigma=4, but the proposals are drawn with sigma=9'),
 ])
 def test_part_that_cannot_do_its_work_is_refused_with_what_to_do(changes, error, message):
     with pytest.raises(error, match=message):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mmvmr.models.losses.diversity import DiversityLoss
+from mmvmr.models.losses.diversity import DiversityLoss, width_of
 from mmvmr.models.losses.pseudo_label import PseudoLabelLoss
 from mmvmr.models.losses.ranking import RankingLoss
 from mmvmr.models.losses.reconstruction import ReconstructionLoss
@@ -51,16 +51,18 @@ def test_diversity_is_the_distance_of_the_overlaps_from_a_scaled_identity():
     masks = torch.tensor([[[1.0, 1.0, 0.0, 0.0], [0.0, 2.0, 2.0, 0.0]]])
     # rows (.5,.5,0,0) and (0,.5,.5,0): overlaps .5 on, .25 off the diagonal
     expected = 2 * (0.2 - 0.5)**2 + 2 * 0.25**2
-    assert DiversityLoss(target=0.2)(_outputs(masks)).item() == pytest.approx(expected)
-    assert DiversityLoss(target=0.2, components=True, loss_weight=3)(
+    width = width_of(0.2, sigma=9, num_clips=4)
+    assert DiversityLoss(width)(_outputs(masks)).item() == pytest.approx(expected)
+    assert DiversityLoss(width_of(0.2, sigma=4, num_clips=4), sigma=4, components=True, loss_weight=3)(
         _outputs(None, masks)).item() == pytest.approx(3 * expected)
 
 
-def test_diversity_target_is_a_prior_on_the_width():
-    time, num_clips, std = torch.linspace(0, 1, 200), 200, 0.1
+@pytest.mark.parametrize('num_clips', [100, 200])
+def test_diversity_is_nothing_for_one_proposal_of_its_width_whatever_the_number_of_clips(num_clips):
+    time, std = torch.linspace(0, 1, num_clips), 0.1
     mask = torch.exp(-(time - 0.5)**2 / (2 * std**2)).view(1, 1, -1)
-    target = 1 / (2 * math.sqrt(math.pi) * std * num_clips)
-    assert DiversityLoss(target)(_outputs(mask)).item() == pytest.approx(0, abs=1e-8)
+    assert DiversityLoss(width=0.4, sigma=4)(_outputs(mask)).item() == pytest.approx(0, abs=1e-7)
+    assert DiversityLoss(width=0.6, sigma=4)(_outputs(mask)).item() > 1e-5
 
 
 def _judged(nll, scores):

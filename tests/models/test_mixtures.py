@@ -9,7 +9,7 @@ from torch import nn
 
 from mmvmr.functional.masks import gaussian_mask
 from mmvmr.models.combiners.merging import AttentiveMixture
-from mmvmr.models.losses.diversity import DiversityLoss
+from mmvmr.models.losses.diversity import DiversityLoss, width_of
 from mmvmr.models.losses.pull import PullLoss
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
 from mmvmr.structures import Outputs, Proposals
@@ -134,18 +134,19 @@ def test_pull_sees_the_outermost_of_three_only():
 
 def test_push_within_mixtures_leaves_out_other_mixtures_and_single_components():
     # shares of components 1 and 2: (0, 1, 0) and (0, 1/3, 2/3); overlaps 1, 1/3, 5/9
-    loss = DiversityLoss(target=0.2, components=True, groups=[1, 2], loss_weight=3)
+    width = width_of(0.2, sigma=9, num_clips=3)
+    loss = DiversityLoss(width, components=True, groups=[1, 2], loss_weight=3)
     expected = (0.2 - 1)**2 + (0.2 - 5 / 9)**2 + 2 / 9
     assert loss(_outputs(COMPONENTS)).item() == pytest.approx(3 * expected)
-    one_group = DiversityLoss(target=0.2, components=True, groups=[3])
+    one_group = DiversityLoss(width, components=True, groups=[3])
     assert one_group(_outputs(COMPONENTS)).item() == pytest.approx(
-        DiversityLoss(target=0.2, components=True)(_outputs(COMPONENTS)).item())
+        DiversityLoss(width, components=True)(_outputs(COMPONENTS)).item())
 
 
 @pytest.mark.parametrize('part', [
     lambda: _mixture(groups=[2, 2])(COMPONENTS, None, None, _explain_as(0.0)[0]),
     lambda: PullLoss([2, 2])(_outputs(COMPONENTS)),
-    lambda: DiversityLoss(0.2, components=True, groups=[2, 2])(_outputs(COMPONENTS)),
+    lambda: DiversityLoss(0.4, components=True, groups=[2, 2])(_outputs(COMPONENTS)),
 ], ids=['mixture', 'pull', 'diversity'])
 def test_groups_that_do_not_fit_the_components_are_refused(part):
     with pytest.raises(ValueError, match=r'groups \(2, 2\) hold 4 proposals, but there are 3'):

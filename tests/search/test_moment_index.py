@@ -240,6 +240,6 @@ def test_the_tool_makes_an_index_answers_and_reports(tmp_path, filmed):
 def test_the_code_of_the_page_runs(tmp_path, trained, monkeypatch, capsys):
     _index(trained, tmp_path / 'videos.index')
     monkeypatch.chdir(tmp_path)
-    block, = re.findall(r'```python\n(.*?)```', (REPO / 'docs' / 'search.md').read_text(encoding='utf-8'), re.DOTALL)
+    block, = re.findall(r'```python\n(.*?)```', (REPO / 'docs' / 'search_videos.md').read_text('utf-8'), re.DOTALL)
     exec(block, {})
     assert capsys.readouterr().out.count('vidéo') == 3

@@ -18,6 +18,7 @@ SMALL = {'train_dataloader.batch_size': 12}
 @pytest.mark.parametrize('name', ['cnm_moving_shapes', 'mscl_charades', 'mcmt_ms2d_moving_shapes'])
 def test_every_part_runs_on_generated_data(name, tmp_path):
     config = read_config(str(REPO / 'configs' / f'{name}.py'), SMALL)
+    benchmark.fill_benchmark_sizes(config)
     benchmark.generate(tmp_path, config, videos=5, shards=2)
     store = open_feature_store(tmp_path / 'features')
     assert len(store.video_ids) == 5 and store.manifest['num_shards'] == 2
@@ -32,6 +33,7 @@ def test_every_part_runs_on_generated_data(name, tmp_path):
 def test_the_store_becomes_resident_and_the_step_is_compiled_by_the_config(tmp_path, monkeypatch):
     config = read_config(str(REPO / 'configs' / 'mscl_moving_shapes.py'), {
         **SMALL, 'train_dataloader.dataset.resident': True, 'compile': dict(backend='eager')})
+    benchmark.fill_benchmark_sizes(config)
     benchmark.generate(tmp_path, config, videos=5)
     compiled, seen = [], []
     monkeypatch.setattr(benchmark.torch, 'compile', lambda step, backend: compiled.append(backend) or step)
@@ -47,6 +49,7 @@ def test_the_store_becomes_resident_and_the_step_is_compiled_by_the_config(tmp_p
 
 def test_batches_go_round_a_data_set_that_is_smaller_than_they_are(tmp_path):
     config = read_config(str(REPO / 'configs' / 'mscl_moving_shapes.py'))
+    benchmark.fill_benchmark_sizes(config)
     benchmark.generate(tmp_path, config, videos=3)
     batch = next(benchmark.make_batches(benchmark.build_dataset(tmp_path, config, 'loader'), 12))
     assert batch['inputs'].video.shape == (12, 64, 57)

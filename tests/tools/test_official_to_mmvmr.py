@@ -98,7 +98,8 @@ def test_proposals_are_ranked_by_loss_and_learned_with_the_settings_of_the_check
     model = MODELS.build(config.model.to_dict())
     assert isinstance(model.ranker, ReconstructionRanker)
     assert (model.losses['ranking'].loss_weight, model.losses['diversity'].loss_weight) == (2, 0.1)
-    assert model.losses['diversity'].target == 0.13
+    num_clips = model.proposal_generator.num_clips
+    assert model.losses['diversity'].target(num_clips) == pytest.approx(0.13)
     assert config.optim_wrapper.optimizer.lr == 1e-3 and config.param_scheduler[0].warmup == 7
 
 

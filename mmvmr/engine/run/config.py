@@ -160,6 +160,9 @@ def read_config(path: Union[str, Path], options: Optional[Mapping[str, Any]] = N
     config.work_dir = str(work_dir or config.get('work_dir') or folder)
     if config.get('custom_imports'):
         import_modules_from_strings(**config.custom_imports)
+    if is_run(Path(path).parent) and isinstance(config.get('model'), dict):
+        from mmvmr.engine.run.old_runs import translate  # brings torch
+        translate(config.model)
     return config
 
 

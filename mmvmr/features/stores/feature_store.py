@@ -6,8 +6,8 @@ from typing import Dict, Iterable, List, Optional, Union
 import h5py
 import numpy as np
 
-from mmvmr.features.stores.packed_store import PackedStore, check_rows, write_packed_store
-from mmvmr.features.stores.resampling import resample_clips
+from mmvmr.features.stores.packed_store import PackedStore, write_packed_store
+from mmvmr.features.stores.resampling import check_rows, resample_clips
 from mmvmr.features.stores.shards import DATA, INDEX, MANIFEST, find_shards
 
 __all__ = ['Hdf5Store', 'NpyFolder', 'PackedStore', 'open_feature_store', 'write_packed_store']

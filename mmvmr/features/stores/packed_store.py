@@ -9,7 +9,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
-from mmvmr.features.stores.resampling import resample_clips
+from mmvmr.features.stores.resampling import check_rows, resample_clips
 from mmvmr.features.stores.shards import (
     DATA,
     FORMAT,
@@ -192,13 +192,3 @@ def _write_rows(path: Path, features: Union[Mapping, Iterable], num_clips: Optio
     if not index:
         raise ValueError('There are no features to pack.')
     return index, dim
-
-
-def check_rows(rows: np.ndarray, video_id: str, dim: Optional[int] = None) -> np.ndarray:
-    """Return ``rows`` if they are (N, Dv) numbers with N > 0 and Dv = ``dim``; say what is wrong otherwise."""
-    rows = np.asarray(rows)
-    expected = f'(N, {dim or "Dv"}) with N > 0'
-    if rows.ndim != 2 or 0 in rows.shape or (dim and rows.shape[1] != dim) or rows.dtype.kind not in 'fiu':
-        raise ValueError(f'Features of video {video_id!r} have shape {rows.shape} and dtype {rows.dtype}, expected '
-                         f'numbers of shape {expected}. Extract them again, or choose the file with the right ones.')
-    return rows

@@ -1,4 +1,6 @@
-"""From any number of feature rows to T clips."""
+"""The feature rows of a video: what they must be, and how they become T clips."""
+from typing import Optional
+
 import numpy as np
 
 
@@ -25,3 +27,13 @@ def resample_clips(rows: np.ndarray, num_clips: int) -> np.ndarray:
     # reduceat sums [r_j, r_{j+1}) and takes row r_j alone where the range is empty: exactly the rule above
     sums = np.add.reduceat(rows, borders, axis=0)[:-1]
     return sums / np.maximum(np.diff(borders), 1)[:, None].astype(np.float32)
+
+
+def check_rows(rows: np.ndarray, video_id: str, dim: Optional[int] = None) -> np.ndarray:
+    """Return ``rows`` if they are (N, Dv) numbers with N > 0 and Dv = ``dim``; say what is wrong otherwise."""
+    rows = np.asarray(rows)
+    expected = f'(N, {dim or "Dv"}) with N > 0'
+    if rows.ndim != 2 or 0 in rows.shape or (dim and rows.shape[1] != dim) or rows.dtype.kind not in 'fiu':
+        raise ValueError(f'Features of video {video_id!r} have shape {rows.shape} and dtype {rows.dtype}, expected '
+                         f'numbers of shape {expected}. Extract them again, or choose the file with the right ones.')
+    return rows

@@ -24,7 +24,7 @@ class LinearEncoder(nn.Module):
     """
     reads_query = False  # the encoded video does not depend on the query, so a reconstructor may see it
 
-    def __init__(self, video_dim: int, word_dim: int = 300, dim: int = 256, dropout: float = 0.1,
+    def __init__(self, video_dim: int, word_dim: int, dim: int = 256, dropout: float = 0.1,
                  readout: bool = False, blank: bool = True) -> None:
         super().__init__()
         self.video_dim, self.word_dim = video_dim, word_dim

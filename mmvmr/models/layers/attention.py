@@ -1,4 +1,5 @@
 """Multi-head attention whose keys can be weighted by temporal masks."""
+import math
 from typing import Optional
 
 import torch
@@ -40,6 +41,9 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.out_proj.weight)
         nn.init.zeros_(self.out_proj.bias)
 
+    def extra_repr(self) -> str:
+        return f'num_heads={self.num_heads}'
+
     def forward(self, x: Tensor, keys: Optional[Tensor] = None, bias: Optional[Tensor] = None,
                 causal: bool = False) -> Tensor:
         """
@@ -73,3 +77,27 @@ class Attention(nn.Module):
         """(B, M or 1, N, D) -> (B*M, heads, N, D/heads): the only place where M folds into the batch."""
         tensor = tensor.unflatten(-1, (self.num_heads, -1)).expand(-1, num_masks, -1, -1, -1)
         return tensor.flatten(0, 1).transpose(1, 2)
+
+
+class SinusoidalEncoding(nn.Module):
+    """Adds [sin(p f_i) | cos(p f_i)], f_i = 10000^(-i / (D/2 - 1)), to position p; position 0 gets zeros.
+
+    Args:
+        dim: D, even.
+        max_length: Positions prepared; a longer query is refused by PyTorch's size check.
+    """
+
+    def __init__(self, dim: int, max_length: int = 512) -> None:
+        super().__init__()
+        frequencies = torch.exp(torch.arange(dim // 2) * (-math.log(10000) / (dim // 2 - 1)))
+        angles = torch.arange(max_length).unsqueeze(1) * frequencies
+        code = torch.cat([angles.sin(), angles.cos()], dim=1)
+        code[0] = 0
+        self.register_buffer('code', code, persistent=False)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """(B, N, D) -> (B, N, D)."""
+        if words.size(-1) != self.code.size(1):
+            raise ValueError(f'A part with dim={self.code.size(1)} was given words of dim={words.size(-1)}. Give the '
+                             'encoder and the parts behind it the same `dim`.')
+        return words + self.code[:words.size(1)]

@@ -4,8 +4,7 @@ from typing import Tuple
 import torch
 from torch import Tensor, nn
 
-from mmvmr.models.layers.attention import Attention
-from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
+from mmvmr.models.layers.attention import Attention, SinusoidalEncoding
 from mmvmr.registry import MODELS
 from mmvmr.utils.global_batch import gather_padded, places
 

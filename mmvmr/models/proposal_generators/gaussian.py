@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mmvmr.functional.groups import check_groups, group_members
 from mmvmr.functional.masks import gaussian_mask
 from mmvmr.functional.words import reverse_words
-from mmvmr.models.layers.positional_encoding import SinusoidalEncoding
+from mmvmr.models.layers.attention import SinusoidalEncoding
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
 from mmvmr.structures import EncodedQuery, Proposals
 
