@@ -2,6 +2,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -44,6 +45,7 @@ def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], work
 
 def _start_worker(imports: Sequence[str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes; the parent speaks for all
     cv2.setNumThreads(0)
     torch.set_num_threads(1)  # the sums of several threads differ in their last bits
     import_modules_from_strings(list(imports))

@@ -156,6 +156,17 @@ def test_a_restart_does_not_extract_anew_what_was_finished(killed_and_restarted)
     assert '3/7' in messages  # of the videos, before any was read
 
 
+def test_ctrl_c_ends_all_processes_with_one_sentence(root):
+    run = start(root, 'interrupted', '--workers', 1, STUCK=str(root / 'stuck'))
+    wait_until(lambda: (root / 'stuck').exists() and (root / 'stuck').read_text(), 'the longest video')
+    for pid in (run.pid, int((root / 'stuck').read_text())):  # a terminal tells all processes
+        os.kill(pid, signal.SIGINT)
+    _, messages = run.communicate(timeout=60)
+    assert run.returncode == 130 and 'Traceback' not in messages
+    assert messages.strip().endswith('Finished videos are kept: the same command goes on from there.')
+    assert {path.stem for path in (root / 'interrupted.unfinished').glob('*.npy')} == {'a', 'c', 'd'}
+
+
 def test_what_is_unfinished_is_not_mixed_with_another_extractor(root, at_once):
     with pytest.raises(ValueError, match='(?s)another extractor.*there.*Patient.*asked.*DescriptorExtractor.*remove'):
         extract_folder(root / 'videos', at_once[0], dict(type='DescriptorExtractor'), overwrite=True)
