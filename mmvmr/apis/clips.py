@@ -61,6 +61,7 @@ def _encode_pictures(video: Union[str, Path], start: float, end: float, target: 
     rate = Fraction(info.fps).limit_denominator(1001)
     width, height = info.width // 2 * 2, info.height // 2 * 2  # colours are stored for 2 x 2 pixels
     stream = target.add_stream(_encoder(*_ENCODERS), rate=rate, width=width, height=height, pix_fmt='yuv420p')
+    stream.codec_context.sample_aspect_ratio = info.pixel_ratio
     for number, (_, picture) in enumerate(read_frames(video, float(rate), start, end)):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format='bgr24')
         frame.pts, frame.time_base = number, 1 / rate

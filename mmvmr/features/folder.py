@@ -13,8 +13,9 @@ from mmvmr.features.workers import extract_all
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import remove_own_files, write_text
 
-SUFFIXES = ('.3gp', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv', '.ts',
-            '.vob', '.webm', '.wmv')
+SUFFIXES = ('.3gp', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv',
+            '.ts', '.vob', '.webm', '.wmv')
+PICTURES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 SETTINGS = 'settings.json'
 
 
@@ -38,8 +39,19 @@ def find_videos(folder: Path) -> Dict[str, Path]:
         videos[path.stem] = path
     if not videos:
         raise FileNotFoundError(f'There is no video in "{folder}". Files with these suffixes are read: '
-                                f'{" ".join(SUFFIXES)}')
+                                f'{" ".join(SUFFIXES)}{_hint_for_pictures(folder)}')
     return dict(sorted(videos.items()))
+
+
+def _hint_for_pictures(folder: Path) -> str:
+    """What to do with videos that are kept as folders of numbered pictures."""
+    found = sorted(path for path in folder.rglob('*') if path.suffix.lower() in PICTURES)
+    if not found:
+        return ''
+    pictures = found[0].parent
+    return (f'. It holds pictures, such as "{found[0]}". Pictures have no times: make a video of each of their '
+            'folders, at the rate at which they were taken, e.g. 25 per second: ffmpeg -framerate 25 -pattern_type '
+            f'glob -i "{pictures}/*{found[0].suffix}" -pix_fmt yuv420p "{pictures.name}.mp4"')
 
 
 def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: int = 1, overwrite: bool = False,

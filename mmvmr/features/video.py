@@ -1,6 +1,7 @@
 """Video files as pictures at known times, decoded one by one with FFmpeg (PyAV)."""
 import math
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Iterator, NamedTuple, Optional, Tuple, Union
 
@@ -11,7 +12,9 @@ from av.video.reformatter import VideoReformatter
 
 SLACK = 6e-4  # seconds that a timestamp may be late: Matroska rounds them to milliseconds
 LONGEST = 3600  # seconds that one picture may be shown; a damaged timestamp can claim thousands of years
-FORMATS = 'asf,avi,flv,matroska,mov,mpeg,mpegts,mpegvideo,ogg'  # as FFmpeg calls them, see open_container
+FORMATS = 'asf,avi,flv,gif,matroska,mov,mpeg,mpegts,mpegvideo,ogg'  # as FFmpeg calls them, see open_container
+STREAMED = ('mpeg', 'mpegts')  # formats whose clock may start again, and whose length is guessed by FFmpeg
+JUMP = 10  # seconds between two pictures of such a format that mean another clock, as to FFmpeg
 
 
 class VideoInfo(NamedTuple):
@@ -21,29 +24,30 @@ class VideoInfo(NamedTuple):
     fps: float  # pictures per second, on average
     width: int  # pixels of the upright picture
     height: int
+    pixel_ratio: Fraction = Fraction(1)  # width of a pixel over its height, on the screen
 
 
 def probe_video(path: Union[str, Path]) -> VideoInfo:
     """Look at the head of a video file and at its first picture.
 
-    A file that was streamed may not say how long it is; then all of it is decoded.
+    The pictures alone decide how long a video is: its sound may go on after the last one. Where the head does not say
+    when they end, as in MKV, WebM, FLV and streams, the times of all pictures are read; without times, all are decoded.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be decoded, or has no pictures.
+        ValueError: If it cannot be decoded, has no pictures, or a clock that starts again.
     """
     *_, frame = next(_shown(path))
-    width, height = (frame.height, frame.width) if frame.rotation // 90 % 2 else (frame.width, frame.height)
     with _open(path) as (container, stream):
+        width, height, ratio = frame.width, frame.height, stream.sample_aspect_ratio or Fraction(1)
+        if frame.rotation // 90 % 2:
+            width, height, ratio = height, width, 1 / ratio
         fps = float(stream.average_rate or stream.guessed_rate or 0)
-        if stream.duration:
-            duration = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - _origin(container)
-        else:
-            duration = max((container.duration or 0) / av.time_base - _origin(container), 0)
+        duration = max(_end_of_pictures(container, stream) - _origin(container), 0)
     if not duration or not fps:
         *_, (count, (_, until, _)) = enumerate(_shown(path), start=1)
         duration, fps = duration or until, fps or count / until
-    return VideoInfo(Path(path), duration, fps, width, height)
+    return VideoInfo(Path(path), duration, fps, width, height, ratio)
 
 
 def read_frames(path: Union[str, Path], rate: Optional[float] = None, start: float = 0.0,
@@ -60,7 +64,8 @@ def read_frames(path: Union[str, Path], rate: Optional[float] = None, start: flo
         end: Seconds to stop before; by default the end of the video.
 
     Yields:
-        Seconds, and the upright picture: (H, W, 3) uint8, BGR. All have the size of the first.
+        Seconds, and the upright picture: (H, W, 3) uint8, BGR. All have the size of the first. Its pixels are those of
+        the file, as OpenCV and Decord give them, also where a player shows them wider than high.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -103,8 +108,7 @@ def _shown(path: Union[str, Path], start: float = 0.0) -> Iterator[Tuple[float, 
             if frame is not None:
                 yield time, stamp, frame
             frame, time = following, max(stamp, time)
-            length = float((frame.duration or 0) * frame.time_base or 1 / (stream.guessed_rate or 25))
-            until = time + min(length, LONGEST)
+            until = time + min(_length(frame, stream), LONGEST)
         if frame is not None:
             yield time, until, frame
             return
@@ -144,16 +148,45 @@ def _open(path: Union[str, Path]) -> Iterator[Tuple[av.container.InputContainer,
                          f'are read: {FORMATS})') from error
 
 
+def _end_of_pictures(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """The timestamp, in seconds, until which the last picture is shown; 0 if there are no timestamps."""
+    if stream.duration and container.format.name not in STREAMED:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    ends = [float(packet.pts * packet.time_base) + _length(packet, stream)
+            for packet in _packets(container, stream) if packet.stream is stream and packet.pts is not None]
+    return max(ends, default=0.0)
+
+
+def _length(shown: Union[av.Packet, av.VideoFrame], stream: av.VideoStream) -> float:
+    """Seconds for which a picture is shown, as far as it says so itself."""
+    return float((shown.duration or 0) * shown.time_base or 1 / (stream.guessed_rate or 25))
+
+
+def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+    """What is in the file, of all streams; a clock of the pictures that jumps is refused."""
+    before = None
+    with suppress(IndexError):  # PyAV ends so, having read everything, if a stream has begun in the middle of the file
+        for packet in container.demux():
+            if packet.stream is stream and packet.dts is not None and container.format.name in STREAMED:
+                now = float(packet.dts * packet.time_base)
+                if before is not None and abs(now - before) > JUMP:
+                    name = container.name.removeprefix('file:')
+                    raise ValueError(f'The clock of "{name}" jumps from {before:.1f} to {now:.1f} s, so that its '
+                                     'moments have no certain times: it may be two recordings in one file. Make a '
+                                     f'copy with one: ffmpeg -i "{Path(name).name}" -c copy "{Path(name).stem}.mp4"')
+                before = now
+            yield packet
+
+
 def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
     """All pictures from here on; a file that ends long before the time in its head is refused."""
     reached = 0.0
-    with suppress(IndexError):  # PyAV ends so, having read everything, if a stream has begun in the middle of the file
-        for packet in container.demux():  # of all streams: the sound may go on after the last picture
-            stamp = packet.dts if packet.pts is None else packet.pts
-            if stamp is not None:
-                reached = max(reached, float((stamp + (packet.duration or 0)) * packet.time_base))
-            if packet.stream is stream:
-                yield from packet.decode()
+    for packet in _packets(container, stream):  # of all streams: the sound may go on after the last picture
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is not None:
+            reached = max(reached, float((stamp + (packet.duration or 0)) * packet.time_base))
+        if packet.stream is stream:
+            yield from packet.decode()
     promised = (container.duration or 0) / av.time_base  # Matroska counts from 0, others from the first timestamp
     if reached and reached < promised - max(1, 0.02 * promised):
         raise ValueError(f'"{container.name.removeprefix("file:")}" ends after {reached:.1f} s, but its head promises '

@@ -1,11 +1,15 @@
 """Is the right picture shown at the right second, whatever the file looks like?"""
 import io
+from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
 from videos import grey, numbers, write_frames
 
+from mmvmr.apis.clips import cut_clip
+from mmvmr.features.folder import find_videos
 from mmvmr.features.video import probe_video, read_frames
 
 
@@ -83,7 +87,7 @@ def test_pictures_are_upright(tmp_path, rotation):
     frames = [frame for _, frame in read_frames(path)]
     assert frames[0].shape == upright.shape
     assert np.abs(frames[0].astype(int) - upright).mean() < 3
-    assert probe_video(path)[3:] == (upright.shape[1], upright.shape[0])
+    assert probe_video(path)[3:5] == (upright.shape[1], upright.shape[0])
     np.testing.assert_array_equal(frames[0], cv2.VideoCapture(str(path)).read()[1])  # OpenCV turns them as well
 
 
@@ -97,7 +101,7 @@ def test_grey_deep_and_transparent_pictures_become_bgr(tmp_path, codec, pixels):
 
 
 def test_probing_says_length_rate_and_size(eight, tmp_path):
-    assert probe_video(eight) == (eight, 2.0, 4.0, 48, 32)
+    assert probe_video(eight) == (eight, 2.0, 4.0, 48, 32, 1)
     single = write_frames(tmp_path / 'single.mp4', [grey(1)], fps=8, codec='mpeg4', pixels='yuv420p')
     assert probe_video(single).duration == pytest.approx(1 / 8, abs=0.01)
     assert pictures(single, 8) == [1]
@@ -184,3 +188,66 @@ def test_real_videos_give_the_pictures_that_opencv_gives(shared_data, name):
     assert not reader.read()[0]
     info = probe_video(path)
     assert len(seconds(path, info.fps)) == len(seconds(path)) == round(info.duration * info.fps)
+
+
+@pytest.mark.parametrize('suffix', ['mkv', 'mp4', 'flv'])
+def test_sound_that_outlasts_the_pictures_makes_no_video_longer(tmp_path, suffix):
+    lossy = {} if suffix == 'mkv' else dict(codec='mpeg4' if suffix == 'mp4' else 'flv1', pixels='yuv420p')
+    path = write_frames(tmp_path / f'v.{suffix}', [grey(number) for number in range(16)], **lossy)
+    longer = tmp_path / f'longer.{suffix}'
+    with av.open(path) as source, av.open(longer, 'w') as target:
+        pictures = target.add_stream_from_template(source.streams.video[0])
+        sound = target.add_stream('aac' if suffix != 'mkv' else 'flac', rate=44100, layout='mono')
+        for second in range(5):
+            frame = av.AudioFrame(format=sound.codec_context.format.name, layout='mono', samples=44100)
+            frame.rate, frame.pts, frame.time_base = 44100, second * 44100, Fraction(1, 44100)
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            target.mux(sound.encode(frame))
+        target.mux(sound.encode(None))
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = pictures
+                target.mux(packet)
+    with av.open(longer) as container:
+        assert container.duration / 1e6 >= 5
+    assert probe_video(longer).duration == pytest.approx(2, abs=0.05)
+
+
+def test_a_stream_whose_clock_jumps_is_refused_with_the_way_out(tmp_path):
+    parts = b''
+    for start in (0, 1000):
+        part = write_frames(tmp_path / 'part.ts', [grey(number) for number in range(16)],
+                            [start + number / 25 for number in range(16)], 25, 'libx264', 'yuv420p')
+        parts += part.read_bytes()
+    (tmp_path / 'v.ts').write_bytes(parts)
+    for read in (probe_video, lambda path: list(read_frames(path, rate=1))):
+        with pytest.raises(ValueError, match=r'The clock of .*v\.ts" jumps from .* s.*with one: ffmpeg -i'):
+            read(tmp_path / 'v.ts')
+
+
+def test_a_clip_is_shown_as_wide_as_its_video(tmp_path):
+    path = tmp_path / 'wide.mp4'
+    with av.open(path, 'w') as container:
+        stream = container.add_stream('mpeg4', 8, pix_fmt='yuv420p', width=48, height=32)
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for number in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(number), format='bgr24')))
+        container.mux(stream.encode(None))
+    assert probe_video(path).pixel_ratio == Fraction(4, 3)
+    assert next(read_frames(path))[1].shape == (32, 48, 3)  # the pixels of the file
+    cut_clip(path, 0, 0.5, tmp_path / 'clip.mp4')
+    assert probe_video(tmp_path / 'clip.mp4')[3:] == (48, 32, Fraction(4, 3))
+
+
+def test_an_animated_gif_is_a_video(tmp_path):
+    path = write_frames(tmp_path / 'v.gif', [grey(number) for number in range(16)], codec='gif', pixels='rgb8')
+    assert probe_video(path).duration == pytest.approx(2, abs=0.02)
+    assert [numbers([frame])[0] for _, frame in read_frames(path, 1, end=2)] == pytest.approx([0, 8], abs=2)
+
+
+def test_a_folder_of_pictures_says_how_to_make_a_video_of_them(tmp_path):
+    (tmp_path / 'frames' / 'kitchen').mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / 'frames' / 'kitchen' / '00001.jpg'), grey(1))
+    with pytest.raises(FileNotFoundError, match='(?s)There is no video in.*holds pictures.*-framerate 25.*kitchen.mp4'):
+        find_videos(tmp_path / 'frames')
