@@ -44,6 +44,12 @@ def test_votes_count_by_confidence():
         VoteRanker('most')
 
 
+def test_votes_are_cast_on_what_lies_inside_the_video():
+    # inside, the first two are the same moment; as they stand, they hardly overlap, and the other two do
+    spans = [[-1.0, 0.4], [0.0, 0.4], [0.5, 0.9], [0.55, 0.95]]
+    assert VoteRanker()(_outputs(dict(positive=[[1.0, 2.0, 3.0, 4.0]]), spans)).argmax().item() == 0
+
+
 def test_own_scores_need_a_generator_that_has_some():
     scores = torch.tensor([[0.2, 0.9]])
     assert ScoreRanker()(_outputs(dict(positive=[[1.0, 2.0]]), scores=scores)) is scores
