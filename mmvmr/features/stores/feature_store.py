@@ -7,11 +7,12 @@ import h5py
 import numpy as np
 
 from mmvmr.features.stores.packed_store import PackedStore, write_packed_store
+from mmvmr.features.stores.quantized_store import QuantizedStore
 from mmvmr.features.stores.resampling import check_rows, resample_clips
 from mmvmr.features.stores.shards import DATA, INDEX, MANIFEST, find_shards
 from mmvmr.utils.hdf5 import hdf5_member
 
-__all__ = ['Hdf5Store', 'NpyFolder', 'PackedStore', 'open_feature_store', 'write_packed_store']
+__all__ = ['Hdf5Store', 'NpyFolder', 'PackedStore', 'QuantizedStore', 'open_feature_store', 'write_packed_store']
 
 
 class Hdf5Store:
@@ -125,8 +126,8 @@ def _read_clips(store: Union[Hdf5Store, NpyFolder], video_ids: Iterable[str], nu
     return clips
 
 
-def open_feature_store(path: Union[str, Path]) -> Union[PackedStore, Hdf5Store, NpyFolder]:
-    """Open the features at ``path``: a packed store or all its shards, an HDF5 file or a folder of ``.npy`` files.
+def open_feature_store(path: Union[str, Path]) -> Union[PackedStore, Hdf5Store, NpyFolder, QuantizedStore]:
+    """Open the features at ``path``: a packed store or all its shards, an HDF5 file, a folder of ``.npy``, a ``.npz``.
 
     All kinds have ``read(video_id) -> (N, Dv)``, ``read_clips(video_ids, T) -> (B, T, Dv)``, ``video_ids``, ``dim``
     and ``video_id in store``.
@@ -137,7 +138,7 @@ def open_feature_store(path: Union[str, Path]) -> Union[PackedStore, Hdf5Store, 
     """
     path = Path(path)
     if path.is_file():
-        return Hdf5Store(path)
+        return QuantizedStore(path) if path.suffix == '.npz' else Hdf5Store(path)
     if not path.exists():
         raise FileNotFoundError(f'No features at {path}.')
     if any((path / name).exists() for name in (MANIFEST, INDEX, DATA)) or find_shards(path):

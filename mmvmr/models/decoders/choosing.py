@@ -44,7 +44,7 @@ def best_spans(spans: Tensor, scores: Tensor, valid: Tensor, count: int, num_cli
     missing = max(count - scores.size(1), 0)
     scores = F.pad(scores, (0, missing), value=-torch.inf)
     spans = torch.cat([spans, spans[:, :1].expand(-1, missing, -1)], dim=1)
-    scores, index = scores.topk(count, dim=1)
+    scores, index = (found[:, :count] for found in scores.sort(dim=1, descending=True, stable=True))
     known = scores > -torch.inf
     spans = spans.gather(1, torch.where(known, index, 0).unsqueeze(-1).expand(-1, -1, 2))
     lowest = scores.masked_fill(~known, torch.inf).amin(dim=1, keepdim=True)
