@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def launch(command: str, processes: int, arguments: list) -> None:
-    """Become torchrun, which starts processes that run a command together.
+    """Let torchrun start processes that run a command together, and exit as they do.
 
     Raises:
         ValueError: If there can be no such processes, or the first machine cannot be reached.
@@ -46,9 +46,20 @@ def launch(command: str, processes: int, arguments: list) -> None:
     # Processes that are restarted must not find the addresses of those before them: a new store for each attempt.
     settings['TORCH_DISABLE_SHARE_RDZV_TCP_STORE'] = '1'
     settings['LAUNCH_TIME'] = str(int(time.time()))  # a restart goes on from checkpoints that were written since
-    os.execv(sys.executable, [
-        sys.executable, '-m', 'torch.distributed.run', f'--nnodes={settings.get("NNODES", 1)}',
-        f'--nproc_per_node={processes}', f'--max_restarts={settings.get("MAX_RESTARTS", 0)}', '--rdzv_backend=c10d',
-        f'--rdzv_endpoint={first}:{settings.get("PORT", 29500)}', f'--rdzv_id={settings.get("RUN_ID", "mmvmr")}',
-        f'--local_addr={address}', f'--rdzv_conf=is_host={int(settings.get("NODE_RANK", "0") == "0")}',
-        '--module', 'mmvmr', command, *arguments, '--launcher', 'pytorch'])
+    from torch.distributed import run as torchrun
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    try:
+        torchrun.main([
+            f'--nnodes={settings.get("NNODES", 1)}', f'--nproc_per_node={processes}',
+            f'--max_restarts={settings.get("MAX_RESTARTS", 0)}', '--rdzv_backend=c10d',
+            f'--rdzv_endpoint={first}:{settings.get("PORT", 29500)}', f'--rdzv_id={settings.get("RUN_ID", "mmvmr")}',
+            f'--local_addr={address}', f'--rdzv_conf=is_host={int(settings.get("NODE_RANK", "0") == "0")}',
+            '--module', 'mmvmr', command, *arguments, '--launcher', 'pytorch'])
+    except SignalException as stop:  # the processes have said what they have saved
+        sys.exit(128 + stop.sigval)
+    except ChildFailedError as error:  # and what has gone wrong
+        rank, failure = error.get_first_failure()
+        print(f'Process {rank} of {processes} ended with exit code {failure.exitcode}; the others were ended.',
+              file=sys.stderr)
+        sys.exit(1)

@@ -37,8 +37,7 @@ def read_methods(args: argparse.Namespace):
     methods = {}
     rules = dict(tops=(1, 5), ious=IOUS, nms=args.nms)
     for label, path in zip(args.labels, progress(args.predictions, desc='Scoring')):
-        path = find_predictions(path) if path.is_dir() else path
-        methods.setdefault(label, []).append(score_predictions(path, rules, args.protocol))
+        methods.setdefault(label, []).append(score_predictions(find_predictions(path), rules, args.protocol))
         check_same_queries(methods[args.labels[0]][0].table, methods[label][-1].table)
     return methods
 

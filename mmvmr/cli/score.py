@@ -13,7 +13,7 @@ from mmvmr.cli.main import Parser
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('predictions', type=Path, help='predictions.jsonl of a test; or a run: its newest')
+    parser.add_argument('predictions', type=Path, help='predictions.jsonl, the folder of a test, or of a run')
     parser.add_argument('--protocol', help='e.g. charades_sta/filtered: only its pairs, and its way of counting')
     parser.add_argument('--top', type=int, nargs='+', help='the n of R@n')
     parser.add_argument('--iou', type=float, nargs='+', help='the m of IoU=m')
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.evaluation.scoring import answerable, per_query
 
     def read(path: Path):
-        return read_annotated(find_predictions(path) if path.is_dir() else path, args.protocol)
+        return read_annotated(find_predictions(path), args.protocol)
 
     init_default_scope('mmvmr')
     table, config = read(args.predictions), read_config(args.config) if args.config else None

@@ -10,7 +10,7 @@ from mmvmr.cli.main import Parser
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('predictions', type=Path, help='predictions.jsonl of a test; or a run: its newest')
+    parser.add_argument('predictions', type=Path, help='predictions.jsonl, the folder of a test, or of a run')
     parser.add_argument('--out', type=Path, required=True, help='folder for the pictures; those in it are replaced')
     parser.add_argument('--videos', type=Path, help='folder of videos named by their ids, to show frames')
     parser.add_argument('--num', type=int, default=12, help='queries to draw, evenly chosen (12)')
@@ -30,8 +30,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'--width is in cm and must be 5 or more, to leave room for words; got {args.width}')
     if args.videos and not args.videos.is_dir():
         raise FileNotFoundError(f'There is no folder "{args.videos}" of videos. Leave --videos out to draw no frames.')
-    predictions = args.predictions
-    table = read_predictions(find_predictions(predictions) if predictions.is_dir() else predictions)
+    table = read_predictions(find_predictions(args.predictions))
     chosen = np.unique(np.linspace(0, len(table) - 1, args.num).round().astype(int))
     files = {row.video_id: find_video(args.videos, row.video_id) if args.videos else None
              for row in table.iloc[chosen].itertuples()}

@@ -16,6 +16,7 @@ class InputRecipeHook(Hook):
     Config, checkpoint and recipe are then all that inference needs: the data set may be elsewhere. Checkpoints hold a
     fingerprint of vocabulary and features, and those with another one are refused, in training and in testing.
     """
+    priority = 'LOWEST'  # a training that another hook refuses leaves the recipe as it was
 
     def before_train(self, runner) -> None:
         dataset = runner.train_dataloader.dataset

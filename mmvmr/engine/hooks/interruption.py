@@ -66,6 +66,7 @@ class SaveOnSigtermHook(Hook):
     def __init__(self) -> None:
         self._told = 0  # number of the signal
         self._group = None
+        self._validating = False
 
     def before_train(self, runner) -> None:
         if get_world_size() > 1:
@@ -89,6 +90,12 @@ class SaveOnSigtermHook(Hook):
             by = 'Ctrl-C' if told == signal.SIGINT else 'SIGTERM'
             runner.logger.warning(f'Stopped by {by}. "{name}" was saved; --resume goes on from there.')
             raise Stopped(told)
+
+    def before_val(self, runner) -> None:
+        self._validating = True
+
+    def after_val(self, runner) -> None:
+        self._validating = False
 
     def after_train(self, runner) -> None:
         _delete_middles(Path(runner.work_dir), runner.epoch)
@@ -114,7 +121,8 @@ class SaveOnSigtermHook(Hook):
         if number == signal.SIGINT and self._group is None:
             if self._told == signal.SIGINT:
                 raise KeyboardInterrupt('Stopped at once. --resume goes on from the last checkpoint.')
-            print('\nCtrl-C: the training is saved after this iteration. Again: it ends at once, unsaved.', flush=True)
+            when = 'once this validation is done' if self._validating else 'after this iteration'
+            print(f'\nCtrl-C: the training is saved {when}, and ends. Again: it ends at once, unsaved.', flush=True)
         self._told = self._told or number
 
     def _all_told(self) -> int:

@@ -71,6 +71,21 @@ def run_config_file(path: Union[str, Path], changes: Optional[Mapping[str, Any]]
                            [file for base in bases for file in base.files] + [path])
 
 
+def read_literals(path: Union[str, Path]) -> Dict[str, Any]:
+    """The variables of a config file that holds values alone, as that of a run does. Nothing in it is run.
+
+    Raises:
+        ValueError: If it holds anything else.
+    """
+    values = {}
+    for line in _parse(Path(path)).body:
+        try:
+            values[line.targets[0].id] = ast.literal_eval(line.value)
+        except (AttributeError, ValueError) as error:
+            raise ValueError(f'Line {line.lineno} of "{path}" is no assignment of a value.') from error
+    return values
+
+
 def change(name: str, value: Any, changes: Mapping[str, Any]) -> Any:
     """The value of a variable with those changes that are about it, each merged into it.
 

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 from mmengine.dist import master_only
 from mmengine.logging import MMLogger
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from mmvmr.engine.checkpoint import ATOMIC, check_weights, load_checkpoint
@@ -27,7 +27,8 @@ class MomentRunner(Runner):
     - Sizes of the model that its config leaves out are read from the data.
     - Checkpoints are read without running anything that is in them, must fit the model in all weights, and are
       written in one piece.
-    - The folder of the run gets the whole config, in the order of its entries.
+    - The folder of the run gets the whole config, in the order of its entries, when weights and data have been found
+      to fit: a training that is refused leaves the folder as it was.
     - While it is set up, the terminal is silent; environment, config and hooks go to the log file.
     - A warm-up that would take most of the training is shortened.
     """
@@ -64,11 +65,22 @@ class MomentRunner(Runner):
             handler.setLevel(max(level, WARNING))
         return logger
 
-    @master_only
     def dump_config(self) -> None:
-        """Write the config of a training into its folder, without what depends on the machine; a test writes none."""
-        if self._train_loop is None:
-            return
+        """Nothing: MMEngine calls this before anything has been checked."""
+
+    def call_hook(self, fn_name: str, **kwargs) -> None:
+        """MMEngine's; when no hook has refused the training that begins, its config is kept."""
+        super().call_hook(fn_name, **kwargs)
+        if fn_name == 'before_train':
+            self._keep_config()
+            if self.iter >= self.max_iters:
+                longer = 'max_epochs' if isinstance(self.train_loop, EpochBasedTrainLoop) else 'max_iters'
+                self.logger.warning(f'This training is complete: {self.iter} of {self.max_iters} iterations are done. '
+                                    f'It goes on with more: --cfg-options train_cfg.{longer}=N')
+
+    @master_only
+    def _keep_config(self) -> None:
+        """Write the config of a training into its folder, without what depends on the machine."""
         name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
         write_text(Path(self.work_dir, name), MomentConfig(self.cfg.entries_of_run()).pretty_text)
 

@@ -5,7 +5,7 @@ import json
 import re
 from itertools import count
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
+from typing import Any, Dict, Iterator, Mapping, Optional, Union
 
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.registry import DefaultScope
@@ -127,17 +127,33 @@ def folder_name(weights: Path, config: str, probe: Optional[str], options: Mappi
     return name if len(name) <= 150 else f'{name[:140]},{hashlib.sha256(name.encode()).hexdigest()[:8]}'
 
 
-def find_predictions(run: Path) -> Path:
-    """The newest predictions of a run without probe, or in the folder of one test.
+def find_predictions(path: Path) -> Path:
+    """A file of predictions: the path itself, that in the folder of a test, or that of a run, whose place is printed.
+
+    Of the tests of a run, those of its own config and without probe count; if there is none, those with changes. Of
+    several, that of the checkpoint which a test takes by itself goes first, then the newest.
 
     Raises:
         FileNotFoundError: If there are none.
     """
-    found: List[Path] = [path for path in [run / PREDICTIONS, *run.glob(f'{TESTS}/*/{PREDICTIONS}')]
-                         if path.is_file() and _facts(path.parent).get('probe') is None]
-    if not found:
-        raise FileNotFoundError(f'"{run}" has no {PREDICTIONS}. A test writes them: mmvmr test {run}')
-    return max(found, key=lambda path: path.stat().st_mtime)
+    if not path.is_dir():
+        return path
+    own = path / PREDICTIONS
+    tests = {file: _facts(file.parent) for file in [own, *path.glob(f'{TESTS}/*/{PREDICTIONS}')] if file.is_file()}
+    tests = {file: facts for file, facts in tests.items() if facts.get('probe') is None or file == own}
+    if not tests:
+        raise FileNotFoundError(f'"{path}" has no {PREDICTIONS}. A test writes them: mmvmr test {path}')
+    weights = Path(find_weights(path)).name if any(path.glob('*.pth')) else None
+    found = max(tests, key=lambda file: (
+        _is_unchanged(file.parent.name, tests[file]), tests[file].get('weights') == weights, file.stat().st_mtime))
+    print(f'Predictions: {found}')
+    return found
+
+
+def _is_unchanged(name: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a test, by the name of its folder, was one of the run as it is."""
+    weights = Path(facts.get('weights') or UNTRAINED)
+    return re.fullmatch(re.escape(folder_name(weights, weights.stem, None, {})) + r'(,\d+)?', name) is not None
 
 
 def _describe(runner: MomentRunner, weights: Optional[str], folder: Path, probe: Optional[str]) -> Iterator[str]:

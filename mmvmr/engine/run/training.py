@@ -11,7 +11,7 @@ from mmvmr.engine.checkpoint import find_latest_together
 from mmvmr.engine.distributed import start_processes, unwrap
 from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import MomentConfig, differences
-from mmvmr.engine.run.config_file import run_config_file
+from mmvmr.engine.run.config_file import read_literals
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import fill_sizes, innermost
 from mmvmr.engine.run.work_dir import claim_work_dir
@@ -57,11 +57,14 @@ def _refuse_used_work_dir(work_dir: Path, resume: Union[bool, str]) -> Union[boo
     """Whether, and from where, to resume; a training that torchrun has started anew goes on by itself."""
     restarted = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) > 0
     begin = float(os.environ.get('LAUNCH_TIME', 0)) if restarted else float('inf')
-    checkpoints = [*work_dir.glob('epoch_*.pth'), *work_dir.glob('iter_*.pth')]
-    if not resume and any(path.stat().st_mtime < begin for path in checkpoints):
+    if not resume and any(path.stat().st_mtime < begin for path in _checkpoints(work_dir)):
         raise FileExistsError(f'"{work_dir}" holds the checkpoints of a training. Add --resume to go on with it, give '
                               'another --work-dir, or delete that folder.')
     return resume or restarted
+
+
+def _checkpoints(work_dir: Path) -> List[Path]:
+    return [*work_dir.glob('epoch_*.pth'), *work_dir.glob('iter_*.pth')]
 
 
 def _prepare_data(config: MomentConfig) -> None:
@@ -86,17 +89,24 @@ def _changes_of_config(config: MomentConfig) -> List[str]:
     if not file.is_file() or not is_main_process():
         return []
     try:
-        found = differences(run_config_file(file).values, config.entries_of_run())
+        found = differences(read_literals(file), config.entries_of_run())
     except ValueError as error:
         found = [f'it cannot be read. {error}']
     return found[:10] + [f'... and {len(found) - 10} more'] * (len(found) > 10)
 
 
 def _resume_from_newest(runner: MomentRunner) -> None:
-    """Go on from the newest checkpoint in the work dir; without any, begin as the config says."""
+    """Go on from the newest checkpoint in the work dir; without any, begin as the config says.
+
+    Raises:
+        ValueError: If there are some, and all are damaged.
+    """
     found = find_latest_together(runner.work_dir)
     if found:
         runner._load_from, runner._resume = found, True
+    elif damaged := [path.name for path in _checkpoints(Path(runner.work_dir))]:
+        raise ValueError(f'None of the checkpoints in "{runner.work_dir}" is whole: {", ".join(sorted(damaged))}. Copy them '
+                         'again, or delete them and leave --resume out to train from the beginning.')
     else:
         runner.logger.info(f'There is no checkpoint in "{runner.work_dir}" yet: training starts from '
                            f'{runner._load_from or "scratch"}.')

@@ -103,6 +103,27 @@ def test_all_processes_resume_from_the_checkpoint_that_the_main_one_sees(tmp_pat
     assert 'lonely: None' in first and 'lonely: None' in second
 
 
+@pytest.mark.parametrize('point, told', [(ITERATION, 'after this iteration'), (VALIDATION, 'once this validation is')])
+def test_ctrl_c_is_told_when_the_training_will_be_saved(point, told, tmp_path, tiny_dataset, capsys):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm')
+    hook = {'default_hooks.stop': dict(type='SignalAt', point=point, count=1, name='SIGINT')}
+    with pytest.raises(Stopped) as end:
+        make_runner(file, tmp_path / 'run', hook).train()
+    assert end.value.code == 130
+    assert f'Ctrl-C: the training is saved {told}' in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_several_processes_with_a_checkpoint_and_without_a_traceback(tmp_path, tiny_dataset):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=1000))
+    process = start_tool(['bash', 'tools/dist_train.sh', file, 2, '--work-dir', tmp_path / 'run'], PORT=free_port())
+    while not (tmp_path / 'run' / 'epoch_1.pth').exists() and process.poll() is None:
+        pass
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=100)[0]
+    assert process.returncode == 130, output
+    assert 'Stopped by Ctrl-C' in output and '--resume' in output and 'Traceback' not in output, output
+
+
 def test_process_told_to_stop_by_the_system_says_how_to_go_on(tmp_path, tiny_dataset):
     file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=1000))
     process = start_tool(['tools/train.py', file, '--work-dir', tmp_path / 'run'])

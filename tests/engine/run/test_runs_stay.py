@@ -6,6 +6,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from mmengine.hooks import Hook
 from runs import make_runner, same, weights, write_config
 from tiny import make_tiny_dataset
 
@@ -15,9 +16,19 @@ from mmvmr.engine.run.config_file import run_config_file
 from mmvmr.engine.run.run_files import find_run_config
 from mmvmr.engine.run.testing import find_predictions, run_test
 from mmvmr.engine.run.training import train
+from mmvmr.registry import HOOKS
 from mmvmr.text.vocabulary import Vocabulary
 
 QUERY = 'a red ball moves.'
+
+
+@HOOKS.register_module()
+class Refuses(Hook):
+    """Refuses to train, last of all hooks."""
+    priority = 'LOWEST'
+
+    def before_train(self, runner) -> None:
+        raise ValueError('refused by a hook')
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +54,8 @@ def _answer(data, run):
 
 
 def _hashes(run):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in run.iterdir() if path.is_file()}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in run.iterdir() if path.is_file() and path.name != '.lock'}
 
 
 def test_test_with_a_change_leaves_the_run_as_it_was(trained):
@@ -87,8 +99,24 @@ def test_each_kind_of_test_stands_beside_the_others(trained, tmp_path):
         'epoch_2', 'epoch_1', 'epoch_1,shuffle-query', 'epoch_1,model.span_level=0.5', 'epoch_1,scan']
     facts = json.loads((found[2].parent / 'test.json').read_text())
     assert facts['probe'] == 'shuffle-query' and facts['weights'] == 'epoch_1.pth'
-    newest = run_test(read_config(file), run / 'epoch_1.pth')
-    assert newest == first and find_predictions(run).parent.name == 'epoch_1'
+    assert run_test(read_config(file), run / 'epoch_1.pth') == first
+
+
+def test_predictions_of_a_run_are_those_of_the_run_as_it_is(trained, tmp_path, capsys):
+    _, file, run = trained
+    options = {'model.span_level': 0.5}
+    changed = run_test(read_config(file, options), run, options=options)
+    assert find_predictions(run) == changed, 'there is no other'
+    own = run_test(read_config(file), run)
+    run_test(read_config(file), run / 'epoch_1.pth')
+    run_test(read_config(file, options), run, options=options)
+    probed = run_test(read_config(file), run, probe='shuffle-query')
+    capsys.readouterr()
+    assert find_predictions(run) == own
+    assert capsys.readouterr().out == f'Predictions: {own}\n', 'it is said which ones they are'
+    assert find_predictions(probed.parent) == find_predictions(probed) == probed
+    with pytest.raises(FileNotFoundError, match=f'mmvmr test {tmp_path}'):
+        find_predictions(tmp_path)
 
 
 def test_other_weights_of_the_same_name_do_not_replace_what_was_tested(trained):
@@ -177,6 +205,44 @@ def test_folder_of_another_run_is_not_taken(trained, tmp_path):
     other = write_config(tmp_path / 'other.py', data, 'cpl')
     with pytest.raises(FileExistsError, match='is the folder of another run, that of mine.py'):
         train(read_config(other, work_dir=run), resume=True)
+
+
+def test_training_that_is_refused_leaves_its_folder_as_it_was(trained, tmp_path):
+    data, file, run = trained
+    before = _hashes(run)
+    _with_words(data, [*range(len(Vocabulary.load(data.vocabulary).words))][::-1], tmp_path / 'other.npz')
+    words = dict(_everywhere('vocabulary', tmp_path / 'other.npz'), **{'train_cfg.max_epochs': 3})
+    refusing = {'custom_hooks': [dict(type='Refuses')], 'model.losses.ranking.loss_weight': 3.0}
+    for options, message in (({'model.encoder.dim': 8}, 'does not fit the model'), (words, 'another vocabulary'),
+                             (refusing, 'refused by a hook')):
+        with pytest.raises(ValueError, match=message):
+            train(read_config(file, options, run), resume=True)
+        assert _hashes(run) == before, message
+
+
+def test_config_that_lies_in_a_folder_is_not_run_to_compare_it(trained, capsys):
+    _, file, run = trained
+    config = run / 'mine.py'
+    config.write_text(config.read_text() + f'__import__("pathlib").Path({str(run / "ran")!r}).touch()\n')
+    train(read_config(file, {'train_cfg.max_epochs': 3, 'experiment_name': 'not_run'}, run), resume=True)
+    assert not (run / 'ran').exists()
+    assert 'it cannot be read. Line ' in capsys.readouterr().out
+
+
+def test_complete_training_says_how_it_goes_on(trained, capsys):
+    _, file, run = trained
+    train(read_config(file, {'experiment_name': 'complete'}, run), resume=True)
+    assert 'This training is complete: 8 of 8 iterations are done.' in capsys.readouterr().out
+
+
+def test_training_whose_checkpoints_are_all_damaged_does_not_begin_anew(trained):
+    _, file, run = trained
+    for path in run.glob('*.pth'):
+        path.write_bytes(path.read_bytes()[:1000])
+    before = _hashes(run)
+    with pytest.raises(ValueError, match='None of the checkpoints .* is whole: epoch_1.pth, epoch_2.pth'):
+        train(read_config(file, {'experiment_name': 'complete'}, run), resume=True)
+    assert _hashes(run) == before
 
 
 def test_resuming_with_another_config_says_in_what_it_differs(trained, capsys):
