@@ -7,10 +7,11 @@ B       video-query pairs in the batch
 T       clips per video (every video is resampled to T clips)
 T'      length of a mask, and so the resolution of a reconstruction
 L       words of the longest query in the batch
+S       sentence vectors of a query: its own, and those of its paraphrases
 K       proposals per pair
 M       masks given to a reconstructor
 N       places of an encoded query: the start token and the L words
-D       hidden size (Dv and Dw before the encoder)
+D       hidden size (Dv, Dw and Ds before the encoder)
 V       words the reconstructor can name (class 0 ends a query)
 ======  ==========================================================
 
@@ -25,12 +26,13 @@ from torch import Tensor
 
 class Query(NamedTuple):
     """A batch of queries as the data set gives them, padded at the end to L words."""
-    features: Tensor  # (B, L, Dw) word vectors
+    features: Tensor  # (B, L, Dw) word vectors, or states of the words in their sentence
     mask: Tensor  # (B, L) bool, True on words
     word_ids: Tensor  # (B, L) int64, 1..V-1, 0 on padding
     word_weights: Tensor  # (B, L) how likely a word is to be hidden, relative to the others; 0 on padding
     hidden: Optional[Tensor] = None  # (B, L) bool, True on words that the reconstructors must not see
     seeds: Optional[Tensor] = None  # (B,) int64, what random choices for a pair depend on; in training only
+    sentences: Optional[Tensor] = None  # (B, S, Ds) a vector of the whole query, then of its paraphrases, where known
 
 
 class EncodedQuery(NamedTuple):

@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, Tuple
 
 import pytest
 from mmengine.registry import DefaultScope
-from shipped import CONFIGS, read_shipped
+from shipped import CONFIGS, ZERO_SHOT, read_shipped
 
 from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import read_config, runner_entries
@@ -39,7 +39,7 @@ def another(value: Any) -> Any:
     return 'another' if isinstance(value, str) else 1
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', [*CONFIGS, *ZERO_SHOT], ids=lambda path: path.stem)
 def test_every_name_that_is_changed_changes_what_runs_or_is_refused(path):
     names = run_config_file(path).values
     before = dict(leaves(read_config(path).entries_of_run()))

@@ -3,9 +3,11 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope, init_default_scope
-from shipped import CONFIGS, data_sizes, read_shipped
+from shipped import CONFIGS, ZERO_SHOT, data_sizes, read_shipped
 
 from mmvmr.engine.optim.mixed_precision import use_mixed_precision
+from mmvmr.engine.run.check_config import check_config
+from mmvmr.engine.run.config import read_config
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample, Query
 
@@ -80,3 +82,20 @@ def test_config_inherits_data_schedule_and_runtime_only(path):
     exec(path.read_text(), namespace)
     assert all(base.startswith('_base_/') for base in namespace['_base_'])
     assert set(namespace['model']) >= {'type', 'encoder', 'proposal_generator', 'losses'}
+
+
+@pytest.mark.parametrize('path', ZERO_SHOT, ids=lambda path: path.stem)
+def test_config_without_training_predicts_and_has_no_weights(path):
+    config = read_config(path)
+    check_config(config)
+    model = MODELS.build(config.model).eval()
+    assert not model.state_dict()
+    generator = torch.Generator().manual_seed(0)
+    sentences = torch.randn(2, 6, 384, generator=generator)
+    one = torch.ones(2, 1)
+    query = Query(sentences[:, :1], one.bool(), one.long() * 0, one * 0, sentences=sentences)
+    samples = [MomentSample(metainfo=dict(video_id='v', query='q', duration=150.0)) for _ in range(2)]
+    video = torch.randn(2, config.test_dataloader.dataset.num_clips, 384, generator=generator)
+    for sample in model.test_step(dict(inputs=Batch(video, query), data_samples=samples)):
+        assert sample.pred_spans.shape == (10, 2) and sample.pred_spans.isfinite().all()
+        assert (sample.pred_scores.diff() <= 0).all()

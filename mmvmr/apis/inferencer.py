@@ -45,17 +45,19 @@ class MomentRetrievalInferencer:
         cfg: The config of the run.
         recipe: The :class:`~mmvmr.engine.run.input_recipe.InputRecipe` of the model.
         read: The :class:`~mmvmr.apis.feature_reader.FeatureReader` that gives the features of a video.
+        text: The :class:`~mmvmr.text.interface.TextEncoder` of its training.
     """
 
     def __init__(self, model: Union[str, Path, Config], weights: Optional[str] = None, device: Optional[str] = None,
                  show_progress: bool = True) -> None:
         self.cfg, weights, self.recipe = find_run_files(model, weights)
         self.read = FeatureReader(self.recipe)
+        self.text = self.recipe.text_encoder
         self.show_progress = show_progress
         device = choose_device(device)
         self.model = MODELS.build(self.cfg.model)
         checkpoint = load_weights(self.model, weights)
-        check_inputs(checkpoint.get('inputs'), fingerprint(self.recipe.vocabulary, self.recipe.features), weights)
+        check_inputs(checkpoint.get('inputs'), fingerprint(self.text, self.recipe.features), weights)
         self.model.to(device).eval()
 
     def __call__(self, inputs: Union[Source, Sequence[Source]], queries: Union[str, Sequence[str]], top_k: int = 5,
@@ -80,7 +82,7 @@ class MomentRetrievalInferencer:
             FileNotFoundError, ValueError: If the only video, or all sentences, cannot be used. One of several is
                 reported in ``errors``, and the others are answered.
         """
-        sentences = read_sentences([queries] if isinstance(queries, str) else queries, self.recipe.vocabulary,
+        sentences = read_sentences([queries] if isinstance(queries, str) else queries, self.text,
                                    self.recipe.max_words)
         self.warn(sentences)
         sources = _sources(inputs)

@@ -28,9 +28,10 @@ def page_records(inferencer: MomentRetrievalInferencer, video: VideoFeatures,
 
 def _explain(inferencer: MomentRetrievalInferencer, video: VideoFeatures, window: Window, query: str) -> Dict:
     recipe = inferencer.recipe
-    sentences = read_sentences([query], recipe.vocabulary, recipe.max_words)
+    sentences = read_sentences([query], inferencer.text, recipe.max_words)
     pair = inferencer.pair(video.name, inferencer.clips(window.rows), window, 0, sentences)
-    return explain(inferencer.model, pair['inputs'], pair['data_samples'], recipe.vocabulary.words)[0]
+    return explain(inferencer.model, pair['inputs'], pair['data_samples'],
+                   recipe.vocabulary.words if recipe.vocabulary else ())[0]
 
 
 def _distance(span: Sequence[float], moment: Dict) -> float:

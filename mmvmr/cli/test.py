@@ -2,6 +2,7 @@
 
     mmvmr test work_dirs/mcmt_moving_shapes
     mmvmr test configs/cpl_charades.py work_dirs/cpl_charades/epoch_30.pth --probe shuffle-query
+    mmvmr test zero_shot_otsu_qvhighlights  # nothing to train
 
 Prints the score card with the blind panel. Log, config and per-query predictions go into RUN/test, each kind of test
 beside the others; the run stays as it was. A config is Python and is run: read one from a stranger before you use it.
@@ -15,7 +16,8 @@ from mmvmr.cli.main import Parser, add_config_options, add_launcher, set_local_r
 def add_arguments(parser: Parser) -> None:
     parser.hints = {'--device': 'Testing takes a GPU if there is one. CUDA_VISIBLE_DEVICES= chooses the CPU.'}
     parser.add_argument('config', help='config file or name; or the folder of a run, whose config is then taken')
-    parser.add_argument('checkpoint', nargs='?', help='a file; or a run: its best checkpoint, else its newest')
+    parser.add_argument('checkpoint', nargs='?', help='a file; or a run: its best checkpoint, else its newest; a model '
+                                                      'without weights needs none')
     parser.add_argument('--work-dir', help='where log, config and predictions go (RUN/test/<what was tested>)')
     parser.add_argument('--out', help='file of the per-query predictions (predictions.jsonl in the work dir)')
     parser.add_argument('--probe', choices=('shuffle-query', 'shuffle-video'),
@@ -33,8 +35,6 @@ def run(args: argparse.Namespace) -> None:
     config, checkpoint = args.config, args.checkpoint
     if Path(config).is_dir():
         config, checkpoint = find_run_config(Path(config)), checkpoint or config
-    elif checkpoint is None:
-        raise ValueError('What is to be tested? Give a checkpoint or the folder of a run behind the config.')
     options = parse_options(args.cfg_options)
     run_test(read_config(config, options), checkpoint, args.work_dir, args.out, args.probe, options, args.launcher)
     end_processes()

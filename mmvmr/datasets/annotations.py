@@ -83,7 +83,8 @@ def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
     """Return the pairs with their times as floats.
 
     Args:
-        pairs: Dicts of ``video_id``, ``duration`` (seconds), ``query``, ``spans`` (list of [start, end] in seconds).
+        pairs: Dicts of ``video_id``, ``duration`` (seconds), ``query``, ``spans`` (list of [start, end] in seconds)
+            and, where it has one, ``query_id``.
         source: The annotation file, for messages.
 
     Raises:
@@ -120,7 +121,8 @@ def _check_pair(pair: Dict, where: str) -> Dict:
         if not (0 <= start <= end < float('inf') and start <= duration):
             raise ValueError(f'{where}: the span [{start}, {end}] does not lie in a video of {duration} s. Correct it, '
                              'or use null where the moment is not known (for training only).')
-    return dict(video_id=video_id, duration=duration, query=query.strip(), spans=spans)
+    return dict(video_id=video_id, duration=duration, query=query.strip(), spans=spans,
+                **{key: pair[key] for key in ('query_id',) if key in pair})
 
 
 def is_video_id(value: Any) -> bool:

@@ -22,6 +22,8 @@ def collate_moments(batch: Union[Dict, List[Dict]]) -> Dict:
         return torch.cat([pad(word, (0, 0) * (word.dim() - 2) + (0, longest - word.size(1))) for word in words])
 
     query = Query(*map(join, ('features', 'mask', 'word_ids', 'word_weights')))
+    sentences = [item.query.sentences for item in inputs if item.query.sentences is not None]
+    query = query._replace(sentences=torch.cat(sentences) if sentences else None)
     ids = [item.video_ids for item in inputs if item.video_ids is not None]
     joined = dict(inputs=Batch(torch.cat([item.video for item in inputs]), query, torch.cat(ids) if ids else None))
     if 'data_samples' in batch[0]:

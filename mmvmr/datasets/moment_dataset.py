@@ -1,6 +1,7 @@
 """The base of all data sets: annotations, features and words -> batches."""
 import copy
 import hashlib
+import inspect
 import logging
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Union
@@ -11,9 +12,9 @@ from mmengine.logging import print_log
 
 from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout, read_json_list
 from mmvmr.features.stores.feature_store import open_feature_store
-from mmvmr.registry import DATASETS
+from mmvmr.registry import DATASETS, TEXT_ENCODERS
 from mmvmr.structures import Batch, MomentSample, Query
-from mmvmr.text.encoded_queries import encode_queries
+from mmvmr.text.interface import TextEncoder
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -32,7 +33,10 @@ class MomentDataset(BaseDataset):
         ann_file: The annotations.
         features: A feature store, see :func:`~mmvmr.features.stores.feature_store.open_feature_store`; None gives
             annotations only.
-        vocabulary: A file of :class:`~mmvmr.text.vocabulary.Vocabulary`; needed with features, else not read.
+        vocabulary: A file of :class:`~mmvmr.text.vocabulary.Vocabulary`, the words that can be reconstructed; with
+            features it is needed, unless ``text`` does without; else it is not read.
+        text: Config of the text encoder, see :class:`~mmvmr.text.interface.TextEncoder`; by default the word vectors of
+            the vocabulary.
         data_root: Folder that relative paths start from.
         split: 'train', 'val' or 'test'.
         protocol: Name of a protocol of the data set, whose sizes are checked; None checks nothing.
@@ -49,8 +53,10 @@ class MomentDataset(BaseDataset):
         lazy_init: Leave the annotations to :meth:`full_init`.
 
     Attributes:
-        data_list: One dict per pair: ``video_id``, ``duration``, ``query`` and ``spans``, times in seconds.
+        data_list: One dict per pair: ``video_id``, ``duration``, ``query`` and ``spans``, times in seconds; and
+            ``query_id`` where the annotations have one, by which a text encoder may look the query up.
         store: The open feature store, or None.
+        text: The text encoder, or None.
         encoded: :class:`~mmvmr.text.encoded_queries.EncodedQueries` of all pairs.
 
     Raises:
@@ -65,22 +71,25 @@ class MomentDataset(BaseDataset):
                  data_root: str = '', split: str = 'train', protocol: Optional[str] = None, val_fraction: float = 0.0,
                  num_clips: int = 200, feature_dim: Optional[int] = None, max_words: int = 20, missing: str = 'error',
                  resident: bool = False, test_mode: bool = False, indices: Union[int, Sequence[int], None] = None,
-                 lazy_init: bool = False) -> None:
+                 lazy_init: bool = False, text: Optional[dict] = None) -> None:
         _check_choice('split', split, ('train', 'val', 'test'))
         _check_choice('missing', missing, ('error', 'score_as_wrong' if test_mode else 'drop'))
         _check_choice('protocol', protocol, (None, *self.PROTOCOLS))
         if resident and test_mode:
             raise ValueError('resident=True is for training sets; test sets read their features as usual.')
-        if features is not None and vocabulary is None:
-            raise ValueError('Features need a vocabulary: give both, or features=None for annotations only.')
+        if features is not None and vocabulary is None and text is None:
+            raise ValueError('Features need words: give a vocabulary or a text encoder with them, or features=None for '
+                             'annotations only.')
         self.split, self.protocol, self.val_fraction = split, protocol, val_fraction
         self.num_clips, self.max_words, self.missing, self.resident = num_clips, max_words, missing, resident
         ann_file, *paths = (str(Path(data_root, path)) for path in
-                            ([ann_file] if features is None else [ann_file, features, vocabulary]))
+                            ([ann_file] if features is None else filter(None, [ann_file, features, vocabulary])))
         self._require([*self.annotation_files(ann_file), *paths])
-        self.store, self.vocabulary = None, None
+        self.store, self.vocabulary, self.text = None, None, None
         if paths:
-            self.store, self.vocabulary = open_feature_store(paths[0]), Vocabulary.load(paths[1])
+            self.store = open_feature_store(paths[0])
+            self.vocabulary = Vocabulary.load(paths[1]) if vocabulary else None
+            self.text = self._build_text_encoder(text or dict(type='WordVectors'), data_root)
             self._check_store(feature_dim)
         super().__init__(ann_file=ann_file, data_prefix=dict(), test_mode=test_mode, serialize_data=False,
                          indices=indices, lazy_init=lazy_init)
@@ -197,6 +206,11 @@ class MomentDataset(BaseDataset):
                              *absent]) + f'\n{self.HINT}\nWithout any download: mmvmr train '
                 'mcmt_moving_shapes, which renders its own videos.')
 
+    def _build_text_encoder(self, config: Dict, data_root: str) -> TextEncoder:
+        takes = inspect.signature(TEXT_ENCODERS.get(config['type'])).parameters
+        given = dict(data_root=data_root) if 'data_root' in takes else {}  # for paths, as of the data set itself
+        return TEXT_ENCODERS.build(dict(given, **config, vocabulary=self.vocabulary))
+
     def _check_store(self, feature_dim: Optional[int]) -> None:
         if feature_dim not in (None, self.store.dim):
             raise ValueError(f'The features in "{self.store.path}" have {self.store.dim} dimensions, the config '
@@ -236,8 +250,8 @@ class MomentDataset(BaseDataset):
         return pairs if self.test_mode else [pair for pair in pairs if pair['video_id'] in self.store]
 
     def _encode(self, pairs: List[Dict]) -> List[Dict]:
-        queries = encode_queries([pair['query'] for pair in pairs], self.vocabulary, self.max_words,
-                                 source=f'"{self.ann_file}"')
+        queries = self.text.encode([pair['query'] for pair in pairs], self.max_words,
+                                   [pair.get('query_id', pair['query']) for pair in pairs], f'"{self.ann_file}"')
         known = queries.lengths.nonzero()[0]
         if not len(known):
             raise ValueError(f'No query of "{self.ann_file}" has a word of the vocabulary. Build one for this data set '

@@ -17,6 +17,7 @@ class Protocol(NamedTuple):
 
 _CUSTOMS = {  # by data set, or by data set and protocol
     'activitynet_captions': dict(ious=(0.1, 0.3, 0.5, 0.7)),
+    'qvhighlights_captions': dict(ious=(0.5, 0.7)),
     'tacos': dict(ious=(0.1, 0.3, 0.5, 0.7)),
     'tacos/2d_tan': dict(ious=(0.1, 0.3, 0.5, 0.7), strict=True),
 }

@@ -44,6 +44,40 @@ def peak_run(scores: Tensor, level: float) -> Tensor:
     return high & (gaps == gaps.gather(-1, scores.argmax(dim=-1, keepdim=True)))
 
 
+def run_ends(high: Tensor) -> Tensor:
+    """Where the run that holds each place ends, exclusive; the place itself where it is in none: (..., T) int64.
+
+    Args:
+        high: (..., T) bool.
+
+    Example:
+        >>> run_ends(torch.tensor([False, True, True, False, True]))
+        tensor([0, 3, 3, 3, 5])
+    """
+    num_clips = high.size(-1)
+    time = torch.arange(num_clips, device=high.device).expand_as(high)
+    return time.masked_fill(high, num_clips).flip(-1).cummin(dim=-1).values.flip(-1)
+
+
+def run_starts(high: Tensor) -> Tensor:
+    """The first place of each run: (..., T) bool -> (..., T) bool."""
+    return high & ~F.pad(high[..., :-1], (1, 0))
+
+
+def join_runs(high: Tensor, gap: int) -> Tensor:
+    """Runs with at most ``gap`` places between them become one: (..., T) bool -> (..., T) bool.
+
+    Example:
+        >>> join_runs(torch.tensor([False, True, False, True, False, False, True]), gap=1)
+        tensor([False,  True,  True,  True, False, False,  True])
+    """
+    num_clips = high.size(-1)
+    time = torch.arange(num_clips, device=high.device).expand_as(high)
+    before = time.masked_fill(~high, -1).cummax(dim=-1).values  # the last high place up to here
+    after = time.masked_fill(~high, 2 * num_clips).flip(-1).cummin(dim=-1).values.flip(-1)
+    return high | ((before >= 0) & (after < num_clips) & (after - before - 1 <= gap))
+
+
 def score_runs(scores: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor]:
     """All runs of scores at or above each of N levels, with their contrast: mean inside minus mean outside.
 
@@ -59,14 +93,12 @@ def score_runs(scores: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor]:
     """
     num_clips = scores.size(1)
     high = scores.unsqueeze(1) >= levels.unsqueeze(1)  # (B, N, T)
-    time = torch.arange(num_clips, device=scores.device).expand_as(high)
-    ends = time.masked_fill(high, num_clips).flip(-1).cummin(dim=-1).values.flip(-1)  # where the run at t ends
+    time, ends = torch.arange(num_clips, device=scores.device).expand_as(high), run_ends(high)
     sums = F.pad(scores.cumsum(dim=-1), (1, 0)).unsqueeze(1).expand(-1, len(levels), -1)  # (B, N, T+1)
     inside = sums.gather(-1, ends) - sums[..., :-1]
     lengths = ends - time
     contrast = inside / lengths.clamp(min=1) - (sums[..., -1:] - inside) / (num_clips - lengths).clamp(min=1)
-    starts = high & ~F.pad(high[..., :-1], (1, 0))
-    return torch.stack([time, ends], dim=-1).flatten(1, 2), contrast.masked_fill(~starts, -1).flatten(1)
+    return torch.stack([time, ends], dim=-1).flatten(1, 2), contrast.masked_fill(~run_starts(high), -1).flatten(1)
 
 
 def best_runs(scores: Tensor, levels: Tensor, count: int, nms: float) -> Tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What is asked of the parts of a model: one protocol for each of the six verbs.
+"""What is asked of the parts of a model: one protocol for each of the six verbs, and one for what generators ask.
 
 A part is a plain ``nn.Module`` whose ``forward`` takes and returns what its protocol says. Where a protocol gives an
 attribute a value, parts without that attribute count as having this value; an attribute without one must be there.
@@ -47,6 +47,19 @@ class ProposalGenerator(Protocol):
 
     def __call__(self, video: Tensor, query: EncodedQuery) -> Proposals:
         """video (B, T, D), encoded query -> K proposals with spans (B, K, 2) and masks (B, K, T')."""
+
+
+class Decoder(Protocol):
+    """For generators that score clips: from the curve of these scores to moments, with nothing to train.
+
+    Attributes:
+        sigma: As of a generator.
+    """
+    sigma: Optional[float] = None
+
+    def __call__(self, curve: Tensor, mask: Tensor) -> Proposals:
+        """curve (B, T), mask (B, T) bool, True on clips that count -> K proposals with spans, masks (B, K, T) and
+        scores, best first. What stands on the other clips, and what else is in the batch, changes nothing."""
 
 
 class Combiner(Protocol):

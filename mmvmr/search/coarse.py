@@ -29,11 +29,15 @@ def make_coarse(inferencer: MomentRetrievalInferencer) -> Coarse:
     fitted to the training pairs; see docs/search_videos.md for what either is worth.
 
     Raises:
+        ValueError: If the model knows no words.
         FileNotFoundError: If the regression needs the training set, and it is not there.
     """
+    if inferencer.recipe.vocabulary is None:
+        raise ValueError('A search looks windows up by the words of a vocabulary, and this model was trained without '
+                         'one. Train it with `vocabulary` of the data set, or use `mmvmr infer` on each video.')
     for reconstructor in inferencer.model.reconstructors.values():
         if trait(reconstructor, Reconstructor, 'word_log_probs') is not None:
-            word_dim = inferencer.recipe.vocabulary.vectors.shape[1]
+            word_dim = inferencer.text.dim
             return lambda clips: expected_words(inferencer.model, reconstructor, clips, word_dim)
     weights = fit_words(inferencer.cfg)
     return lambda clips: pool_pieces(clips[0].float()) @ weights

@@ -75,8 +75,7 @@ class MomentIndex:
 
     def read(self, query: str) -> Sentences:
         """A sentence as an input of the model."""
-        recipe = self.inferencer.recipe
-        return read_sentences([query], recipe.vocabulary, recipe.max_words)
+        return read_sentences([query], self.inferencer.text, self.inferencer.recipe.max_words)
 
     def shortlist(self, sentence: Sentences, count: Optional[int] = None) -> np.ndarray:
         """Numbers of the windows with the best coarse scores, best first; of all by default."""

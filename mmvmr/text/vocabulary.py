@@ -52,6 +52,10 @@ class Vocabulary:
     def __contains__(self, word: str) -> bool:
         return word in self._ids
 
+    def ids(self, tokens: Sequence[str]) -> List[int]:
+        """Class ids of tokens, 0 of those that are not in the vocabulary."""
+        return [self._ids.get(word, 0) for word in tokens]
+
     def encode(self, query: str) -> Tuple[List[int], List[float]]:
         """Class ids and hiding weights of the known words of a sentence; unknown words are left out."""
         return self.encode_tokens(tokenize(query))

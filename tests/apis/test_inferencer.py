@@ -45,7 +45,7 @@ def test_inputs_are_those_of_the_data_set_bit_for_bit(trained, inferencer):
     data, *_ = trained
     dataset = DATASETS.build(data.test)
     texts = [dataset.data_list[row]['query'] for row in range(2)]  # both of test_0
-    sentences = read_sentences(texts, inferencer.recipe.vocabulary, inferencer.recipe.max_words)
+    sentences = read_sentences(texts, inferencer.text, inferencer.recipe.max_words)
     batch, = inferencer.preprocess(_video(data), 8, sentences)
     expected = dataset.__getitems__([0, 1])['inputs']
     assert torch.equal(batch['inputs'].video, expected.video)

@@ -229,7 +229,7 @@ def test_a_store_packed_with_another_number_of_clips_is_refused(tiny_dataset):
 @pytest.mark.parametrize('change, message', [
     (dict(split='testing'), "split must be one of 'train', 'val', 'test', got 'testing'"),
     (dict(protocol='official'), "protocol must be one of None, got 'official'"),
-    (dict(vocabulary=None), 'Features need a vocabulary'),
+    (dict(vocabulary=None), 'Features need words: give a vocabulary'),
 ])
 def test_a_wrong_argument_is_named(tiny_dataset, change, message):
     with pytest.raises(ValueError, match=message):

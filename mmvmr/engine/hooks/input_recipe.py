@@ -1,11 +1,11 @@
 """Ties a checkpoint to the words and features that give its inputs their meaning."""
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Dict, Optional
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe, check_inputs, fingerprint, known_features
+from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe, check_inputs, data_fingerprint, fingerprint
 from mmvmr.registry import HOOKS
 
 
@@ -19,25 +19,19 @@ class InputRecipeHook(Hook):
 
     def before_train(self, runner) -> None:
         dataset = runner.train_dataloader.dataset
-        if is_main_process() and _fingerprint(dataset) is not None:
+        if is_main_process() and data_fingerprint(dataset) is not None:
             InputRecipe.from_dataset(dataset).save(runner.work_dir)
 
     def before_save_checkpoint(self, runner, checkpoint: Dict) -> None:
-        found = _fingerprint(runner.train_dataloader.dataset)
+        found = data_fingerprint(runner.train_dataloader.dataset)
         if found is not None:
             checkpoint['inputs'] = found
 
     def after_load_checkpoint(self, runner, checkpoint: Dict) -> None:
         loader = runner.test_dataloader if runner._train_loop is None else runner.train_dataloader
-        found, source = _fingerprint(getattr(loader, 'dataset', None)), runner._load_from
+        found, source = data_fingerprint(getattr(loader, 'dataset', None)), runner._load_from
         if found is not None:
             check_inputs(checkpoint.get('inputs') or _beside(Path(source)), found, source)
-
-
-def _fingerprint(dataset: Any) -> Optional[Dict]:
-    """That of a data set with features and vocabulary."""
-    store, vocabulary = getattr(dataset, 'store', None), getattr(dataset, 'vocabulary', None)
-    return None if store is None or vocabulary is None else fingerprint(vocabulary, known_features(store))
 
 
 def _beside(path: Path) -> Optional[Dict]:
@@ -45,4 +39,4 @@ def _beside(path: Path) -> Optional[Dict]:
     if not (path.parent / RECIPE).is_file():
         return None
     recipe = InputRecipe.load(path.parent)
-    return fingerprint(recipe.vocabulary, recipe.features)
+    return fingerprint(recipe.text_encoder, recipe.features)

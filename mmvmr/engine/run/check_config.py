@@ -110,6 +110,8 @@ def _check_loader(loader: Any, key: str) -> None:
 def _check_datasets(value: Any, key: str) -> None:
     """A data set, or one that wraps others."""
     check_part(value, registry.DATASETS, key)
+    if isinstance(value, dict):
+        check_part(value.get('text'), registry.TEXT_ENCODERS, f'{key}.text', given=('vocabulary', 'data_root'))
     inner = value.get('dataset', value.get('datasets')) if isinstance(value, dict) else None
     for place, dataset in enumerate(inner if isinstance(inner, (list, tuple)) else [inner]):
         check_part(dataset, registry.DATASETS, f'{key}.{place}')

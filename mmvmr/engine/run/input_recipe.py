@@ -4,6 +4,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Dict, NamedTuple, Optional, Union
 
+from mmvmr.registry import TEXT_ENCODERS
+from mmvmr.text.interface import TextEncoder
 from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.files import write_text
 
@@ -13,12 +15,29 @@ _WHERE_IT_RAN = ('weights', 'device', 'batch_size')  # arguments of an extractor
 
 class InputRecipe(NamedTuple):
     """The settings of a training set that its model has to meet again when it is used."""
-    vocabulary: Vocabulary
+    vocabulary: Optional[Vocabulary]  # None where the text encoder does without
     features: Dict  # ``dim`` and, as far as the store knows, ``extractor``, ``weights_sha256``, ``clip_seconds``
     num_clips: int  # T
     max_words: int
     median_duration: float  # seconds, of the training videos
     longest_duration: float
+    text: Optional[Dict] = None  # config of the text encoder beside its vocabulary; None: the vectors of its words
+
+    @property
+    def text_encoder(self) -> TextEncoder:
+        """The text encoder of the training, built anew.
+
+        Raises:
+            FileNotFoundError, ValueError: If it is of no known kind, or its files are absent or damaged.
+        """
+        config = self.text or dict(type='WordVectors')
+        TEXT_ENCODERS.import_from_location()
+        # a file names it: MMEngine would import a module of any other name, and of any scope
+        if '_scope_' in config or str(config.get('type')) not in TEXT_ENCODERS.module_dict:
+            raise ValueError(f'The text encoder of this model is {config!r}, which is none of '
+                             f'{", ".join(sorted(TEXT_ENCODERS.module_dict))}. If it is a part of your own, import its '
+                             'module, by `custom_imports` of the config or as a plugin.')
+        return TEXT_ENCODERS.build(dict(config, vocabulary=self.vocabulary))
 
     @classmethod
     def from_dataset(cls, dataset: Any) -> 'InputRecipe':
@@ -26,12 +45,14 @@ class InputRecipe(NamedTuple):
         dataset.full_init()
         durations = {pair['video_id']: float(pair['duration']) for pair in dataset.data_list}.values()
         return cls(dataset.vocabulary, known_features(dataset.store), dataset.num_clips, dataset.max_words,
-                   median(durations), max(durations))
+                   median(durations), max(durations), dataset.text.config)
 
     def save(self, folder: Union[str, Path]) -> None:
         """Write ``vocabulary.npz`` and, when that is whole, ``inputs.json``."""
-        self.vocabulary.save(Path(folder, VOCABULARY))
-        settings = {key: value for key, value in self._asdict().items() if key != 'vocabulary'}
+        if self.vocabulary is not None:
+            self.vocabulary.save(Path(folder, VOCABULARY))
+        settings = {key: value for key, value in self._asdict().items()
+                    if key != 'vocabulary' and (key, value) != ('text', None)}
         write_text(Path(folder, RECIPE), json.dumps(settings, indent=2) + '\n')
 
     @classmethod
@@ -45,7 +66,9 @@ class InputRecipe(NamedTuple):
         path = Path(folder, RECIPE)
         try:
             settings = json.loads(path.read_text(encoding='utf-8'))
-            return cls(Vocabulary.load(path.with_name(VOCABULARY)), **settings)
+            words = path.with_name(VOCABULARY)
+            wordless = isinstance(settings, dict) and settings.get('text') and not words.exists()
+            return cls(None if wordless else Vocabulary.load(words), **settings)
         except FileNotFoundError:
             raise
         except (TypeError, ValueError, RecursionError) as error:
@@ -60,13 +83,22 @@ def known_features(store: Any) -> Dict:
                                   if key in manifest})
 
 
-def fingerprint(vocabulary: Vocabulary, features: Dict) -> Dict[str, Any]:
+def data_fingerprint(dataset: Any) -> Optional[Dict[str, Any]]:
+    """The :func:`fingerprint` of a data set with features and words; None of another one."""
+    store, text = getattr(dataset, 'store', None), getattr(dataset, 'text', None)
+    return None if store is None or text is None else fingerprint(text, known_features(store))
+
+
+def fingerprint(text: TextEncoder, features: Dict) -> Dict[str, Any]:
     """By which the meaning of the inputs of a model is told apart: plain data, for checkpoints."""
     extractor = features.get('extractor')
     if isinstance(extractor, dict):
         extractor = {key: value for key, value in extractor.items() if key not in _WHERE_IT_RAN}
-    return dict(vocabulary=dict(words=len(vocabulary.words), sha256=vocabulary.sha256),
-                features=dict(features, extractor=extractor))
+    words = text.vocabulary and dict(words=len(text.vocabulary.words), sha256=text.vocabulary.sha256)
+    found = dict(vocabulary=words, features=dict(features, extractor=extractor))
+    if text.config is not None:
+        found['text'] = dict(type=text.config['type'], dim=text.dim, sentence_dim=text.sentence_dim)
+    return found
 
 
 def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], source: Union[str, Path]) -> None:
@@ -83,15 +115,25 @@ def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], sourc
     """
     if not trained:
         return
+    encoder, other = (found.get('text') or 'WordVectors' for found in (trained, given))
+    if encoder != other:
+        raise ValueError(f'"{source}" was trained with the text encoder {encoder}, the data have {other}. Use that of '
+                         'its run: `text` of the data set.')
     words, others = trained['vocabulary'], given['vocabulary']
     if words != others:
-        what = (f'{others["words"]} words instead of {words["words"]}' if words['words'] != others['words'] else
-                'as many words, but in another order or with other vectors')
-        raise ValueError(f'"{source}" was trained with another vocabulary: the data have {what}, so words would be '
-                         f'taken for others. Use that of its run, {VOCABULARY} in its folder: --cfg-options '
-                         'dataset.vocabulary=PATH.')
+        raise ValueError(f'"{source}" was trained with another vocabulary: the data have {_difference(words, others)}, '
+                         f'so words would be taken for others. Use that of its run, {VOCABULARY} in its folder: '
+                         '--cfg-options dataset.vocabulary=PATH.')
     before, now = trained['features'], given['features']
     for key in before.keys() & now.keys():
         if None not in (before[key], now[key]) and before[key] != now[key]:
             raise ValueError(f'"{source}" was trained on other features: {key} was {before[key]!r}, of the data it is '
                              f'{now[key]!r}. Use features as those of its training.')
+
+
+def _difference(words: Optional[Dict], others: Optional[Dict]) -> str:
+    if words is None or others is None:
+        return 'no words instead of some' if others is None else 'words instead of none'
+    if words['words'] != others['words']:
+        return f'{others["words"]} words instead of {words["words"]}'
+    return 'as many words, but in another order or with other vectors'

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.run.config import is_run, read_config
 from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe
-from mmvmr.engine.run.sizes import fill_sizes
+from mmvmr.engine.run.sizes import fill_sizes, input_sizes
 from mmvmr.registry import DATASETS
 
 
@@ -42,8 +42,7 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
                          'config.')
     weights = find_weights(weights)
     recipe = _recipe(model, Path(weights).parent)
-    fill_sizes(model, dict(video_dim=recipe.features['dim'], word_dim=recipe.vocabulary.vectors.shape[1],
-                           vocab_size=len(recipe.vocabulary)))
+    fill_sizes(model, input_sizes(recipe.features['dim'], recipe.text_encoder))
     return RunFiles(model, weights, recipe)
 
 

@@ -6,14 +6,19 @@ from torch import nn
 
 from mmvmr.engine.run.check_config import SIZES, arguments_of, find_part
 from mmvmr.registry import DATASETS
+from mmvmr.text.interface import TextEncoder
 
 
 def data_sizes(dataset: Any) -> Dict[str, int]:
-    """``video_dim``, ``word_dim`` and ``vocab_size`` of a data set with features and vocabulary; {} of another one."""
-    store, vocabulary = getattr(dataset, 'store', None), getattr(dataset, 'vocabulary', None)
-    if store is None or vocabulary is None:
-        return {}
-    return dict(video_dim=store.dim, word_dim=vocabulary.vectors.shape[1], vocab_size=len(vocabulary))
+    """``video_dim``, ``word_dim`` and ``vocab_size`` of a data set with features and words; {} of another one."""
+    store, text = getattr(dataset, 'store', None), getattr(dataset, 'text', None)
+    return {} if store is None or text is None else input_sizes(store.dim, text)
+
+
+def input_sizes(video_dim: int, text: TextEncoder) -> Dict[str, int]:
+    """The sizes that features of ``video_dim`` dimensions and a text encoder give; without words, no ``vocab_size``."""
+    words = {} if text.vocabulary is None else dict(vocab_size=len(text.vocabulary))
+    return dict(video_dim=video_dim, word_dim=text.dim, **words)
 
 
 def fill_sizes(config: Config, sizes: Optional[Dict[str, int]] = None) -> None:

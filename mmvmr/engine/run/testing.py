@@ -1,4 +1,5 @@
 """A test: where its results go, and that it leaves the run as it was."""
+import copy
 import hashlib
 import json
 import re
@@ -7,27 +8,30 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
 
 from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.registry import DefaultScope
 
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.distributed import start_processes
-from mmvmr.engine.run.check_config import check_config
+from mmvmr.engine.run.check_config import SIZES, arguments_of, check_config, find_part
 from mmvmr.engine.run.config import MomentConfig
 from mmvmr.engine.run.runner import MomentRunner
-from mmvmr.engine.run.sizes import fill_sizes
+from mmvmr.engine.run.sizes import fill_sizes, parts_of
 from mmvmr.evaluation.probes import apply_probe
+from mmvmr.registry import MODELS
 from mmvmr.utils.files import sha256_of_files, write_text
 
-PREDICTIONS, FACTS, TESTS = 'predictions.jsonl', 'test.json', 'test'
+PREDICTIONS, FACTS, TESTS, UNTRAINED = 'predictions.jsonl', 'test.json', 'test', 'untrained'
 
 
-def run_test(config: MomentConfig, checkpoint: Union[str, Path], folder: Union[str, Path, None] = None,
+def run_test(config: MomentConfig, checkpoint: Union[str, Path, None], folder: Union[str, Path, None] = None,
              out: Union[str, Path, None] = None, probe: Optional[str] = None,
              options: Optional[Mapping[str, Any]] = None, launcher: str = 'none') -> Path:
     """Test a model on the test split, which nothing else opens. Nothing of the run is changed.
 
     Args:
         config: Of :func:`~mmvmr.engine.run.config.read_config`.
-        checkpoint: A checkpoint, or the folder of a run: then its best one, else its newest.
+        checkpoint: A checkpoint, or the folder of a run: then its best one, else its newest. None for a model that has
+            nothing to learn, whose tests lie in the work dir of the config.
         folder: Where log, config and predictions of this test go. By default into ``test`` beside the checkpoint, to a
             folder named by checkpoint, config if it is not that of the run, probe and options, and by a number where
             another test has that name.
@@ -47,12 +51,15 @@ def run_test(config: MomentConfig, checkpoint: Union[str, Path], folder: Union[s
         if config.get(part) is None:
             raise ValueError(f'The config "{config.filename}" has no {part}, so there is nothing to test on. Runs of '
                              'earlier versions left it out: give the config that the run was trained with.')
-    weights = find_weights(checkpoint)
+    if checkpoint is None:
+        _check_untrained(config)
+    weights = None if checkpoint is None else find_weights(checkpoint)
     fill_sizes(config)
-    facts = dict(weights=Path(weights).name, weights_sha256=sha256_of_files(weights), probe=probe,
-                 config_sha256=_sha256_of_config(config))
+    facts = dict(weights=weights and Path(weights).name, weights_sha256=weights and sha256_of_files(weights),
+                 probe=probe, config_sha256=_sha256_of_config(config))
     start_processes(launcher, config.get('env_cfg', {}))
-    chosen = [folder or _find_folder(config, Path(weights), facts, options or {}) if is_main_process() else None]
+    tested = Path(weights or Path(config.work_dir, UNTRAINED))
+    chosen = [folder or _find_folder(config, tested, facts, options or {}) if is_main_process() else None]
     broadcast_object_list(chosen)  # the others may see what the first has begun to write there
     folder = Path(chosen[0])
     out = Path(out or folder / PREDICTIONS)
@@ -70,6 +77,18 @@ def run_test(config: MomentConfig, checkpoint: Union[str, Path], folder: Union[s
         runner.test_evaluator.dataset_meta = dataset.metainfo
     runner.test()
     return out
+
+
+def _check_untrained(config: MomentConfig) -> None:
+    """Refuse a test without a checkpoint, unless the model has no weights."""
+    sized = [key for key, part in parts_of(config.model, 'model')
+             if set(SIZES) & set(arguments_of(find_part(part['type'], key)))]
+    if not sized:  # else it has weights of these sizes, and the data need not be there to say so
+        with DefaultScope.overwrite_default_scope('mmvmr'):
+            sized = list(MODELS.build(copy.deepcopy(config.model)).state_dict())
+    if sized:
+        raise ValueError(f'What is to be tested? The model has weights, such as those of {sized[0]}: give a checkpoint '
+                         'or the folder of a run behind the config.')
 
 
 def _find_folder(config: MomentConfig, weights: Path, facts: Dict[str, Any], options: Mapping[str, Any]) -> Path:
@@ -121,9 +140,10 @@ def find_predictions(run: Path) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
-def _describe(runner: MomentRunner, weights: str, folder: Path, probe: Optional[str]) -> Iterator[str]:
+def _describe(runner: MomentRunner, weights: Optional[str], folder: Path, probe: Optional[str]) -> Iterator[str]:
     data = runner.test_dataloader.dataset.metainfo
-    yield f'Testing "{weights}" on {data.get("num_pairs", "the")} pairs of {data.get("protocol", "data of your own")}'
+    what = f'"{weights}"' if weights else 'a model that was not trained'
+    yield f'Testing {what} on {data.get("num_pairs", "the")} pairs of {data.get("protocol", "data of your own")}'
     if probe:
         yield f'  probe     {probe}: a sound model falls to the level of the blind'
     yield f'  results   {folder}'

@@ -7,10 +7,12 @@ import h5py
 import numpy as np
 
 from mmvmr.features.stores.packed_store import PackedStore, write_packed_store
+from mmvmr.features.stores.quantized_store import QuantizedStore
 from mmvmr.features.stores.resampling import check_rows, resample_clips
 from mmvmr.features.stores.shards import DATA, INDEX, MANIFEST, find_shards
+from mmvmr.utils.hdf5 import hdf5_member
 
-__all__ = ['Hdf5Store', 'NpyFolder', 'PackedStore', 'open_feature_store', 'write_packed_store']
+__all__ = ['Hdf5Store', 'NpyFolder', 'PackedStore', 'QuantizedStore', 'open_feature_store', 'write_packed_store']
 
 
 class Hdf5Store:
@@ -51,11 +53,11 @@ class Hdf5Store:
 
     def _read(self, video_id: str) -> np.ndarray:
         try:
-            node, names = _member(self._open(), video_id), []
+            node, names = hdf5_member(self._open(), video_id), []
             if isinstance(node, h5py.Group):
                 names = sorted(node)
                 wanted = [name for name in names if name == 'c3d_features'] or names
-                node = _member(node, wanted[0]) if len(wanted) == 1 else None
+                node = hdf5_member(node, wanted[0]) if len(wanted) == 1 else None
             rows = None if node is None else node[()]
         except Exception as error:  # a damaged file can fail anywhere inside h5py
             raise ValueError(f'{self.path}: video {video_id!r} cannot be read ({error}). The file is damaged or '
@@ -115,16 +117,6 @@ class NpyFolder:
         return _read_clips(self, video_ids, num_clips)
 
 
-def _member(group: h5py.Group, name: str) -> Union[h5py.Group, h5py.Dataset]:
-    """A member of a group that lies in this file; links and external data could lead to any file of the machine."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise ValueError(f'{name!r} is a link to another place, which is not followed')
-    node = group[name]
-    if isinstance(node, h5py.Dataset) and (node.is_virtual or node.external):
-        raise ValueError(f'the data of {name!r} are in another file, which is not opened')
-    return node
-
-
 def _read_clips(store: Union[Hdf5Store, NpyFolder], video_ids: Iterable[str], num_clips: int) -> np.ndarray:
     clips = np.stack([resample_clips(store.read(video_id), num_clips) for video_id in video_ids])
     if not np.isfinite(clips).all():
@@ -134,8 +126,8 @@ def _read_clips(store: Union[Hdf5Store, NpyFolder], video_ids: Iterable[str], nu
     return clips
 
 
-def open_feature_store(path: Union[str, Path]) -> Union[PackedStore, Hdf5Store, NpyFolder]:
-    """Open the features at ``path``: a packed store or all its shards, an HDF5 file or a folder of ``.npy`` files.
+def open_feature_store(path: Union[str, Path]) -> Union[PackedStore, Hdf5Store, NpyFolder, QuantizedStore]:
+    """Open the features at ``path``: a packed store or all its shards, an HDF5 file, a folder of ``.npy``, a ``.npz``.
 
     All kinds have ``read(video_id) -> (N, Dv)``, ``read_clips(video_ids, T) -> (B, T, Dv)``, ``video_ids``, ``dim``
     and ``video_id in store``.
@@ -146,7 +138,7 @@ def open_feature_store(path: Union[str, Path]) -> Union[PackedStore, Hdf5Store, 
     """
     path = Path(path)
     if path.is_file():
-        return Hdf5Store(path)
+        return QuantizedStore(path) if path.suffix == '.npz' else Hdf5Store(path)
     if not path.exists():
         raise FileNotFoundError(f'No features at {path}.')
     if any((path / name).exists() for name in (MANIFEST, INDEX, DATA)) or find_shards(path):

@@ -1,0 +1,104 @@
+"""Curves of similarities along the clips of a video, of which some may not count: padding, or clips without features.
+
+All functions take ``curve`` (B, T) and ``mask`` (B, T) bool, True on the clips that count. What stands elsewhere, how
+much of it there is at the end, and what else is in the batch changes nothing.
+"""
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def fill_lowest(curve: Tensor, mask: Tensor) -> Tensor:
+    """The curve with its lowest value on all clips that do not count; zeros where none does.
+
+    Example:
+        >>> fill_lowest(torch.tensor([[0.5, 0.2, 0.9]]), torch.tensor([[True, True, False]]))
+        tensor([[0.5000, 0.2000, 0.2000]])
+    """
+    lowest = curve.masked_fill(~mask, torch.inf).amin(dim=1, keepdim=True)
+    return torch.where(mask, curve, lowest.masked_fill(lowest.isinf(), 0))
+
+
+def masked_mean(curve: Tensor, mask: Tensor) -> Tensor:
+    """The mean over the clips that count: (B, 1), 0 where there is none."""
+    return (curve * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def smooth_masked(curve: Tensor, mask: Tensor, std: float) -> Tensor:
+    """Weighted means under a Gaussian of ``std`` clips, over the clips that count: (B, T).
+
+    At both ends and beside clips that do not count, the weights that are left are made to sum to 1 again.
+
+    Example:
+        >>> smooth_masked(torch.tensor([[1.0, 0.0, 9.0]]), torch.tensor([[True, True, False]]), std=1.0)
+        tensor([[0.6225, 0.3775, 0.1824]])
+    """
+    radius = int(3 * std + 0.5)
+    offsets = torch.arange(-radius, radius + 1, device=curve.device, dtype=curve.dtype)
+    kernel = (-offsets.square() / (2 * std**2)).exp()
+
+    def weigh(values: Tensor) -> Tensor:
+        return (F.pad(values, (radius, radius)).unfold(-1, 2 * radius + 1, 1) * kernel).sum(dim=-1)
+
+    return weigh(torch.where(mask, curve, 0)) / weigh(mask.to(curve.dtype)).clamp(min=1e-12)
+
+
+def inside_outside(curve: Tensor, mask: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+    """Contrast of spans: the mean inside minus the mean outside; 0 where one of them has no clip.
+
+    Args:
+        starts, ends: (B, N) int64, in clips; the end is exclusive.
+
+    Returns:
+        (B, N).
+
+    Example:
+        >>> inside_outside(torch.tensor([[0.1, 0.9, 0.7, 0.3]]), torch.ones(1, 4).bool(), torch.tensor([[1]]),
+        ...                torch.tensor([[3]]))
+        tensor([[0.6000]])
+    """
+    sums, counts = (F.pad(values.cumsum(dim=1), (1, 0)) for values in (torch.where(mask, curve, 0), mask.long()))
+    inside, number = (found.gather(1, ends) - found.gather(1, starts) for found in (sums, counts))
+    outside, others = sums[:, -1:] - inside, counts[:, -1:] - number
+    contrast = inside / number.clamp(min=1) - outside / others.clamp(min=1)
+    return contrast.masked_fill((number == 0) | (others == 0), 0)
+
+
+def maximum_subarray(gains: Tensor, mask: Tensor) -> Tensor:
+    """The span of the largest sum, the first and shortest of several: start and end in clips, (B, 2) int64.
+
+    A span goes over no clip that does not count. Where none has a positive sum, it is the clip of the largest gain.
+
+    Example:
+        >>> maximum_subarray(torch.tensor([[-1.0, 2.0, -1.0, 3.0, -4.0, 1.0]]), torch.ones(1, 6).bool())
+        tensor([[1, 4]])
+    """
+    wall = -1 - torch.where(mask, gains, 0).abs().sum(dim=1, keepdim=True)  # more than any span can gain
+    sums = F.pad(torch.where(mask, gains, wall).cumsum(dim=1), (1, 0))
+    lowest = sums[:, :-1].cummin(dim=1).values
+    time = torch.arange(gains.size(1), device=gains.device)
+    starts = ((sums[:, :-1] == lowest) * time).cummax(dim=1).values  # the best for each end, of equal ones the last
+    ends = (sums[:, 1:] - lowest).argmax(dim=1, keepdim=True)
+    return torch.cat([starts.gather(1, ends), ends + 1], dim=1)
+
+
+def rise_starts(curve: Tensor, mask: Tensor, threshold: float) -> Tensor:
+    """Where the rise in which a clip lies begins; the clip itself where the curve does not rise: (B, T) int64.
+
+    With the forward differences f_t = g_{t+1} - g_t of the curve g, smoothed by a Gaussian of one clip over three, the
+    curve rises at t if max(3 f_t, 2 f_t + f_{t-1}, f_t + f_{t-1} + f_{t-2}) > ``threshold``: a short halt does not end
+    a rise. It begins with the last clip before at which the curve does not rise (TFVTG, section "Dynamic scoring").
+
+    Example:
+        >>> rise_starts(torch.tensor([[0.0, 0.0, 0.0, 0.0, 9.0, 9.0, 9.0, 9.0]]), torch.ones(1, 8).bool(), 5e-4)
+        tensor([[0, 1, 1, 1, 1, 1, 1, 7]])
+    """
+    weights = torch.tensor([-0.5, 0.0, -0.5], dtype=curve.dtype, device=curve.device).exp()
+    windows = F.pad(torch.where(mask, curve, 0), (1, 1)).unfold(-1, 3, 1) * weights
+    shares = F.pad(mask.to(curve.dtype), (1, 1)).unfold(-1, 3, 1) * weights
+    smoothed = windows.sum(dim=-1) / shares.sum(dim=-1).clamp(min=1e-12)
+    steps = F.pad((smoothed[:, 1:] - smoothed[:, :-1]) * (mask[:, 1:] & mask[:, :-1]), (2, 1))  # f_{-2} .. f_{T-1}
+    now, last, before = steps[:, 2:], steps[:, 1:-1], steps[:, :-2]
+    rising = torch.stack([3 * now, 2 * now + last, now + last + before]).amax(dim=0) > threshold
+    time = torch.arange(curve.size(1), device=curve.device).expand_as(curve)
+    return time.masked_fill(rising, 0).cummax(dim=1).values

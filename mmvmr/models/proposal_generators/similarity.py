@@ -1,0 +1,76 @@
+"""Proposals without training: where is the video like the sentence, in a space that both share?"""
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmvmr.functional.spans import temporal_nms
+from mmvmr.models.interface import Decoder, trait
+from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
+from mmvmr.structures import EncodedQuery, Proposals
+
+
+@PROPOSAL_GENERATORS.register_module()
+class SimilarityProposalGenerator(nn.Module):
+    """Decodes the curve of cosine similarities between the clips of a video and the vector of the sentence.
+
+    Clips and sentence must be of one space. There is nothing to learn, and clips whose features are all zero, as those
+    of absent videos and of padding, do not count.
+
+    Args:
+        decoder: Config of the decoder, see :class:`~mmvmr.models.interface.Decoder`.
+        paraphrases: What becomes of the vectors of paraphrases, where the text encoder gives some: 'mean' averages the
+            curves of query and paraphrases (TFVTG), 'union' decodes each and takes the best proposals of all (VTG-GPT).
+            The query alone counts by default.
+        nms: With 'union', the IoU with a better proposal above which a proposal is left out.
+    """
+    gives = ('scores',)
+
+    def __init__(self, decoder: dict, paraphrases: Optional[str] = None, nms: float = 0.95) -> None:
+        super().__init__()
+        if paraphrases not in (None, 'mean', 'union'):
+            raise ValueError(f"paraphrases must be None, 'mean' or 'union', got {paraphrases!r}.")
+        self.decoder = MODELS.build(decoder)
+        self.sigma = trait(self.decoder, Decoder, 'sigma')
+        self.paraphrases = paraphrases
+        self.nms = nms
+
+    def forward(self, video: Tensor, query: EncodedQuery) -> Proposals:
+        """video (B, T, D), encoded query with sentence vectors (B, S, D) -> K proposals with masks (B, K, T)."""
+        curves = self.curves(video, query.words.sentences)  # (B, S, T)
+        mask = video.ne(0).any(dim=-1)
+        if self.paraphrases == 'union':
+            return self._united(curves, mask)
+        return self.decoder(curves[:, 0] if self.paraphrases is None else curves.mean(dim=1), mask)
+
+    @staticmethod
+    def curves(video: Tensor, sentences: Optional[Tensor]) -> Tensor:
+        """Cosine similarities of clips (B, T, D) and sentence vectors (B, S, D): (B, S, T).
+
+        Raises:
+            ValueError: If there are no sentence vectors, or they are of another size than the clips.
+        """
+        if sentences is None:
+            raise ValueError('SimilarityProposalGenerator compares clips with sentence vectors, but the queries have '
+                             'none. Give the data set a text encoder that has some, in the space of the clips: '
+                             "text=dict(type='PrecomputedText', features=...).")
+        if sentences.size(-1) != video.size(-1):
+            raise ValueError(f'Clips have {video.size(-1)} dimensions and sentence vectors {sentences.size(-1)}: they '
+                             'are of two spaces. Take both from one model.')
+        return F.normalize(sentences.to(video.dtype), dim=-1) @ F.normalize(video, dim=-1).transpose(1, 2)
+
+    def _united(self, curves: Tensor, mask: Tensor) -> Proposals:
+        """The best K of the proposals from each curve."""
+        found = self.decoder(curves.flatten(0, 1), mask.repeat_interleave(curves.size(1), dim=0))
+        count = found.scores.size(1)
+        spans, masks, scores = (part.unflatten(0, curves.shape[:2]).flatten(1, 2) for part in found[:3])
+        scores, order = scores.sort(dim=1, descending=True, stable=True)
+        spans = spans.gather(1, order.unsqueeze(-1).expand_as(spans))
+        kept = temporal_nms(spans, self.nms, top=count)
+        lowest = scores.amin(dim=1, keepdim=True) - 1  # behind all others, where fewer than K are left
+        scores, index = torch.where(kept, scores, lowest).sort(dim=1, descending=True, stable=True)
+        scores, index = scores[:, :count], index[:, :count]
+        rows = order.gather(1, index).unsqueeze(-1)
+        return Proposals(spans.gather(1, index.unsqueeze(-1).expand(-1, -1, 2)),
+                         masks.gather(1, rows.expand(-1, -1, masks.size(-1))), scores)

@@ -1,0 +1,1 @@
+"""Text encoders: from sentences to words, word features and sentence vectors."""

@@ -1,0 +1,70 @@
+"""Word vectors of a vocabulary: the text encoder of CNM, CPL and those after them."""
+import logging
+from collections import Counter
+from typing import List, Optional, Sequence
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmvmr.registry import TEXT_ENCODERS
+from mmvmr.text.encoded_queries import EncodedQueries
+from mmvmr.text.tokenizer import tokenize
+from mmvmr.text.vocabulary import Vocabulary
+
+
+@TEXT_ENCODERS.register_module()
+class WordVectors:
+    """Each word of the vocabulary is its vector, whatever stands beside it; other words are left out.
+
+    Args:
+        vocabulary: Words and their vectors.
+    """
+    sentence_dim = None
+    config = None
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.dim: int = vocabulary.vectors.shape[1]
+
+    def encode(self, queries: Sequence[str], max_words: int, keys: Optional[Sequence] = None,
+               source: Optional[str] = None) -> EncodedQueries:
+        """Tokenise, tag and look up every distinct query once; ``keys`` are not needed."""
+        word_ids = np.zeros((len(queries), max_words), np.int64)
+        word_weights = np.zeros((len(queries), max_words), np.float32)
+        lengths = np.zeros(len(queries), np.int64)
+        firsts, times, unknown = {}, Counter(queries), Counter()
+        for row, query in enumerate(queries):
+            first = firsts.setdefault(query, row)
+            if first == row:  # words are forgotten again: those of millions of queries would fill the memory
+                words = tokenize(query)
+                ids, weights = self.vocabulary.encode_tokens(words)
+                lengths[row] = count = min(len(ids), max_words)
+                word_ids[row, :count], word_weights[row, :count] = ids[:count], weights[:count]
+                for word in words:
+                    if word not in self.vocabulary and any(map(str.isalnum, word)):
+                        unknown[word] += times[query]
+            word_ids[row], word_weights[row], lengths[row] = word_ids[first], word_weights[first], lengths[first]
+        if unknown and source:
+            print_log(f'{source}: {len(unknown)} distinct words ({sum(unknown.values())} in all) are not in the '
+                      'vocabulary and are left out: '
+                      f'{", ".join(word for word, _ in unknown.most_common(5))}, ...', 'current', logging.INFO)
+        return EncodedQueries(word_ids, word_weights, lengths, self.vocabulary.vectors)
+
+    def unknown_words(self, query: str) -> List[str]:
+        """Words that are not in the vocabulary, each once."""
+        return [word for word in dict.fromkeys(_words(query)) if word not in self.vocabulary]
+
+    def problem(self, query: str) -> Optional[str]:
+        """Why a model that was trained with this vocabulary cannot read the sentence; None if it can."""
+        words = _words(query)
+        if not words:
+            return f'The sentence {query!r} has no words.'
+        if any(word in self.vocabulary for word in words):
+            return None
+        known = [word for word in self.vocabulary.words if word.isalpha()][:8]
+        return (f'The model knows no word of the sentence {query!r}. Its words are those of its training sentences, '
+                f'e.g. {", ".join(known)}.')
+
+
+def _words(query: str) -> List[str]:
+    return [word for word in tokenize(query) if any(map(str.isalnum, word))]

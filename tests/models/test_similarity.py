@@ -1,0 +1,97 @@
+"""Retrieval without training: the curve of a joint space, and what decoders make of it."""
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+from mmvmr.models.data_preprocessor import MomentDataPreprocessor
+from mmvmr.models.proposal_generators.similarity import SimilarityProposalGenerator
+from mmvmr.registry import MODELS
+from mmvmr.structures import Batch, MomentSample, Query
+
+OTSU = dict(type='OtsuRuns', num_proposals=2, smoothing=1e-3)
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    with DefaultScope.overwrite_default_scope('mmvmr'):
+        yield
+
+
+def make_model(decoder=None, **generator):
+    return MODELS.build(dict(
+        type='MomentRetriever', encoder=dict(type='JointSpaceEncoder'),
+        proposal_generator=dict(type='SimilarityProposalGenerator', decoder=decoder or OTSU, **generator),
+        ranker=dict(type='ScoreRanker'))).eval()
+
+
+def make_query(sentences):
+    """Queries (B, S, D) without words: the first sentence vector is the only place."""
+    one = torch.ones(len(sentences), 1)
+    return Query(sentences[:, :1], one.bool(), one.long() * 0, one * 0, sentences=sentences)
+
+
+# along the first axis lies what the query asks for, along the second what its paraphrase does
+VIDEO = torch.tensor([[[0.0, 0, 1], [2, 0, 0], [5, 0, 0], [0, 0, 1], [0, 3, 0], [0, 4, 0], [0, 1, 0], [0, 0, 1]]])
+SENTENCES = torch.tensor([[[4.0, 0, 0], [0, 0.5, 0]]])
+
+
+def predict(model, video=VIDEO, sentences=SENTENCES):
+    samples = [MomentSample(metainfo=dict(video_id='v', query='q', duration=16.0)) for _ in range(len(video))]
+    return model.test_step(dict(inputs=Batch(video, make_query(sentences)), data_samples=samples))
+
+
+def test_curve_is_the_cosine_of_clips_and_sentences():
+    curves = SimilarityProposalGenerator.curves(VIDEO, SENTENCES)
+    assert curves.tolist() == [[[0, 1, 1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 1, 0]]]
+
+
+@pytest.mark.parametrize('paraphrases, first, second', [
+    (None, [2, 6], [2, 6]),  # clips 1 and 2 of 2 s; there is one run, which is repeated
+    ('mean', [8, 14], [2, 6]),  # both runs reach one half; the longer has fewer of them outside
+    ('union', [2, 6], [8, 14])])
+def test_paraphrases_are_left_averaged_or_united(paraphrases, first, second):
+    sample, = predict(make_model(paraphrases=paraphrases))
+    assert sample.pred_spans.tolist() == [first, second]
+    assert sample.pred_scores[0] >= sample.pred_scores[1]
+
+
+def test_model_has_nothing_to_learn_and_no_words_need_be_hidden():
+    model = make_model()
+    assert not model.state_dict()
+    batch = model.data_preprocessor(dict(inputs=Batch(VIDEO, make_query(SENTENCES))))['inputs']
+    assert torch.equal(batch.query.sentences, SENTENCES)
+
+
+def test_absent_clips_do_not_count_and_absent_videos_have_an_answer():
+    padded = torch.cat([VIDEO, torch.zeros(1, 8, 3)], dim=1)
+    sample, = predict(make_model(), padded)
+    assert sample.pred_spans[0].tolist() == [1, 3]  # of 16 s over twice as many clips
+    sample, = predict(make_model(paraphrases='union'), torch.zeros_like(VIDEO))
+    assert sample.pred_spans[0].tolist() == [0, 16]
+
+
+def test_a_sentence_is_answered_as_it_is_alone():
+    generator = torch.Generator().manual_seed(0)
+    videos, sentences = torch.randn(5, 12, 3, generator=generator), torch.randn(5, 2, 3, generator=generator)
+    for paraphrases in (None, 'mean', 'union'):
+        together = predict(make_model(paraphrases=paraphrases), videos, sentences)
+        for row in range(5):
+            alone, = predict(make_model(paraphrases=paraphrases), videos[row:row + 1], sentences[row:row + 1])
+            torch.testing.assert_close(alone.pred_spans, together[row].pred_spans)
+
+
+def test_query_without_sentence_vectors_and_of_another_space_are_refused():
+    query = make_query(SENTENCES)
+    with pytest.raises(ValueError, match='compares clips with sentence vectors, but the queries have none'):
+        make_model()._propose(Batch(VIDEO, query._replace(sentences=None)))
+    with pytest.raises(ValueError, match='Clips have 3 dimensions and sentence vectors 2'):
+        make_model()._propose(Batch(VIDEO, query._replace(sentences=SENTENCES[..., :2])))
+    with pytest.raises(ValueError, match="must be None, 'mean' or 'union', got 'all'"):
+        make_model(paraphrases='all')
+
+
+def test_gaussians_of_a_mixture_are_masks_for_reconstructors_and_their_negatives():
+    model = make_model(dict(type='GaussianMixture', num_proposals=2))
+    assert model.proposal_generator.sigma == pytest.approx(12**0.5)
+    outputs = model(MomentDataPreprocessor()(dict(inputs=Batch(VIDEO, make_query(SENTENCES))))['inputs'])
+    assert outputs.proposals.masks.amax(dim=-1).tolist() == [[1, 1]]
