@@ -20,7 +20,8 @@ from mmvmr.cli.main import Parser
 def add_arguments(parser: Parser) -> None:
     parser.intermixed = True  # sentences may follow options
     parser.add_argument('run', help='folder of a run; or a config, with --checkpoint')
-    parser.add_argument('video', help='video file, folder of videos, .npy file with features, or feature store')
+    parser.add_argument('video', help='video file, folder of videos, file with features (.npy, .npz, .pt), or feature '
+                                      'store')
     parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for')
     parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences, one per line')
     parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
@@ -81,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError('There is no sentence to look for; write one behind the video, or give a file with --queries.')
     if args.top_k < 1:
         raise ValueError(f'--top-k must be at least 1, got {args.top_k}')
-    features = args.video_id is not None or args.video.endswith('.npy')
+    from mmvmr.features.stores.arrays import SUFFIXES
+    features = args.video_id is not None or args.video.lower().endswith(SUFFIXES)
     check_outputs(args, features)
     queries = args.sentences + (read_lines(args.queries) if args.queries else [])
     from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures

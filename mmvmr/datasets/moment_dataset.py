@@ -10,7 +10,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout, read_json_list
-from mmvmr.features.stores.feature_store import open_feature_store
+from mmvmr.features.stores.feature_store import Features, feature_paths, open_feature_store
+from mmvmr.features.stores.names import describe_names
 from mmvmr.registry import DATASETS
 from mmvmr.structures import Batch, MomentSample, Query
 from mmvmr.text.encoded_queries import encode_queries
@@ -30,8 +31,8 @@ class MomentDataset(BaseDataset):
 
     Args:
         ann_file: The annotations.
-        features: A feature store, see :func:`~mmvmr.features.stores.feature_store.open_feature_store`; None gives
-            annotations only.
+        features: A feature store, or a list of several that are put side by side, see
+            :func:`~mmvmr.features.stores.feature_store.open_feature_store`; None gives annotations only.
         vocabulary: A file of :class:`~mmvmr.text.vocabulary.Vocabulary`; needed with features, else not read.
         data_root: Folder that relative paths start from.
         split: 'train', 'val' or 'test'.
@@ -61,7 +62,7 @@ class MomentDataset(BaseDataset):
     PROTOCOLS: Dict[str, Dict[str, int]] = {}  # name -> number of pairs of each split
     HINT = 'Give the path of a JSON list of [video_id, duration, [start, end], sentence].'
 
-    def __init__(self, ann_file: str, features: Optional[str] = None, vocabulary: Optional[str] = None,
+    def __init__(self, ann_file: str, features: Optional[Features] = None, vocabulary: Optional[str] = None,
                  data_root: str = '', split: str = 'train', protocol: Optional[str] = None, val_fraction: float = 0.0,
                  num_clips: int = 200, feature_dim: Optional[int] = None, max_words: int = 20, missing: str = 'error',
                  resident: bool = False, test_mode: bool = False, indices: Union[int, Sequence[int], None] = None,
@@ -75,12 +76,11 @@ class MomentDataset(BaseDataset):
             raise ValueError('Features need a vocabulary: give both, or features=None for annotations only.')
         self.split, self.protocol, self.val_fraction = split, protocol, val_fraction
         self.num_clips, self.max_words, self.missing, self.resident = num_clips, max_words, missing, resident
-        ann_file, *paths = (str(Path(data_root, path)) for path in
-                            ([ann_file] if features is None else [ann_file, features, vocabulary]))
+        ann_file, self.store, self.vocabulary = str(Path(data_root, ann_file)), None, None
+        paths = [] if features is None else [*feature_paths(features, data_root), str(Path(data_root, vocabulary))]
         self._require([*self.annotation_files(ann_file), *paths])
-        self.store, self.vocabulary = None, None
         if paths:
-            self.store, self.vocabulary = open_feature_store(paths[0]), Vocabulary.load(paths[1])
+            self.store, self.vocabulary = open_feature_store(features, data_root), Vocabulary.load(paths[-1])
             self._check_store(feature_dim)
         super().__init__(ann_file=ann_file, data_prefix=dict(), test_mode=test_mode, serialize_data=False,
                          indices=indices, lazy_init=lazy_init)
@@ -222,6 +222,9 @@ class MomentDataset(BaseDataset):
 
     def _match_features(self, pairs: List[Dict]) -> List[Dict]:
         absent = [pair for pair in pairs if pair['video_id'] not in self.store]
+        renamed = describe_names(self.store, {pair['video_id'] for pair in pairs}, f'"{self.ann_file}"')
+        if renamed:
+            print_log(renamed, 'current', logging.INFO)
         if not absent:
             return pairs
         videos = sorted({pair['video_id'] for pair in absent})

@@ -14,7 +14,7 @@ _WHERE_IT_RAN = ('weights', 'device', 'batch_size')  # arguments of an extractor
 class InputRecipe(NamedTuple):
     """The settings of a training set that its model has to meet again when it is used."""
     vocabulary: Vocabulary
-    features: Dict  # ``dim`` and, as far as the store knows, ``extractor``, ``weights_sha256``, ``clip_seconds``
+    features: Dict  # ``dim``; if known ``extractor``, ``weights_sha256``, ``clip_seconds``; of several, ``streams``
     num_clips: int  # T
     max_words: int
     median_duration: float  # seconds, of the training videos
@@ -56,17 +56,30 @@ class InputRecipe(NamedTuple):
 def known_features(store: Any) -> Dict:
     """What a feature store says about where its rows come from."""
     manifest = getattr(store, 'manifest', {})
-    return dict(dim=store.dim, **{key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds')
-                                  if key in manifest})
+    known = dict(_origin(manifest), dim=store.dim)
+    if 'streams' in manifest:
+        known['streams'] = [dict(_origin(stream), dim=stream['dim'], normalize=stream['normalize'])
+                            for stream in manifest['streams']]
+    return known
+
+
+def _origin(manifest: Dict) -> Dict:
+    return {key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds') if key in manifest}
 
 
 def fingerprint(vocabulary: Vocabulary, features: Dict) -> Dict[str, Any]:
     """By which the meaning of the inputs of a model is told apart: plain data, for checkpoints."""
-    extractor = features.get('extractor')
-    if isinstance(extractor, dict):
-        extractor = {key: value for key, value in extractor.items() if key not in _WHERE_IT_RAN}
-    return dict(vocabulary=dict(words=len(vocabulary.words), sha256=vocabulary.sha256),
-                features=dict(features, extractor=extractor))
+    features = dict(features, extractor=_essence(features.get('extractor')))
+    if 'streams' in features:
+        features['streams'] = [dict(stream, extractor=_essence(stream.get('extractor')))
+                               for stream in features['streams']]
+    return dict(vocabulary=dict(words=len(vocabulary.words), sha256=vocabulary.sha256), features=features)
+
+
+def _essence(extractor: Any) -> Any:
+    if not isinstance(extractor, dict):
+        return extractor
+    return {key: value for key, value in extractor.items() if key not in _WHERE_IT_RAN}
 
 
 def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], source: Union[str, Path]) -> None:
