@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('video', help='video file, folder of videos, file with features (.npy, .npz, .pt), or feature '
                                       'store')
     parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for')
-    parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences, one per line')
+    parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences: one per line, or annotations')
     parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
     parser.add_argument('--video-id', metavar='ID', help='which video, if VIDEO is a feature store')
     parser.add_argument('--duration', type=float, metavar='SECONDS', help='length of the video, if features are given')
@@ -48,9 +48,9 @@ def check_outputs(args: argparse.Namespace, features: bool) -> None:
 
 
 def read_lines(path: Path) -> List[str]:
-    """The lines of a text file that are not empty."""
-    from mmvmr.datasets.annotations import read_text
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    """The sentences of a file: its lines, a JSON list of them, or those of annotations in a known form."""
+    from mmvmr.datasets.forms import read_queries
+    return read_queries(path)
 
 
 def show(result: Dict) -> None:

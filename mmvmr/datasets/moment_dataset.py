@@ -9,7 +9,9 @@ import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout, read_json_list
+from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout
+from mmvmr.datasets.forms import read_pairs
+from mmvmr.datasets.pinned import compare_with_pin, find_pin
 from mmvmr.features.stores.feature_store import Features, feature_paths, open_feature_store
 from mmvmr.features.stores.names import describe_names
 from mmvmr.registry import DATASETS
@@ -22,8 +24,9 @@ from mmvmr.text.vocabulary import Vocabulary
 class MomentDataset(BaseDataset):
     """Video-query pairs from a JSON list ``[[video_id, duration, [start, end], sentence], ...]``, times in seconds.
 
-    This is the format of CNM and CPL, and the one for data of your own; the span may be ``null`` where it is not known.
-    A span that reaches beyond its video is cut there. Subclasses read the formats of the benchmarks.
+    This is the form of CNM and CPL, and the one for data of your own; the span may be ``null`` where it is not known,
+    or a list of several. JSON lines as those of QVHighlights, and the other forms of :mod:`mmvmr.datasets.forms`, are
+    read as well. A span that reaches beyond its video is cut there.
 
     A batch is made as a whole: ``dataset.__getitems__(indices)``, which PyTorch's loader calls, gives
     ``dict(inputs=Batch, data_samples=[MomentSample, ...])``; ``dataset[i]`` is a batch of one. In training
@@ -36,7 +39,8 @@ class MomentDataset(BaseDataset):
         vocabulary: A file of :class:`~mmvmr.text.vocabulary.Vocabulary`; needed with features, else not read.
         data_root: Folder that relative paths start from.
         split: 'train', 'val' or 'test'.
-        protocol: Name of a protocol of the data set, whose sizes are checked; None checks nothing.
+        protocol: Name of a protocol of the data set, whose sizes, and hashes where they are pinned, are checked; None
+            checks nothing.
         val_fraction: Share of the *training videos* that is held out: with it, the splits 'train' and 'val' are the two
             parts of one file. Which part a video belongs to depends on its id alone.
         num_clips: T, clips per video.
@@ -87,7 +91,7 @@ class MomentDataset(BaseDataset):
 
     def parse_annotations(self) -> List[Dict]:
         """Read the annotation file: ``video_id``, ``duration``, ``query`` and ``spans`` of each pair."""
-        return read_json_list(self.ann_file)
+        return read_pairs(self.ann_file)
 
     def annotation_files(self, ann_file: str) -> Sequence[str]:
         """All files that :meth:`parse_annotations` reads."""
@@ -96,7 +100,7 @@ class MomentDataset(BaseDataset):
     def load_data_list(self) -> List[Dict]:
         """Read, check and, where a part is held out, divide the annotations."""
         pairs = check_pairs(self.parse_annotations(), self.ann_file)
-        self._check_sizes(pairs)
+        self.remark = self._check_protocol(pairs)
         outside = sum(end > pair['duration'] for pair in pairs for _, end in pair['spans'])
         if outside:
             print_log(f'{outside} spans of "{self.ann_file}" end after their video and are cut there. If there are '
@@ -111,6 +115,10 @@ class MomentDataset(BaseDataset):
                              f'{self.val_fraction}. Use a larger file or another fraction.')
         return pairs
 
+    @property
+    def _slug(self) -> str:
+        return self.METAINFO['dataset'].lower().replace('-', '_').replace(' ', '_')
+
     def full_init(self) -> None:
         """Read the annotations, match them with the features, and encode all queries, once."""
         if self._fully_initialized:
@@ -121,9 +129,8 @@ class MomentDataset(BaseDataset):
             pairs = self._encode(pairs)
         self._fully_initialized = True
         self.data_list = pairs
-        slug = self.METAINFO['dataset'].lower().replace('-', '_').replace(' ', '_')
-        self._metainfo.setdefault('protocol', f'{slug}/{self.protocol}' if self.protocol else
-                                  f'custom ({Path(self.ann_file).stem})')
+        protocol = f'{self._slug}/{self.protocol}' if self.protocol else f'custom ({Path(self.ann_file).stem})'
+        self._metainfo.setdefault('protocol', ' '.join(filter(None, [protocol, self.remark])))
         self._metainfo.update(split=self.split, num_pairs=len(pairs))
         if self._indices is not None:
             self.get_subset_(self._indices)
@@ -212,13 +219,25 @@ class MomentDataset(BaseDataset):
                              f'num_clips={self.num_clips}. Set num_clips={packed}, or pack again with --num-clips '
                              f'{self.num_clips}.')
 
-    def _check_sizes(self, pairs: List[Dict]) -> None:
+    def _check_protocol(self, pairs: List[Dict]) -> str:
+        """Refuse other pairs than those of the protocol; returns a remark for its name where a few differ."""
         name = 'train' if self.val_fraction and self.split == 'val' else self.split
-        expected = self.PROTOCOLS[self.protocol].get(name) if self.protocol else None
+        if self.protocol is None:
+            return ''
+        expected = self.PROTOCOLS[self.protocol].get(name)
+        pin = find_pin(f'{self._slug}/{self.protocol}', name)
+        if expected is not None and pin is not None and pin.pairs == expected <= len(pairs):
+            remark = compare_with_pin(pairs, pin, self.ann_file)
+            if remark:
+                print_log(f'"{self.ann_file}" is the {name} file of {self._slug}/{self.protocol} with corrections, '
+                          f'such as swapped ends: about {remark[1:-1]}. Its results are named so.', 'current',
+                          logging.WARNING)
+            return remark
         if expected not in (None, len(pairs)):
             raise ValueError(f'Protocol "{self.protocol}" of {self.METAINFO["dataset"]} has {expected} pairs in its '
                              f'{name} file, but "{self.ann_file}" gives {len(pairs)}. Use the complete file, or '
                              'protocol=None, whose numbers may not stand beside published ones.')
+        return ''
 
     def _match_features(self, pairs: List[Dict]) -> List[Dict]:
         absent = [pair for pair in pairs if pair['video_id'] not in self.store]
