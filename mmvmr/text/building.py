@@ -6,6 +6,7 @@ from typing import Iterable, Optional, Tuple, Union
 from mmvmr.text.vocabulary import Vocabulary, count_words
 from mmvmr.text.word_vectors import read_glove_pickle, read_glove_text
 from mmvmr.utils.progress import progress
+from mmvmr.utils.text_files import open_text
 
 _WHERE = ('GloVe is published by its authors at nlp.stanford.edu/projects/glove (glove.840B.300d.zip, to be unpacked); '
           'glove.pkl comes with github.com/minghangz/cpl.')
@@ -37,7 +38,7 @@ def build_vocabulary(vectors: Union[str, Path], sentences: Iterable[str] = (),
     elif counts is None:
         raise ValueError('GloVe text has no word counts: say with --sentences which words are needed.')
     else:
-        with open(vectors, encoding='utf-8') as lines:
+        with open_text(vectors) as lines:
             known = read_glove_text(progress(lines, desc='Reading vectors', unit='word'), counts,
                                     vectors.name)
     return Vocabulary.from_vectors(counts, known, size, dict(source=vectors.name)), counts

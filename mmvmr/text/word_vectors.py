@@ -42,7 +42,7 @@ def read_glove_pickle(path: Union[str, Path]) -> Tuple[Counter, Dict[str, np.nda
 
 
 def read_glove_text(lines: Iterable[str], words: Container[str], source: str = 'GloVe') -> Dict[str, np.ndarray]:
-    """Read the vectors of ``words`` from GloVe text: a word and its numbers on each line.
+    """Read the vectors of ``words`` from GloVe text: a word and its numbers on each line, with blanks or tabs between.
 
     A first line that gives only the size of the table, as in word2vec's text format, is skipped.
 
@@ -58,7 +58,7 @@ def read_glove_text(lines: Iterable[str], words: Container[str], source: str = '
     """
     vectors, dim = {}, None
     for number, line in enumerate(lines, start=1):
-        fields = line.rstrip().split(' ')
+        fields = line.rstrip().replace('\t', ' ').split(' ')
         if dim is None and len(fields) == 2:
             continue
         dim = dim or len(fields) - 1

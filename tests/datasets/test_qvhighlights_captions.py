@@ -107,7 +107,7 @@ def test_pairs_of_the_protocol_are_those_that_were_published(published):
     for name, split, windows in (('val', 'test', True), ('test', 'train', False)):
         dataset = QVHighlightsCaptions(str(published / f'pairs_{name}.jsonl'), split=split, protocol='val')
         assert all(bool(pair['spans']) == windows for pair in dataset.data_list)
-    assert len({pair['query_id'] for pair in dataset.data_list}) == 1542
+    assert len({pair['qid'] for pair in dataset.data_list}) == 1542
 
 
 @pytest.mark.parametrize('name, reached', [
