@@ -10,12 +10,12 @@ from typing import Dict, Iterator, List, Tuple
 from mmvmr.cli.main import Parser
 from mmvmr.version import __version__
 
-# what is imported -> what it is for, and how it is had
+# what is imported -> what it is for, and what pip is to install
 NEEDED = ('torch', 'mmengine', 'mmcv', 'cv2', 'numpy', 'h5py', 'pandas', 'scipy', 'matplotlib', 'nltk', 'textblob',
           'terminaltables', 'tqdm', 'av')
 OPTIONAL: Dict[str, Tuple[str, str]] = {
-    'transformers': ('CLIP features of videos and sentences', 'clip'),
-    'torchvision': ('features by R3D, MViT, Swin and others', 'video'),
+    'transformers': ('CLIP features of videos and sentences', '"mmvmr[clip]"'),
+    'torchvision': ('features by R3D, MViT, Swin and others', '"mmvmr[video]"'),
     'tensorboard': ('training curves in TensorBoard', 'tensorboard'),
 }
 
@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> int:
     problems: List[str] = []
     for name in NEEDED:
         _report(name, problems)
-    for name, (purpose, extra) in OPTIONAL.items():
-        _report(name, None, f'for {purpose}: pip install "mmvmr[{extra}]"')
+    for name, (purpose, wanted) in OPTIONAL.items():
+        _report(name, None, f'for {purpose}: pip install {wanted}')
     problems += conflicts()
     print('\n' + ('Nothing that is needed is missing.' if not problems else '\n'.join(problems)))
     return 1 if problems else 0

@@ -2,8 +2,10 @@
 from typing import Dict, List, Sequence
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 
+from mmvmr.functional.spans import temporal_iou
 from mmvmr.registry import EVALUATORS
 
 IOUS = tuple(np.linspace(0.5, 0.95, 10))  # to the last digit those of the official scorer
@@ -30,12 +32,9 @@ def average_precision(predictions: Sequence[Sequence[float]], truths: Sequence[S
     """
     if not len(predictions):
         return np.zeros(len(ious))
-    spans, others = (np.asarray(found, np.float64).reshape(-1, 1, 2) for found in (predictions, truths))
-    others = others.transpose(1, 0, 2)
-    overlap = (np.minimum(spans[..., 1], others[..., 1]) - np.maximum(spans[..., 0], others[..., 0])).clip(min=0)
-    union = np.maximum(spans[..., 1] - spans[..., 0] + others[..., 1] - others[..., 0] - overlap, 1e-12)
-    found = [_area(_right(overlap / union, iou), len(truths)) for iou in ious]
-    return np.array(found)
+    spans, others = (torch.from_numpy(np.asarray(found, np.float64)) for found in (predictions, truths))
+    overlaps = temporal_iou(spans.unsqueeze(1), others).numpy()  # (K, G)
+    return np.array([_area(_right(overlaps, iou), len(truths)) for iou in ious])
 
 
 def _right(overlaps: np.ndarray, iou: float) -> np.ndarray:

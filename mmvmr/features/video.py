@@ -2,6 +2,7 @@
 import math
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Iterator, NamedTuple, Optional, Tuple, Union
 
@@ -37,6 +38,14 @@ def probe_video(path: Union[str, Path]) -> VideoInfo:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be decoded, has no pictures, or a clock that starts again.
     """
+    path = Path(path)
+    found = path.stat() if path.exists() else None
+    return _probe(path, found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=1024)  # a clip or a strip of frames asks again, and long files would be read through each time
+def _probe(path: Path, version: Optional[Tuple[int, ...]]) -> VideoInfo:
+    """:func:`probe_video` of a file as it is at present."""
     *_, frame = next(_shown(path))
     with _open(path) as (container, stream):
         width, height, ratio = frame.width, frame.height, stream.sample_aspect_ratio or Fraction(1)
@@ -47,7 +56,7 @@ def probe_video(path: Union[str, Path]) -> VideoInfo:
     if not duration or not fps:
         *_, (count, (_, until, _)) = enumerate(_shown(path), start=1)
         duration, fps = duration or until, fps or count / until
-    return VideoInfo(Path(path), duration, fps, width, height, ratio)
+    return VideoInfo(path, duration, fps, width, height, ratio)
 
 
 def read_frames(path: Union[str, Path], rate: Optional[float] = None, start: float = 0.0,

@@ -3,6 +3,8 @@
 All functions take ``curve`` (B, T) and ``mask`` (B, T) bool, True on the clips that count. What stands elsewhere, how
 much of it there is at the end, and what else is in the batch changes nothing.
 """
+from typing import Optional, Tuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,16 +26,19 @@ def masked_mean(curve: Tensor, mask: Tensor) -> Tensor:
     return (curve * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-def smooth_masked(curve: Tensor, mask: Tensor, std: float) -> Tensor:
+def smooth_masked(curve: Tensor, mask: Tensor, std: float, radius: Optional[int] = None) -> Tensor:
     """Weighted means under a Gaussian of ``std`` clips, over the clips that count: (B, T).
 
     At both ends and beside clips that do not count, the weights that are left are made to sum to 1 again.
+
+    Args:
+        radius: Clips on either side that have a weight; three standard deviations by default.
 
     Example:
         >>> smooth_masked(torch.tensor([[1.0, 0.0, 9.0]]), torch.tensor([[True, True, False]]), std=1.0)
         tensor([[0.6225, 0.3775, 0.1824]])
     """
-    radius = int(3 * std + 0.5)
+    radius = int(3 * std + 0.5) if radius is None else radius
     offsets = torch.arange(-radius, radius + 1, device=curve.device, dtype=curve.dtype)
     kernel = (-offsets.square() / (2 * std**2)).exp()
 
@@ -41,6 +46,25 @@ def smooth_masked(curve: Tensor, mask: Tensor, std: float) -> Tensor:
         return (F.pad(values, (radius, radius)).unfold(-1, 2 * radius + 1, 1) * kernel).sum(dim=-1)
 
     return weigh(torch.where(mask, curve, 0)) / weigh(mask.to(curve.dtype)).clamp(min=1e-12)
+
+
+def sums_of_spans(values: Tensor, starts: Tensor, ends: Tensor) -> Tuple[Tensor, Tensor]:
+    """Sums inside and outside of spans.
+
+    Args:
+        values: (B, T).
+        starts, ends: (B, N) int64, in clips; the end is exclusive.
+
+    Returns:
+        (B, N), (B, N).
+
+    Example:
+        >>> sums_of_spans(torch.tensor([[1, 2, 4, 8]]), torch.tensor([[1]]), torch.tensor([[3]]))
+        (tensor([[6]]), tensor([[9]]))
+    """
+    sums = F.pad(values.cumsum(dim=1), (1, 0))
+    inside = sums.gather(1, ends) - sums.gather(1, starts)
+    return inside, sums[:, -1:] - inside
 
 
 def inside_outside(curve: Tensor, mask: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
@@ -57,9 +81,8 @@ def inside_outside(curve: Tensor, mask: Tensor, starts: Tensor, ends: Tensor) ->
         ...                torch.tensor([[3]]))
         tensor([[0.6000]])
     """
-    sums, counts = (F.pad(values.cumsum(dim=1), (1, 0)) for values in (torch.where(mask, curve, 0), mask.long()))
-    inside, number = (found.gather(1, ends) - found.gather(1, starts) for found in (sums, counts))
-    outside, others = sums[:, -1:] - inside, counts[:, -1:] - number
+    inside, outside = sums_of_spans(torch.where(mask, curve, 0), starts, ends)
+    number, others = sums_of_spans(mask.long(), starts, ends)
     contrast = inside / number.clamp(min=1) - outside / others.clamp(min=1)
     return contrast.masked_fill((number == 0) | (others == 0), 0)
 
@@ -93,10 +116,7 @@ def rise_starts(curve: Tensor, mask: Tensor, threshold: float) -> Tensor:
         >>> rise_starts(torch.tensor([[0.0, 0.0, 0.0, 0.0, 9.0, 9.0, 9.0, 9.0]]), torch.ones(1, 8).bool(), 5e-4)
         tensor([[0, 1, 1, 1, 1, 1, 1, 7]])
     """
-    weights = torch.tensor([-0.5, 0.0, -0.5], dtype=curve.dtype, device=curve.device).exp()
-    windows = F.pad(torch.where(mask, curve, 0), (1, 1)).unfold(-1, 3, 1) * weights
-    shares = F.pad(mask.to(curve.dtype), (1, 1)).unfold(-1, 3, 1) * weights
-    smoothed = windows.sum(dim=-1) / shares.sum(dim=-1).clamp(min=1e-12)
+    smoothed = smooth_masked(curve, mask, std=1, radius=1)
     steps = F.pad((smoothed[:, 1:] - smoothed[:, :-1]) * (mask[:, 1:] & mask[:, :-1]), (2, 1))  # f_{-2} .. f_{T-1}
     now, last, before = steps[:, 2:], steps[:, 1:-1], steps[:, :-2]
     rising = torch.stack([3 * now, 2 * now + last, now + last + before]).amax(dim=0) > threshold

@@ -44,24 +44,24 @@ def peak_run(scores: Tensor, level: float) -> Tensor:
     return high & (gaps == gaps.gather(-1, scores.argmax(dim=-1, keepdim=True)))
 
 
-def run_ends(high: Tensor) -> Tensor:
-    """Where the run that holds each place ends, exclusive; the place itself where it is in none: (..., T) int64.
+def all_runs(high: Tensor) -> Tuple[Tensor, Tensor]:
+    """Every run of places: spans (..., T, 2) int64, the end exclusive, and where one starts, (..., T) bool.
+
+    At a place inside a run the span goes from there to the end of the run, at others it is empty.
 
     Args:
         high: (..., T) bool.
 
     Example:
-        >>> run_ends(torch.tensor([False, True, True, False, True]))
-        tensor([0, 3, 3, 3, 5])
+        >>> spans, starts = all_runs(torch.tensor([False, True, True, False, True]))
+        >>> spans[:, 1], spans[starts]
+        (tensor([0, 3, 3, 3, 5]), tensor([[1, 3],
+                [4, 5]]))
     """
     num_clips = high.size(-1)
     time = torch.arange(num_clips, device=high.device).expand_as(high)
-    return time.masked_fill(high, num_clips).flip(-1).cummin(dim=-1).values.flip(-1)
-
-
-def run_starts(high: Tensor) -> Tensor:
-    """The first place of each run: (..., T) bool -> (..., T) bool."""
-    return high & ~F.pad(high[..., :-1], (1, 0))
+    ends = time.masked_fill(high, num_clips).flip(-1).cummin(dim=-1).values.flip(-1)
+    return torch.stack([time, ends], dim=-1), high & ~F.pad(high[..., :-1], (1, 0))
 
 
 def join_runs(high: Tensor, gap: int) -> Tensor:
@@ -93,12 +93,12 @@ def score_runs(scores: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor]:
     """
     num_clips = scores.size(1)
     high = scores.unsqueeze(1) >= levels.unsqueeze(1)  # (B, N, T)
-    time, ends = torch.arange(num_clips, device=scores.device).expand_as(high), run_ends(high)
+    spans, starts = all_runs(high)
     sums = F.pad(scores.cumsum(dim=-1), (1, 0)).unsqueeze(1).expand(-1, len(levels), -1)  # (B, N, T+1)
-    inside = sums.gather(-1, ends) - sums[..., :-1]
-    lengths = ends - time
+    inside = sums.gather(-1, spans[..., 1]) - sums[..., :-1]
+    lengths = spans[..., 1] - spans[..., 0]
     contrast = inside / lengths.clamp(min=1) - (sums[..., -1:] - inside) / (num_clips - lengths).clamp(min=1)
-    return torch.stack([time, ends], dim=-1).flatten(1, 2), contrast.masked_fill(~run_starts(high), -1).flatten(1)
+    return spans.flatten(1, 2), contrast.masked_fill(~starts, -1).flatten(1)
 
 
 def best_runs(scores: Tensor, levels: Tensor, count: int, nms: float) -> Tuple[Tensor, Tensor]:

@@ -211,15 +211,14 @@ class MomentRetriever(BaseModel):
     def _margin(self, outputs: Outputs, chosen: Tensor) -> Tensor:
         """How much better a candidate explains the query than both the rest of the video and the whole: (B, 1) -> (B,).
         """
-        masks = outputs.proposals.masks
-        mask = masks.gather(1, chosen.unsqueeze(-1).expand(-1, -1, masks.size(-1)))  # (B, 1, T')
-        others = dict(rest=1 - mask, whole=torch.ones_like(mask))
+        masks = select_masks(dict(own=outputs.proposals.masks), chosen[:, 0])  # (B, 1, T')
+        masks.update(rest=1 - masks['own'], whole=torch.ones_like(masks['own']))
         total = 0
         for task, part in self.reconstructors.items():
-            nll = outputs.nll.get(task) or self._explain(part, outputs, dict(positive=mask))
-            own = nll['positive'].gather(1, chosen) if task in outputs.nll else nll['positive']
-            found = self._explain(part, outputs, others)
-            total = total + torch.minimum(found['rest'], found['whole']) - own
+            known = {'own': outputs.nll[task]['positive'].gather(1, chosen)} if task in outputs.nll else {}
+            asked = {name: mask for name, mask in masks.items() if name not in known}
+            found = {**known, **self._explain(part, outputs, asked)}
+            total = total + torch.minimum(found['rest'], found['whole']) - found['own']
         return total.squeeze(1) / max(len(self.reconstructors), 1)
 
     def train_step(self, data: dict, optim_wrapper) -> Dict[str, Tensor]:

@@ -9,6 +9,7 @@ import pytest
 from videos import grey, numbers, write_frames
 
 from mmvmr.apis.clips import cut_clip
+from mmvmr.features import video
 from mmvmr.features.folder import find_videos
 from mmvmr.features.video import probe_video, read_frames
 
@@ -238,6 +239,16 @@ def test_a_clip_is_shown_as_wide_as_its_video(tmp_path):
     assert next(read_frames(path))[1].shape == (32, 48, 3)  # the pixels of the file
     cut_clip(path, 0, 0.5, tmp_path / 'clip.mp4')
     assert probe_video(tmp_path / 'clip.mp4')[3:] == (48, 32, Fraction(4, 3))
+
+
+def test_a_file_is_read_through_once_for_its_length_until_it_changes(tmp_path, monkeypatch):
+    path = write_frames(tmp_path / 'v.mkv', [grey(number) for number in range(16)])
+    measured, end = [], video._end_of_pictures
+    monkeypatch.setattr(video, '_end_of_pictures', lambda *args: measured.append(end(*args)) or measured[-1])
+    assert probe_video(path).duration == probe_video(str(path)).duration == 2
+    assert measured == [2]
+    write_frames(path, [grey(number) for number in range(24)])
+    assert probe_video(path).duration == 3
 
 
 def test_an_animated_gif_is_a_video(tmp_path):

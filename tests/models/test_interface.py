@@ -20,7 +20,7 @@ from mmvmr.models.rankers import ReconstructionRanker
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS
 from mmvmr.structures import EncodedQuery, MomentSample, Proposals
 
-VERBS = [interface.Encoder, interface.ProposalGenerator, interface.Combiner, interface.Negative,
+VERBS = [interface.Encoder, interface.ProposalGenerator, interface.Decoder, interface.Combiner, interface.Negative,
          interface.Reconstructor, interface.Loss, interface.Ranker]
 
 

@@ -1,11 +1,8 @@
 """What decoders share: the best of many spans as proposals."""
-from typing import Tuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvmr.functional.runs import run_ends, run_starts
 from mmvmr.functional.spans import temporal_nms
 from mmvmr.structures import Proposals
 
@@ -52,13 +49,3 @@ def best_spans(spans: Tensor, scores: Tensor, valid: Tensor, count: int, num_cli
     time = torch.arange(num_clips, device=spans.device)
     masks = ((time >= spans[..., :1]) & (time < spans[..., 1:])).to(scores.dtype)
     return Proposals(spans.to(scores.dtype) / num_clips, masks, scores)
-
-
-def all_runs(high: Tensor) -> Tuple[Tensor, Tensor]:
-    """Every run of clips: spans (B, T, 2) int64 in clips, and where one starts, (B, T) bool.
-
-    Args:
-        high: (B, T) bool.
-    """
-    time = torch.arange(high.size(1), device=high.device).expand_as(high)
-    return torch.stack([time, run_ends(high)], dim=-1), run_starts(high)

@@ -1,10 +1,10 @@
 """Decoders that take the runs of clips above a threshold of the curve; they differ in where it lies."""
 from torch import Tensor, nn
 
-from mmvmr.functional.curves import fill_lowest, inside_outside, smooth_masked
-from mmvmr.functional.runs import join_runs, stretch
+from mmvmr.functional.curves import fill_lowest, inside_outside, smooth_masked, sums_of_spans
+from mmvmr.functional.runs import all_runs, join_runs, stretch
 from mmvmr.functional.thresholds import histogram_threshold, otsu_threshold, split_of_medians
-from mmvmr.models.decoders.choosing import all_runs, best_spans
+from mmvmr.models.decoders.choosing import best_spans
 from mmvmr.registry import MODELS
 from mmvmr.structures import Proposals
 
@@ -61,9 +61,8 @@ class HistogramRuns(nn.Module):
         stretched = stretch(fill_lowest(curve.double(), mask))
         high = (stretched >= histogram_threshold(stretched, mask, self.num_bins, self.least)) & mask
         spans, starts = all_runs(join_runs(high, self.gap))
-        sums = nn.functional.pad((stretched * mask).cumsum(dim=1), (1, 0))
         lengths = (spans[..., 1] - spans[..., 0]).clamp(min=1)
-        means = (sums.gather(1, spans[..., 1]) - sums.gather(1, spans[..., 0])) / lengths
+        means = sums_of_spans(stretched * mask, spans[..., 0], spans[..., 1])[0] / lengths
         scores = (means + lengths / mask.sum(dim=1, keepdim=True).clamp(min=1)) / 2
         return best_spans(spans, scores.to(curve.dtype), starts, self.num_proposals, curve.size(1))
 

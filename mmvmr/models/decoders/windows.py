@@ -4,7 +4,7 @@ from typing import Optional, Tuple
 import torch
 from torch import Tensor, nn
 
-from mmvmr.functional.curves import inside_outside, masked_mean, maximum_subarray, rise_starts
+from mmvmr.functional.curves import inside_outside, masked_mean, maximum_subarray, rise_starts, sums_of_spans
 from mmvmr.models.decoders.choosing import best_spans
 from mmvmr.registry import MODELS
 from mmvmr.structures import Proposals
@@ -104,7 +104,7 @@ class ContrastWindows(nn.Module):
 
 def _static_scores(values: Tensor, kept: Tensor, spans: Tensor) -> Tensor:
     """Sum inside / length - sum outside / number of clips outside that were kept: (B, N)."""
-    sums, counts = (nn.functional.pad(found.cumsum(dim=1), (1, 0)) for found in (values, kept.long()))
-    inside, number = (found.gather(1, spans[..., 1]) - found.gather(1, spans[..., 0]) for found in (sums, counts))
-    lengths = (spans[..., 1] - spans[..., 0]).clamp(min=1)
-    return inside / lengths - (sums[:, -1:] - inside) / (counts[:, -1:] - number).clamp(min=1)
+    starts, ends = spans.unbind(dim=-1)
+    inside, outside = sums_of_spans(values, starts, ends)
+    _, others = sums_of_spans(kept.long(), starts, ends)
+    return inside / (ends - starts).clamp(min=1) - outside / others.clamp(min=1)
