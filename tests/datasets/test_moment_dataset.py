@@ -169,7 +169,8 @@ def test_a_span_that_ends_after_its_video_is_cut(tiny_dataset):
     assert dataset.data_list[0]['spans'] == [[15.0, 20.0]]
 
 
-@pytest.mark.parametrize('text, message', [('[["a", 1', 'is not a JSON file'), ('{"a": 1}', 'a form that is not')])
+@pytest.mark.parametrize('text, message', [('[["a", 1', 'is not a JSON file'),
+                                           ('{"a": 1}', 'is in a form that is not known: a dict with a')])
 def test_a_broken_annotation_file_is_named(tiny_dataset, text, message):
     path = tiny_dataset.root / 'broken.json'
     path.write_text(text)

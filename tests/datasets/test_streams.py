@@ -111,7 +111,8 @@ def test_a_fingerprint_of_streams_does_not_depend_on_where_they_ran(tiny_dataset
         DATASETS.build(dict(tiny_dataset.train, **_streams(tiny_dataset), ann_file='train.json')))
     moved = json.loads(json.dumps(recipe.features))
     moved['streams'][0]['extractor']['device'] = 'cuda:1'
-    assert fingerprint(recipe.vocabulary, moved) == fingerprint(recipe.vocabulary, recipe.features)
+    text = recipe.text_encoder
+    assert fingerprint(text, moved) == fingerprint(text, recipe.features)
 
 
 # -------------------------------------------------------------------------------------------------------- verification
