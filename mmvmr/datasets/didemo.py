@@ -11,7 +11,7 @@ class DiDeMo(MomentDataset):
     mIoU, which choose three annotators, are not measured.
     """
     METAINFO = dict(dataset='DiDeMo')
-    PROTOCOLS = dict(released=dict(train=33005, val=4180, test=4021))
+    PROTOCOLS = dict(released=dict(val=4180))
     HINT = (
         'Annotations: {train,val,test}_data.json of DiDeMo (github.com/LisaAnne/LocalizingMoments).\n'
         'Features: any, then  mmvmr pack SOURCE data/didemo/features --num-clips 64')

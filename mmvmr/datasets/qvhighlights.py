@@ -7,10 +7,10 @@ from mmvmr.registry import DATASETS
 class QVHighlights(MomentDataset):
     """QVHighlights from its JSON lines: several moments per query, in videos of up to 150 s, and saliency.
 
-    Protocol 'val': 7,218 training pairs, tests on the 1,550 of val; the moments of the test split are not public.
+    Protocol 'val': tests on the 1,550 pairs of val; the moments of the test split are not public.
     """
     METAINFO = dict(dataset='QVHighlights')
-    PROTOCOLS = dict(val=dict(train=7218, test=1550))
+    PROTOCOLS = dict(val=dict(test=1550))
     HINT = (
         'Annotations: highlight_{train,val}_release.jsonl of github.com/jayleicn/moment_detr.\n'
         'Features: SlowFast and CLIP, as published there, one .npz per video, then\n'

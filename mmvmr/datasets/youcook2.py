@@ -11,7 +11,7 @@ _SUBSETS = dict(train='training', val='validation', test='validation')  # senten
 class YouCook2(MomentDataset):
     """YouCook2 from its one file: the split 'train' is the subset training, 'val' and 'test' are validation."""
     METAINFO = dict(dataset='YouCook2')
-    PROTOCOLS = dict(validation=dict(train=10337, test=3492))
+    PROTOCOLS = dict(validation={})
     HINT = (
         'Annotations: youcookii_annotations_trainval.json of youcook2.eecs.umich.edu.\n'
         'Features: any, then  mmvmr pack SOURCE data/youcook2/features --num-clips 200')
