@@ -1,4 +1,4 @@
-"""Word vectors in the formats they come in: GloVe text files and the pickle of CNM, CPL and PPS."""
+"""Word vectors in the formats they come in, GloVe text files and the pickle of CNM, CPL and PPS; or random ones."""
 import pickle
 from collections import Counter
 from pathlib import Path
@@ -39,6 +39,15 @@ def read_glove_pickle(path: Union[str, Path]) -> Tuple[Counter, Dict[str, np.nda
     if not isinstance(data, dict) or not {'w2id', 'id2vec', 'counter'} <= set(data):
         raise ValueError(f'"{path}" should hold a dict with w2id, id2vec and counter, as the files of CNM and CPL do.')
     return Counter(data['counter']), {word: np.asarray(data['id2vec'][row]) for word, row in data['w2id'].items()}
+
+
+def random_vectors(words: Iterable[str], dim: int = 300) -> Dict[str, np.ndarray]:
+    """A random vector per word, a function of the word alone, where there are no pre-trained ones."""
+    vectors = {}
+    for word in words:
+        rng = np.random.default_rng(list(word.encode()))
+        vectors[word] = rng.normal(0, 0.35, dim).astype(np.float32)  # about the norm of GloVe vectors
+    return vectors
 
 
 def read_glove_text(lines: Iterable[str], words: Container[str], source: str = 'GloVe') -> Dict[str, np.ndarray]:

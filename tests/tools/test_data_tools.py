@@ -9,6 +9,7 @@ from runs import run_command
 
 from mmvmr.cli.vocabulary import read_sentences
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
+from mmvmr.text.encoders.word_vectors import WordVectors
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -150,6 +151,24 @@ def test_a_vocabulary_is_built_from_glove_text_and_training_sentences(tiny_datas
         run_command('vocabulary', *arguments)
     with pytest.raises(ValueError, match='say with --sentences'):
         run_command('vocabulary', *arguments[:3], '--force')
+
+
+def test_a_vocabulary_needs_neither_vectors_nor_annotations(tmp_path):
+    (tmp_path / 'sentences.txt').write_text('A person opens the door.\nHe sits.\n', encoding='utf-16')
+    run_command('vocabulary', tmp_path / 'v.npz', '--vectors', 'random', '--sentences', tmp_path / 'sentences.txt')
+    vocabulary = Vocabulary.load(tmp_path / 'v.npz')
+    assert {'person', 'sits'} < set(vocabulary.words) and vocabulary.vectors.shape[1] == 300
+    assert vocabulary.provenance['source'] == 'random'
+
+
+def test_sentences_without_blanks_between_words_are_named_as_such(tmp_path):
+    (tmp_path / 'a.txt').write_text('男人打开冰箱\n女人坐在椅子上\nA dog.\n', encoding='utf-8')
+    with pytest.raises(ValueError, match='2 of 3 sentences are in a script without blanks .*男人打开冰箱'):
+        run_command('vocabulary', tmp_path / 'v.npz', '--vectors', 'random', '--sentences', tmp_path / 'a.txt')
+    (tmp_path / 'a.txt').write_text('男人 打开 冰箱\n', encoding='utf-8')
+    run_command('vocabulary', tmp_path / 'v.npz', '--vectors', 'random', '--sentences', tmp_path / 'a.txt')
+    encoder = WordVectors(Vocabulary.load(tmp_path / 'v.npz'))
+    assert encoder.problem('打开 冰箱') is None and 'no blanks between its words' in encoder.problem('男人打开冰箱')
 
 
 def test_the_sentences_of_a_config_are_those_of_its_training_split(tiny_dataset, tmp_path):

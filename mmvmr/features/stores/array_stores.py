@@ -7,7 +7,16 @@ from typing import Dict, List, Optional, Union
 import numpy as np
 from mmengine.logging import print_log
 
-from mmvmr.features.stores.arrays import PICKLES, SIDE, SUFFIXES, as_array, how_to_convert, read_array, read_plain
+from mmvmr.features.stores.arrays import (
+    PICKLES,
+    SIDE,
+    SUFFIXES,
+    as_array,
+    check_video_ids,
+    how_to_convert,
+    read_array,
+    read_plain,
+)
 from mmvmr.features.stores.names import VideoNames
 from mmvmr.features.stores.resampling import check_rows, read_and_resample
 
@@ -82,12 +91,13 @@ class ArrayFile:
 
     def __init__(self, path: Union[str, Path], key: Optional[str] = None) -> None:
         self.path, self.key = Path(path), key
-        content = read_plain(path)
+        content = read_plain(path, of_all_videos=True)
         if not hasattr(content, 'keys') or not len(content):
             raise ValueError(f'{path} holds no arrays with the ids of their videos. Give a folder with a file per '
                              'video, or a file with an array per video.')
         self._content = None if self.path.suffix.lower() == '.npz' else {str(name): content[name] for name in content}
         self.video_ids: List[str] = list(map(str, content))
+        check_video_ids(self.video_ids, str(path))
         self.names = VideoNames(self.video_ids)
         self.dim: int = check_rows(self._load(self.video_ids[0]), self.video_ids[0]).shape[-1]
 

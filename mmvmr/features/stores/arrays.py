@@ -30,8 +30,11 @@ def read_array(path: Union[str, Path], key: Optional[str] = None) -> np.ndarray:
             content.close()
 
 
-def read_plain(path: Union[str, Path]) -> Any:
+def read_plain(path: Union[str, Path], of_all_videos: bool = False) -> Any:
     """What is in such a file: an array, or arrays by their names; those of an ``.npz`` are read when asked for.
+
+    Args:
+        of_all_videos: Whether the file should hold all videos, else one; for messages.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -39,7 +42,8 @@ def read_plain(path: Union[str, Path]) -> Any:
     """
     path = Path(path)
     if path.suffix.lower() in PICKLES:
-        raise ValueError(f'{path} cannot be read: it is a pickle, which may run code. {how_to_convert(path)}')
+        raise ValueError(f'{path} cannot be read: it is a pickle, which may run code. '
+                         f'{how_to_convert(path, of_all_videos)}')
     try:
         if path.suffix.lower() in ('.pt', '.pth'):
             import torch
@@ -48,7 +52,7 @@ def read_plain(path: Union[str, Path]) -> Any:
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged header can fail anywhere inside
-        raise ValueError(_unreadable(path, error)) from error
+        raise ValueError(_unreadable(path, error, of_all_videos)) from error
 
 
 def as_array(content: Any, key: Optional[str], where: str) -> np.ndarray:
@@ -99,6 +103,17 @@ def choose_table(names: Iterable[str], key: Optional[str], is_table: Callable[[s
     return tables[0]
 
 
+def check_video_ids(ids: Iterable[str], where: str) -> None:
+    """Refuse a file that has one table of all videos where each should have its own.
+
+    Raises:
+        ValueError: If so.
+    """
+    if set(ids) <= set(PREFERRED):
+        raise ValueError(f'{where} holds one table, {next(iter(ids))!r}, expected one for each video, named by its id. '
+                         'Divide it: np.savez("features.npz", **{video_id: rows of the video}).')
+
+
 def how_to_convert(path: Path, of_all_videos: bool = False) -> str:
     """The line that turns files with Python objects into plain numbers.
 
@@ -117,11 +132,12 @@ def how_to_convert(path: Path, of_all_videos: bool = False) -> str:
             f"python -c 'import glob, pickle, numpy as np, torch; [{save} for f in {files}]'")
 
 
-def _unreadable(path: Path, error: Exception) -> str:
+def _unreadable(path: Path, error: Exception, of_all_videos: bool = False) -> str:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     objects = 'allow_pickle' in reason or 'Weights only' in reason or 'weights_only' in reason
     if objects:
-        return f'{path} cannot be read: it holds Python objects, which may run code. {how_to_convert(path)}'
+        return (f'{path} cannot be read: it holds Python objects, which may run code. '
+                f'{how_to_convert(path, of_all_videos)}')
     return f'{path} cannot be read ({reason}): fetch or extract it again.'
 
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from mmengine.logging import print_log
 
-from mmvmr.features.stores.arrays import PREFERRED, SIDE, choose_table
+from mmvmr.features.stores.arrays import PREFERRED, SIDE, check_video_ids, choose_table
 from mmvmr.features.stores.names import VideoNames
 from mmvmr.features.stores.resampling import check_rows, read_and_resample
 from mmvmr.utils.hdf5 import hdf5_member
@@ -38,6 +38,7 @@ class Hdf5Store:
             raise ValueError(f'{self.path} cannot be listed ({error}). The file is damaged: fetch it again.') from error
         if not self.video_ids:
             raise ValueError(f'{self.path} holds no dataset at all: expected one per video.')
+        check_video_ids(self.video_ids, str(self.path))
         self.names = VideoNames(self.video_ids)
         self.dim: int = check_rows(self._read(self.video_ids[0]), self.video_ids[0]).shape[-1]
         self.close()  # whoever reads opens the file anew, after a fork if there is one

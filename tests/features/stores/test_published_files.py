@@ -81,12 +81,24 @@ def test_objects_are_refused_with_a_line_that_converts_them(tmp_path, name, writ
     np.testing.assert_array_equal(open_feature_store(tmp_path).read('a'), A)
 
 
-def test_a_pickle_of_all_videos_becomes_one_file(tmp_path):
-    (tmp_path / 'all.pkl').write_bytes(__import__('pickle').dumps(dict(a=A, b=B)))
+@pytest.mark.parametrize('name, write', [
+    ('all.pkl', lambda path, videos: path.write_bytes(__import__('pickle').dumps(videos))),
+    ('all.npy', lambda path, videos: np.save(path, videos, allow_pickle=True))])
+def test_a_pickle_of_all_videos_becomes_one_file(tmp_path, name, write):
+    write(tmp_path / name, dict(a=A, b=B))
     with pytest.raises(ValueError, match='may run code') as refused:
-        open_feature_store(tmp_path / 'all.pkl')
+        open_feature_store(tmp_path / name)
     subprocess.run(str(refused.value).split('in their folder: ')[1], shell=True, check=True, cwd=tmp_path)
     np.testing.assert_array_equal(open_feature_store(tmp_path / 'all.npz').read('b'), B)
+
+
+def test_one_table_of_all_videos_is_refused(tmp_path):
+    np.savez(tmp_path / 'all.npz', features=A)
+    with h5py.File(tmp_path / 'all.h5', 'w') as file:
+        file['features'], file['lengths'] = np.concatenate([A, B]), [len(A), len(B)]
+    for name in ('all.npz', 'all.h5'):
+        with pytest.raises(ValueError, match=f"{name} holds one table, 'features', expected one for each video"):
+            open_feature_store(tmp_path / name)
 
 
 def test_several_arrays_need_a_name(tmp_path):
