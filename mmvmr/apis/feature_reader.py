@@ -1,12 +1,14 @@
 """From whatever a user has of a video to the features that a model was trained on."""
 from functools import cached_property
 from pathlib import Path
-from typing import Callable, Union
+from typing import Callable, Dict, List, Union
 
 import numpy as np
 
 from mmvmr.engine.run.input_recipe import InputRecipe
 from mmvmr.features.extract import extract_video
+from mmvmr.features.stores.arrays import SUFFIXES
+from mmvmr.features.stores.streams import join_streams
 from mmvmr.features.video import probe_video
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import EXTRACTORS
@@ -15,7 +17,7 @@ Source = Union[str, Path, np.ndarray, VideoFeatures]
 
 
 class FeatureReader:
-    """Reads a video file, a ``.npy`` file or an array with features (N, Dv), or :class:`VideoFeatures`.
+    """Reads a video file, an array (N, Dv) or a file with one, or :class:`VideoFeatures`.
 
     Args:
         recipe: Of the model.
@@ -42,20 +44,49 @@ class FeatureReader:
         seconds = self.features.get('clip_seconds')
         if not isinstance(source, (str, Path)):
             return VideoFeatures.from_array(np.asarray(source), row_seconds=seconds)
-        if Path(source).suffix == '.npy':
+        if Path(source).suffix.lower() in SUFFIXES:
             return VideoFeatures.from_file(source, row_seconds=seconds)
         duration = probe_video(source).duration
-        rows = extract_video(source, self.extractor)
-        return VideoFeatures(str(source), rows, self.extractor.clip_seconds, duration)
+        rows = [extract_video(source, extractor) for extractor in self.extractors]
+        return VideoFeatures(str(source), join_streams(rows, self.normalize), self.extractors[0].clip_seconds, duration)
 
-    @cached_property
+    @property
+    def normalize(self) -> List[bool]:
+        """Whether the rows of each stream are divided by their norm."""
+        return [stream.get('normalize', False) for stream in self.features.get('streams', [{}])]
+
+    @property
     def extractor(self) -> Callable:
-        """The extractor of the training features, built when the first video file comes.
+        """The only extractor of the training features.
 
         Raises:
-            ValueError: If the training features do not say where they come from, or its weights have changed since.
+            ValueError: If there are several, or it cannot be had.
         """
-        known = self.features.get('extractor')
+        if 'streams' in self.features:
+            raise ValueError(f'This model was trained on {len(self.features["streams"])} streams of features, and an '
+                             'index of video files is made with one extractor. Index the features instead, with '
+                             '--annotations.')
+        return self.extractors[0]
+
+    @cached_property
+    def extractors(self) -> List[Callable]:
+        """The extractors of the training features, one per stream, built when the first video file comes.
+
+        Raises:
+            ValueError: If the training features do not say where they come from, or weights have changed since, or the
+                rows of streams do not cover the same time.
+        """
+        extractors = [self._build(stream) for stream in self.features.get('streams', [self.features])]
+        seconds = {extractor.clip_seconds for extractor in extractors}
+        if len(seconds) > 1:
+            raise ValueError(f'The streams that this model was trained on have rows of {sorted(seconds)} seconds, so '
+                             'rows of a video cannot be put side by side. Train on streams with the same clip_seconds '
+                             'to look at video files.')
+        return extractors
+
+    @staticmethod
+    def _build(features: Dict) -> Callable:
+        known = features.get('extractor')
         EXTRACTORS.import_from_location()
         # a file names it: MMEngine would import a module of any other name, and of any scope
         if not isinstance(known, dict) or '_scope_' in known or str(known.get('type')) not in EXTRACTORS.module_dict:
@@ -63,7 +94,7 @@ class FeatureReader:
                              f'(extractor: {known!r}), so it cannot look at video files. Give it the features of the '
                              'video instead: a .npy file (N, Dv), or a feature store with --video-id.')
         extractor = EXTRACTORS.build(dict(known))
-        trained, found = self.features.get('weights_sha256'), getattr(extractor, 'weights_sha256', None)
+        trained, found = features.get('weights_sha256'), getattr(extractor, 'weights_sha256', None)
         if trained != found:
             raise ValueError(f'The weights of the extractor {known!r} are not those that made the training features: '
                              f'their sha256 is {found}, it was {trained}. Put the right weights there.')

@@ -20,9 +20,10 @@ from mmvmr.cli.main import Parser
 def add_arguments(parser: Parser) -> None:
     parser.intermixed = True  # sentences may follow options
     parser.add_argument('run', help='folder of a run; or a config, with --checkpoint')
-    parser.add_argument('video', help='video file, folder of videos, .npy file with features, or feature store')
+    parser.add_argument('video', help='video file, folder of videos, file with features (.npy, .npz, .pt), or feature '
+                                      'store')
     parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for')
-    parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences, one per line')
+    parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences: one per line, or annotations')
     parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
     parser.add_argument('--video-id', metavar='ID', help='which video, if VIDEO is a feature store')
     parser.add_argument('--duration', type=float, metavar='SECONDS', help='length of the video, if features are given')
@@ -47,9 +48,9 @@ def check_outputs(args: argparse.Namespace, features: bool) -> None:
 
 
 def read_lines(path: Path) -> List[str]:
-    """The lines of a text file that are not empty."""
-    from mmvmr.datasets.annotations import read_text
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    """The sentences of a file: its lines, a JSON list of them, or those of annotations in a known form."""
+    from mmvmr.datasets.forms import read_queries
+    return read_queries(path)
 
 
 def show(result: Dict) -> None:
@@ -81,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError('There is no sentence to look for; write one behind the video, or give a file with --queries.')
     if args.top_k < 1:
         raise ValueError(f'--top-k must be at least 1, got {args.top_k}')
-    features = args.video_id is not None or args.video.endswith('.npy')
+    from mmvmr.features.stores.arrays import SUFFIXES
+    features = args.video_id is not None or args.video.lower().endswith(SUFFIXES)
     check_outputs(args, features)
     queries = args.sentences + (read_lines(args.queries) if args.queries else [])
     from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures

@@ -3,6 +3,8 @@
     mmvmr pack i3d.hdf5 data/charades_sta/features --num-clips 200 --extractor "I3D (LGI)"
     mmvmr pack sub_activitynet_v1-3.c3d.hdf5 data/activitynet_captions/features --dtype float16
     mmvmr pack folder_of_npy data/custom/features --num-clips 64
+    # two streams, each L2-normalised, side by side
+    mmvmr pack slowfast clip data/custom/features --num-clips 75 --normalize
     # the fourth of 16 machines; data/custom/features is one store when all are done
     mmvmr pack folder_of_npy data/custom/features --num-clips 64 --shard 3/16
 """
@@ -14,11 +16,14 @@ from mmvmr.features.stores.shards import Shard
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('source', type=Path, help='HDF5 file (one dataset per video, or id/c3d_features), folder of '
-                                                  '<id>.npy, or a packed store that kept all rows')
+    parser.add_argument('source', nargs='+', help='HDF5 file, folder of <id>.npy, .npz or .pt, file with an array per '
+                                                  'video, or a packed store that kept all rows; several are put '
+                                                  'side by side')
     parser.add_argument('target', type=Path, help='folder to write')
     parser.add_argument('--num-clips', type=int, default=200,
                         help='T, clips per video (200); 0 keeps all rows and resamples when they are read')
+    parser.add_argument('--key', help='which array or group holds the features, where it cannot be told')
+    parser.add_argument('--normalize', action='store_true', help='divide each row of each source by its L2 norm')
     parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
                         help='float16 halves size and reading time')
     parser.add_argument('--extractor', help='what made the features, for the manifest')
@@ -33,6 +38,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     from mmvmr.features.stores.packing import pack_features
     given = dict(extractor=args.extractor, weights_sha256=args.weights_sha256, fps=args.fps, stride=args.stride)
-    store = pack_features(args.source, args.target, args.num_clips or None, args.dtype,
+    source = [dict(path=path, key=args.key, normalize=args.normalize) for path in args.source]
+    store = pack_features(source, args.target, args.num_clips or None, args.dtype,
                           {key: value for key, value in given.items() if value is not None}, args.shard, args.force)
     print(f'{store.path}: {len(store.video_ids)} videos, {store.dim} dimensions, {store.nbytes / 2**30:.2f} GiB.')

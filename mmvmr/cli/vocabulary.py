@@ -5,8 +5,10 @@
     # from GloVe text, for the words of the training sentences of a config
     mmvmr vocabulary data/activitynet_captions/vocabulary.npz --vectors glove.840B.300d.txt \\
         --sentences mcmt_activitynet --size 8000
-    # ... or of JSON lists
+    # ... or of annotations in any known form, or of a file with a sentence on each line
     mmvmr vocabulary data/custom/vocabulary.npz --vectors glove.6B.300d.txt --sentences data/custom/train.json
+    # without any vectors at hand: a random one for each word, which the model has to make sense of alone
+    mmvmr vocabulary data/custom/vocabulary.npz --vectors random --sentences data/custom/train.json
 """
 import argparse
 from pathlib import Path
@@ -17,22 +19,23 @@ from mmvmr.cli.main import Parser
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('target', type=Path, help='file to write, .npz')
-    parser.add_argument('--vectors', type=Path, required=True, help='GloVe text file, or the glove.pkl of CNM and CPL')
+    parser.add_argument('--vectors', type=Path, required=True,
+                        help='GloVe text file, the glove.pkl of CNM and CPL, or random')
     parser.add_argument('--sentences', nargs='+', default=[],
-                        help='config (its training sentences) or JSON lists; glove.pkl brings its own counts')
+                        help='config (its training sentences), annotations, sentences; glove.pkl has its own counts')
     parser.add_argument('--size', type=int, help='number of words; all by default')
     parser.add_argument('--force', action='store_true', help='replace a file that is there')
 
 
 def read_sentences(name: str) -> List[str]:
-    """The training sentences of a config, or those of a JSON list."""
+    """The training sentences of a config, or those of a file."""
     from mmengine.registry import init_default_scope
 
-    from mmvmr.datasets.annotations import read_json_list
+    from mmvmr.datasets.forms import read_queries
     from mmvmr.engine.run.config import read_config
     from mmvmr.registry import DATASETS
-    if name.endswith('.json'):
-        return [pair['query'] for pair in read_json_list(name)]
+    if Path(name).is_file() and Path(name).suffix != '.py':
+        return read_queries(name)
     init_default_scope('mmvmr')
     dataset = dict(read_config(name).train_dataloader.dataset, features=None, val_fraction=0.0)
     return [pair['query'] for pair in DATASETS.build(dataset).data_list]

@@ -1,7 +1,4 @@
 """ActivityNet Captions (Krishna et al., ICCV 2017)."""
-from typing import Dict, List
-
-from mmvmr.datasets.annotations import clamp_span, read_json, read_json_videos
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
 
@@ -23,9 +20,3 @@ class ActivityNetCaptions(MomentDataset):
         'Words: glove.pkl of github.com/minghangz/cpl, or GloVe text with --sentences (see --help), then\n'
         '  mmvmr vocabulary data/activitynet_captions/vocabulary.npz \\\n'
         '    --vectors glove.pkl --size 8000')
-
-    def parse_annotations(self) -> List[Dict]:
-        if isinstance(read_json(self.ann_file), list):
-            return super().parse_annotations()
-        return [dict(video_id=video_id, duration=duration, spans=[clamp_span(span, duration)], query=query)
-                for video_id, span, query, duration in read_json_videos(self.ann_file, 'duration')]

@@ -1,82 +1,7 @@
-"""Reading and checking annotations."""
+"""Checking annotations."""
 import hashlib
-import json
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
-
-
-def read_text(path: Union[str, Path]) -> str:
-    """Read a text file in UTF-8, with or without a byte order mark.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    try:
-        return Path(path).read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise ValueError(f'"{path}" is not a text in UTF-8 ({error.reason} at byte {error.start}). Is it damaged, '
-                         'packed, or in another encoding? Fetch it again, or save it as UTF-8.') from error
-
-
-def read_json(path: Union[str, Path]) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'"{path}" is not a JSON file ({error}). Is it cut off, or in another format?') from error
-
-
-def read_json_list(path: Union[str, Path]) -> List[Dict]:
-    """Read ``[[video_id, duration, [start, end], sentence], ...]``; a span may be null where it is not known.
-
-    Raises:
-        ValueError: If an entry has another form; the message names it.
-    """
-    entries = read_json(path)
-    if not isinstance(entries, list):
-        raise ValueError(f'"{path}" should hold a list of [video_id, duration, [start, end], sentence], not a '
-                         f'{type(entries).__name__}. Is it the file of another dataset class?')
-    pairs = []
-    for number, entry in enumerate(entries):
-        if not (isinstance(entry, list) and len(entry) == 4):
-            raise ValueError(f'"{path}", entry {number}: expected [video_id, duration, [start, end], sentence], got '
-                             f'{str(entry)[:100]}.')
-        video_id, duration, span, query = entry
-        pairs.append(dict(video_id=video_id, duration=duration, spans=[] if span is None else [span], query=query))
-    return pairs
-
-
-def read_json_videos(path: Union[str, Path], *fields: str) -> Iterator[Tuple]:
-    """Read ``{video_id: {timestamps, sentences, ...}}``, moment by moment.
-
-    Args:
-        fields: Positive numbers that each video must have, such as its duration.
-
-    Yields:
-        (video_id, timestamp, sentence, *fields) of each moment.
-
-    Raises:
-        ValueError: If a video has another form; the message names it.
-    """
-    videos = read_json(path)
-    if not isinstance(videos, dict):
-        raise ValueError(f'"{path}" should hold a dict of videos, not a {type(videos).__name__}. A list of [video_id, '
-                         'duration, [start, end], sentence] is for type="MomentDataset".')
-    for video_id, video in videos.items():
-        try:
-            numbers = [float(video[field]) for field in fields]
-            timestamps = [(float(start), float(end)) for start, end in video['timestamps']]
-            if min(numbers) <= 0 or len(timestamps) != len(video['sentences']):
-                raise ValueError(f'got {numbers}, {len(timestamps)} timestamps, {len(video["sentences"])} sentences')
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f'"{path}", video "{video_id}": expected positive {", ".join(fields)}, timestamps and as '
-                             f'many sentences ({type(error).__name__}: {error}).') from error
-        yield from ((video_id, *moment, *numbers) for moment in zip(timestamps, video['sentences']))
+from typing import Any, Dict, List, Sequence
 
 
 def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
@@ -104,6 +29,8 @@ def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
 
 def _check_pair(pair: Dict, where: str) -> Dict:
     video_id, query = pair['video_id'], pair['query']
+    if type(video_id) is int:
+        video_id = str(video_id)
     where = f'{where} (video {video_id!r})'
     if not is_video_id(video_id):
         raise ValueError(f'{where}: a video id must be text without a path.')

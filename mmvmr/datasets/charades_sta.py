@@ -3,9 +3,11 @@ import csv
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-from mmvmr.datasets.annotations import clamp_span, read_text
+from mmvmr.datasets.annotations import clamp_span
+from mmvmr.datasets.forms import read_charades_text
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
+from mmvmr.utils.text_files import open_text, read_json, read_text
 
 
 @DATASETS.register_module()
@@ -38,10 +40,10 @@ class CharadesSTA(MomentDataset):
         super().__init__(ann_file, data_root=data_root, **kwargs)
 
     def annotation_files(self, ann_file: str) -> Sequence[str]:
-        return [ann_file, self.durations] if self.durations and ann_file.endswith('.txt') else [ann_file]
+        return [ann_file, self.durations] if self.durations and '.json' not in Path(ann_file).name else [ann_file]
 
     def parse_annotations(self) -> List[Dict]:
-        if Path(self.ann_file).suffix != '.txt':
+        if not _is_text(self.ann_file):
             return super().parse_annotations()
         pairs = self._parse_text()
         if self.protocol == 'filtered':
@@ -54,26 +56,33 @@ class CharadesSTA(MomentDataset):
         if self.durations is None:
             raise ValueError(f'"{self.ann_file}" gives no durations: set `durations` to Charades_v1_train.csv or '
                              'Charades_v1_test.csv.')
-        durations, pairs = self._read_durations(), []
-        for number, line in enumerate(read_text(self.ann_file).splitlines(), start=1):
-            head, separator, query = line.partition('##')
-            fields = head.split()
-            if not separator or len(fields) != 3:
-                raise ValueError(f'"{self.ann_file}", line {number}: expected "id start end##sentence", '
-                                 f'got {line[:80]!r}.')
-            if fields[0] not in durations:
-                raise ValueError(f'"{self.durations}" has no length of video "{fields[0]}" (line {number} of '
-                                 f'"{self.ann_file}"). Is it the csv of the same split?')
-            pairs.append(dict(video_id=fields[0], duration=durations[fields[0]],
-                              spans=[[float(fields[1]), float(fields[2])]], query=query))
-        return pairs
+        return read_charades_text(self.ann_file, read_durations(self.durations), self.durations)
 
-    def _read_durations(self) -> Dict[str, float]:
-        rows = csv.DictReader(read_text(self.durations).splitlines())
+
+def read_durations(path: str) -> Dict[str, float]:
+    """Seconds of each video: from a CSV file of Charades, columns ``id`` and ``length``, or from VSLNet's JSON.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    text = read_text(path)
+    try:
+        if text.lstrip().startswith('{'):
+            return {video_id: float(video['duration']) for video_id, video in read_json(path).items()}
+        rows = csv.DictReader(text.splitlines())
         if not {'id', 'length'} <= set(rows.fieldnames or ()):
-            raise ValueError(f'"{self.durations}" should have the columns id and length, got {rows.fieldnames}.')
-        try:
-            return {row['id']: float(row['length']) for row in rows}
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'"{self.durations}", line {rows.line_num}: the length should be a number of seconds '
-                             f'({error}). Is the file damaged?') from error
+            raise ValueError(f'"{path}" should have the columns id and length, got {rows.fieldnames}.')
+    except (TypeError, KeyError) as error:
+        raise ValueError(f'"{path}" should hold {{id: {{"duration": seconds}}}} ({type(error).__name__}: '
+                         f'{error}).') from None
+    try:
+        return {row['id']: float(row['length']) for row in rows}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'"{path}", line {rows.line_num}: the length should be a number of seconds ({error}). Is the '
+                         'file damaged?') from error
+
+
+def _is_text(path: str) -> bool:
+    """Whether a file has lines such as ``AO8RW 0.0 6.9##a person sits.``."""
+    with open_text(path) as lines:
+        return lines.read(100).lstrip()[:1] not in ('[', '{')

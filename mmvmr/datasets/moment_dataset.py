@@ -10,8 +10,11 @@ import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout, read_json_list
-from mmvmr.features.stores.feature_store import open_feature_store
+from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout
+from mmvmr.datasets.forms import read_pairs
+from mmvmr.datasets.pinned import compare_with_pin, find_pin
+from mmvmr.features.stores.feature_store import Features, feature_paths, open_feature_store
+from mmvmr.features.stores.names import describe_names
 from mmvmr.registry import DATASETS, TEXT_ENCODERS
 from mmvmr.structures import Batch, MomentSample, Query
 from mmvmr.text.interface import TextEncoder
@@ -22,8 +25,9 @@ from mmvmr.text.vocabulary import Vocabulary
 class MomentDataset(BaseDataset):
     """Video-query pairs from a JSON list ``[[video_id, duration, [start, end], sentence], ...]``, times in seconds.
 
-    This is the format of CNM and CPL, and the one for data of your own; the span may be ``null`` where it is not known.
-    A span that reaches beyond its video is cut there. Subclasses read the formats of the benchmarks.
+    This is the form of CNM and CPL, and the one for data of your own; the span may be ``null`` where it is not known,
+    or a list of several. JSON lines as those of QVHighlights, and the other forms of :mod:`mmvmr.datasets.forms`, are
+    read as well. A span that reaches beyond its video is cut there.
 
     A batch is made as a whole: ``dataset.__getitems__(indices)``, which PyTorch's loader calls, gives
     ``dict(inputs=Batch, data_samples=[MomentSample, ...])``; ``dataset[i]`` is a batch of one. In training
@@ -31,15 +35,16 @@ class MomentDataset(BaseDataset):
 
     Args:
         ann_file: The annotations.
-        features: A feature store, see :func:`~mmvmr.features.stores.feature_store.open_feature_store`; None gives
-            annotations only.
+        features: A feature store, or a list of several that are put side by side, see
+            :func:`~mmvmr.features.stores.feature_store.open_feature_store`; None gives annotations only.
         vocabulary: A file of :class:`~mmvmr.text.vocabulary.Vocabulary`, the words that can be reconstructed; with
             features it is needed, unless ``text`` does without; else it is not read.
         text: Config of the text encoder, see :class:`~mmvmr.text.interface.TextEncoder`; by default the word vectors of
             the vocabulary.
         data_root: Folder that relative paths start from.
         split: 'train', 'val' or 'test'.
-        protocol: Name of a protocol of the data set, whose sizes are checked; None checks nothing.
+        protocol: Name of a protocol of the data set, whose sizes, and hashes where they are pinned, are checked; None
+            checks nothing.
         val_fraction: Share of the *training videos* that is held out: with it, the splits 'train' and 'val' are the two
             parts of one file. Which part a video belongs to depends on its id alone.
         num_clips: T, clips per video.
@@ -54,7 +59,7 @@ class MomentDataset(BaseDataset):
 
     Attributes:
         data_list: One dict per pair: ``video_id``, ``duration``, ``query`` and ``spans``, times in seconds; and
-            ``query_id`` where the annotations have one, by which a text encoder may look the query up.
+            ``qid`` where the annotations have one, by which a text encoder may look the query up.
         store: The open feature store, or None.
         text: The text encoder, or None.
         encoded: :class:`~mmvmr.text.encoded_queries.EncodedQueries` of all pairs.
@@ -67,7 +72,7 @@ class MomentDataset(BaseDataset):
     PROTOCOLS: Dict[str, Dict[str, int]] = {}  # name -> number of pairs of each split
     HINT = 'Give the path of a JSON list of [video_id, duration, [start, end], sentence].'
 
-    def __init__(self, ann_file: str, features: Optional[str] = None, vocabulary: Optional[str] = None,
+    def __init__(self, ann_file: str, features: Optional[Features] = None, vocabulary: Optional[str] = None,
                  data_root: str = '', split: str = 'train', protocol: Optional[str] = None, val_fraction: float = 0.0,
                  num_clips: int = 200, feature_dim: Optional[int] = None, max_words: int = 20, missing: str = 'error',
                  resident: bool = False, test_mode: bool = False, indices: Union[int, Sequence[int], None] = None,
@@ -82,13 +87,13 @@ class MomentDataset(BaseDataset):
                              'annotations only.')
         self.split, self.protocol, self.val_fraction = split, protocol, val_fraction
         self.num_clips, self.max_words, self.missing, self.resident = num_clips, max_words, missing, resident
-        ann_file, *paths = (str(Path(data_root, path)) for path in
-                            ([ann_file] if features is None else filter(None, [ann_file, features, vocabulary])))
+        ann_file, self.store, self.vocabulary, self.text = str(Path(data_root, ann_file)), None, None, None
+        words = None if vocabulary is None else str(Path(data_root, vocabulary))
+        paths = [] if features is None else [*feature_paths(features, data_root), *filter(None, [words])]
         self._require([*self.annotation_files(ann_file), *paths])
-        self.store, self.vocabulary, self.text = None, None, None
         if paths:
-            self.store = open_feature_store(paths[0])
-            self.vocabulary = Vocabulary.load(paths[1]) if vocabulary else None
+            self.store = open_feature_store(features, data_root)
+            self.vocabulary = Vocabulary.load(words) if words else None
             self.text = self._build_text_encoder(text or dict(type='WordVectors'), data_root)
             self._check_store(feature_dim)
         super().__init__(ann_file=ann_file, data_prefix=dict(), test_mode=test_mode, serialize_data=False,
@@ -96,7 +101,7 @@ class MomentDataset(BaseDataset):
 
     def parse_annotations(self) -> List[Dict]:
         """Read the annotation file: ``video_id``, ``duration``, ``query`` and ``spans`` of each pair."""
-        return read_json_list(self.ann_file)
+        return read_pairs(self.ann_file)
 
     def annotation_files(self, ann_file: str) -> Sequence[str]:
         """All files that :meth:`parse_annotations` reads."""
@@ -105,7 +110,7 @@ class MomentDataset(BaseDataset):
     def load_data_list(self) -> List[Dict]:
         """Read, check and, where a part is held out, divide the annotations."""
         pairs = check_pairs(self.parse_annotations(), self.ann_file)
-        self._check_sizes(pairs)
+        self.remark = self._check_protocol(pairs)
         outside = sum(end > pair['duration'] for pair in pairs for _, end in pair['spans'])
         if outside:
             print_log(f'{outside} spans of "{self.ann_file}" end after their video and are cut there. If there are '
@@ -120,6 +125,10 @@ class MomentDataset(BaseDataset):
                              f'{self.val_fraction}. Use a larger file or another fraction.')
         return pairs
 
+    @property
+    def _slug(self) -> str:
+        return self.METAINFO['dataset'].lower().replace('-', '_').replace(' ', '_')
+
     def full_init(self) -> None:
         """Read the annotations, match them with the features, and encode all queries, once."""
         if self._fully_initialized:
@@ -130,9 +139,8 @@ class MomentDataset(BaseDataset):
             pairs = self._encode(pairs)
         self._fully_initialized = True
         self.data_list = pairs
-        slug = self.METAINFO['dataset'].lower().replace('-', '_').replace(' ', '_')
-        self._metainfo.setdefault('protocol', f'{slug}/{self.protocol}' if self.protocol else
-                                  f'custom ({Path(self.ann_file).stem})')
+        protocol = f'{self._slug}/{self.protocol}' if self.protocol else f'custom ({Path(self.ann_file).stem})'
+        self._metainfo.setdefault('protocol', ' '.join(filter(None, [protocol, self.remark])))
         self._metainfo.update(split=self.split, num_pairs=len(pairs))
         if self._indices is not None:
             self.get_subset_(self._indices)
@@ -226,16 +234,31 @@ class MomentDataset(BaseDataset):
                              f'num_clips={self.num_clips}. Set num_clips={packed}, or pack again with --num-clips '
                              f'{self.num_clips}.')
 
-    def _check_sizes(self, pairs: List[Dict]) -> None:
+    def _check_protocol(self, pairs: List[Dict]) -> str:
+        """Refuse other pairs than those of the protocol; returns a remark for its name where a few differ."""
         name = 'train' if self.val_fraction and self.split == 'val' else self.split
-        expected = self.PROTOCOLS[self.protocol].get(name) if self.protocol else None
+        if self.protocol is None:
+            return ''
+        expected = self.PROTOCOLS[self.protocol].get(name)
+        pin = find_pin(f'{self._slug}/{self.protocol}', name)
+        if expected is not None and pin is not None and pin.pairs == expected <= len(pairs):
+            remark = compare_with_pin(pairs, pin, self.ann_file)
+            if remark:
+                print_log(f'"{self.ann_file}" is the {name} file of {self._slug}/{self.protocol} with corrections, '
+                          f'such as swapped ends: about {remark[1:-1]}. Its results are named so.', 'current',
+                          logging.WARNING)
+            return remark
         if expected not in (None, len(pairs)):
             raise ValueError(f'Protocol "{self.protocol}" of {self.METAINFO["dataset"]} has {expected} pairs in its '
                              f'{name} file, but "{self.ann_file}" gives {len(pairs)}. Use the complete file, or '
                              'protocol=None, whose numbers may not stand beside published ones.')
+        return ''
 
     def _match_features(self, pairs: List[Dict]) -> List[Dict]:
         absent = [pair for pair in pairs if pair['video_id'] not in self.store]
+        renamed = describe_names(self.store, {pair['video_id'] for pair in pairs}, f'"{self.ann_file}"')
+        if renamed:
+            print_log(renamed, 'current', logging.INFO)
         if not absent:
             return pairs
         videos = sorted({pair['video_id'] for pair in absent})
@@ -251,7 +274,7 @@ class MomentDataset(BaseDataset):
 
     def _encode(self, pairs: List[Dict]) -> List[Dict]:
         queries = self.text.encode([pair['query'] for pair in pairs], self.max_words,
-                                   [pair.get('query_id', pair['query']) for pair in pairs], f'"{self.ann_file}"')
+                                   [pair.get('qid', pair['query']) for pair in pairs], f'"{self.ann_file}"')
         known = queries.lengths.nonzero()[0]
         if not len(known):
             raise ValueError(f'No query of "{self.ann_file}" has a word of the vocabulary. Build one for this data set '

@@ -111,15 +111,6 @@ def _sentence(rng: np.random.Generator, event: Event) -> str:
     return text.replace('a orange', 'an orange')
 
 
-def word_vectors(words: List[str], dim: int = 300) -> Dict[str, np.ndarray]:
-    """A random vector per word, a function of the word alone; there are no pre-trained ones to be had offline."""
-    vectors = {}
-    for word in words:
-        rng = np.random.default_rng(list(word.encode()))
-        vectors[word] = rng.normal(0, 0.35, dim).astype(np.float32)  # about the norm of GloVe vectors
-    return vectors
-
-
 @DATASETS.register_module()
 class MovingShapes(MomentDataset):
     """The embedded benchmark as an ordinary dataset (JSON list, packed features, vocabulary).

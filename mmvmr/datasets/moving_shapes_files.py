@@ -8,12 +8,13 @@ from typing import Any, Dict, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from mmvmr.datasets.moving_shapes import SPLITS, Script, describe, word_vectors, write_script
+from mmvmr.datasets.moving_shapes import SPLITS, Script, describe, write_script
 from mmvmr.datasets.moving_shapes_renderer import RENDERER, write_video
 from mmvmr.features.extract import extract_video, make_manifest
 from mmvmr.features.extractors.descriptor import DescriptorExtractor
 from mmvmr.features.stores.feature_store import write_packed_store
 from mmvmr.text.vocabulary import Vocabulary, count_words
+from mmvmr.text.word_vectors import random_vectors
 from mmvmr.utils.files import folder_written_aside
 from mmvmr.utils.progress import progress
 
@@ -80,7 +81,7 @@ def _make_vocabulary() -> Vocabulary:
     """The words of the standard training queries, whatever is rendered: models then know the words of all versions."""
     scripts = (write_script('train', index) for index in range(SPLITS['train']))
     counts = count_words(sentence for script in scripts for *_, sentence in describe(script))
-    return Vocabulary.from_vectors(counts, word_vectors(list(counts)),
+    return Vocabulary.from_vectors(counts, random_vectors(counts),
                                    provenance=dict(source='a random vector per word'))
 
 

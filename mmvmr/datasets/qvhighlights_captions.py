@@ -1,8 +1,4 @@
 """QVHighlights (Lei et al., NeurIPS 2021) with captions of its clips as features, in the space of its queries."""
-import json
-from typing import Dict, List
-
-from mmvmr.datasets.annotations import read_text
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
 
@@ -21,16 +17,3 @@ class QVHighlightsCaptions(MomentDataset):
         '  github.com/jayleicn/moment_detr and the rewritten queries of github.com/YoucanBaby/VTG-GPT.\n'
         'Features: video_{val,test}.npz, the captions of VTG-GPT embedded by all-MiniLM-L6-v2.\n'
         'Queries: queries_{val,test}.npz, embedded by the same. See docs/data.md.')
-
-    def parse_annotations(self) -> List[Dict]:
-        pairs = []
-        for number, line in enumerate(read_text(self.ann_file).splitlines(), start=1):
-            try:
-                entry = json.loads(line)
-                pairs.append(dict(video_id=entry['vid'], duration=entry['duration'], query=entry['query'],
-                                  spans=entry.get('relevant_windows') or [], query_id=entry['qid']))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise ValueError(f'"{self.ann_file}", line {number}: expected a JSON object with qid, query, vid, '
-                                 f'duration and, where known, relevant_windows, got {line[:80]!r} '
-                                 f'({type(error).__name__}: {error}).') from error
-        return pairs

@@ -1,7 +1,4 @@
 """TACoS (Regneri et al., TACL 2013)."""
-from typing import Dict, List
-
-from mmvmr.datasets.annotations import clamp_span, read_json_videos
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
 
@@ -18,8 +15,3 @@ class TACoS(MomentDataset):
         'Words: GloVe text, then\n'
         '  mmvmr vocabulary data/tacos/vocabulary.npz \\\n'
         '    --vectors glove.840B.300d.txt --sentences configs/_base_/datasets/tacos.py')
-
-    def parse_annotations(self) -> List[Dict]:
-        return [dict(video_id=video_id, duration=num_frames / fps, query=query,
-                     spans=[clamp_span([frame / fps for frame in span], num_frames / fps)])
-                for video_id, span, query, fps, num_frames in read_json_videos(self.ann_file, 'fps', 'num_frames')]

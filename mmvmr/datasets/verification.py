@@ -1,18 +1,17 @@
 """What is wrong with the annotations and features of a data set, found by reading all of them once."""
 from collections import defaultdict
-from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import numpy as np
 
-from mmvmr.features.stores.feature_store import open_feature_store
+from mmvmr.features.stores.feature_store import FeatureStore, open_feature_store
+from mmvmr.features.stores.names import describe_names
 from mmvmr.registry import DATASETS
 from mmvmr.utils.progress import progress
 
 
 def check_dataset(config: Dict, problems: Dict[str, List[str]]) -> str:
     """Add what is wrong with one data set to ``problems`` (kind -> cases); returns a line about the data set."""
-    features, dim = Path(config.get('data_root', ''), config['features']), config.get('feature_dim')
     try:
         dataset = DATASETS.build(dict(config, features=None))
     except ValueError as error:
@@ -24,22 +23,28 @@ def check_dataset(config: Dict, problems: Dict[str, List[str]]) -> str:
     problems['durations of one video differ'] += [
         f'{video}: {sorted(values)}' for video, values in durations.items() if len(values) > 1]
     try:
-        store = open_feature_store(features)
+        store = open_feature_store(config['features'], config.get('data_root', ''))
+        renamed = describe_names(store, durations, dataset.ann_file)
+        problems['no features'] += [video for video in durations if video not in store]
     except (OSError, ValueError) as error:
         problems['features'].append(str(error))
         return ''
-    dim = dim or store.dim
+    dim = config.get('feature_dim') or store.dim
     if store.dim != dim:
-        problems['wrong dimensions'].append(f'{features}: {store.dim} instead of {dim}')
-    problems['no features'] += [video for video in durations if video not in store]
+        problems['wrong dimensions'].append(f'{store.path}: {store.dim} instead of {dim}')
     present = {video: max(values) for video, values in durations.items() if video in store}
-    check_features(store, present, problems)
+    lines = [check_features(stream, present, problems) for stream in getattr(store, 'stores', [store])]
     meta = dataset.metainfo
-    return f'{meta["protocol"]}, {meta["split"]} split: {meta["num_pairs"]} pairs, {len(durations)} videos'
+    head = f'{meta["protocol"]}, {meta["split"]} split: {meta["num_pairs"]} pairs, {len(durations)} videos'
+    return '\n  '.join([head, *filter(None, [renamed, *lines])])
 
 
-def check_features(store, durations: Dict[str, float], problems: Dict[str, List[str]]) -> None:
-    """Read the features of these videos (seconds of each), and add what is wrong with them."""
+def check_features(store: FeatureStore, durations: Dict[str, float], problems: Dict[str, List[str]]) -> str:
+    """Read the features of these videos (seconds of each), and add what is wrong with them.
+
+    Returns:
+        A line about the time that a row covers.
+    """
     lengths, source_lengths = {}, dict(zip(store.video_ids, getattr(store, 'num_rows', ())))
     for video in progress(durations, desc=f'Reading {store.path.name}', unit='video'):
         try:
@@ -49,11 +54,41 @@ def check_features(store, durations: Dict[str, float], problems: Dict[str, List[
             continue
         if not np.isfinite(rows).all():
             problems['NaN or infinite'].append(video)
-        lengths[video] = source_lengths.get(video, len(rows))
-    if len(set(lengths.values())) < 2:
-        return  # resampled to one length before: the number of rows says nothing about the duration
-    usual = np.median([length / durations[video] for video, length in lengths.items()])
+        lengths[video] = int(source_lengths.get(store.names.find(video), len(rows)))
+    return check_lengths(lengths, durations, seconds_per_row(getattr(store, 'manifest', {})), problems)
+
+
+def seconds_per_row(manifest: Dict) -> Optional[float]:
+    """What a manifest says, if it does: ``clip_seconds``, or ``stride`` frames at ``fps``."""
+    if manifest.get('clip_seconds'):
+        return manifest['clip_seconds']
+    return manifest['stride'] / manifest['fps'] if manifest.get('stride') and manifest.get('fps') else None
+
+
+def check_lengths(rows: Dict[str, int], durations: Dict[str, float], seconds: Optional[float],
+                  problems: Dict[str, List[str]]) -> str:
+    """Compare rows times seconds per row with the durations.
+
+    Args:
+        rows: Number of rows of each video.
+        durations: Seconds of each video.
+        seconds: Per row, if they are known; by default what is usual among these videos, if they differ in rows.
+        problems: Gets the videos that are off by more than two rows and a tenth of the video, or a third of it where
+            the seconds per row are not known.
+
+    Returns:
+        What was compared.
+    """
+    if not rows:
+        return ''
+    known = seconds is not None
+    if not known:
+        if len(set(rows.values())) < 2 < len(rows):
+            return f'all videos have {next(iter(rows.values()))} rows: resampled before, so they tell no duration'
+        seconds = float(np.median([durations[video] / count for video, count in rows.items()]))
+    tolerance = 0.1 if known else 1 / 3
     problems['rows do not fit the duration'] += [
-        f'{video}: {length} rows in {durations[video]} s, usually {usual:.2f} per second'
-        for video, length in lengths.items()
-        if abs(length - usual * durations[video]) > max(2, 0.5 * usual * durations[video])]
+        f'{video}: {count} rows x {seconds:.3g} s = {count * seconds:.1f} s, but it lasts {durations[video]:.1f} s'
+        for video, count in rows.items()
+        if abs(count * seconds - durations[video]) > max(2 * seconds, tolerance * durations[video])]
+    return f'a row covers {seconds:.3g} s, {"as the manifest says" if known else "as most videos suggest"}'

@@ -7,14 +7,13 @@ import numpy as np
 from mmengine.utils import import_modules_from_strings
 
 from mmvmr.features.extract import make_manifest
+from mmvmr.features.stores.names import VIDEO_SUFFIXES
 from mmvmr.features.stores.packed_store import check_replaceable, write_packed_store
 from mmvmr.features.stores.shards import Shard
 from mmvmr.features.workers import extract_all
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import remove_own_files, write_text
 
-SUFFIXES = ('.3gp', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv',
-            '.ts', '.vob', '.webm', '.wmv')
 PICTURES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 SETTINGS = 'settings.json'
 
@@ -31,7 +30,7 @@ def find_videos(folder: Path) -> Dict[str, Path]:
     videos: Dict[str, Path] = {}
     for path in sorted(folder.rglob('*')):
         hidden = any(part.startswith('.') for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        if hidden or path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
             continue
         if path.stem in videos:
             raise ValueError(f'"{videos[path.stem]}" and "{path}" would both be video {path.stem!r}: annotations name '
@@ -39,7 +38,7 @@ def find_videos(folder: Path) -> Dict[str, Path]:
         videos[path.stem] = path
     if not videos:
         raise FileNotFoundError(f'There is no video in "{folder}". Files with these suffixes are read: '
-                                f'{" ".join(SUFFIXES)}{_hint_for_pictures(folder)}')
+                                f'{" ".join(VIDEO_SUFFIXES)}{_hint_for_pictures(folder)}')
     return dict(sorted(videos.items()))
 
 

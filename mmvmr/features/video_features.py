@@ -4,6 +4,7 @@ from typing import NamedTuple, Optional, Union
 
 import numpy as np
 
+from mmvmr.features.stores.arrays import read_array
 from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.features.stores.resampling import check_rows
 
@@ -43,7 +44,7 @@ class VideoFeatures(NamedTuple):
     @classmethod
     def from_file(cls, path: Union[str, Path], video_id: Optional[str] = None, duration: Optional[float] = None,
                   row_seconds: Optional[float] = None) -> 'VideoFeatures':
-        """The same from a ``.npy`` file, or of one video of a feature store.
+        """The same from a ``.npy``, ``.npz`` or ``.pt`` file, or of one video of a feature store.
 
         Args:
             path: The file; with a ``video_id``, what
@@ -54,12 +55,7 @@ class VideoFeatures(NamedTuple):
             ValueError: If it holds no features of this video.
         """
         if video_id is None:
-            try:
-                rows = np.load(path, allow_pickle=False)
-            except (ValueError, EOFError) as error:
-                raise ValueError(f'"{path}" cannot be read as an array ({error}). Expected a .npy file with features '
-                                 '(N, Dv) of one video.') from error
-            return cls.from_array(rows, str(path), duration, row_seconds)
+            return cls.from_array(read_array(path), str(path), duration, row_seconds)
         store = open_feature_store(path)
         if video_id not in store:
             raise ValueError(f'"{path}" has no features of a video {video_id!r}. It has those of '

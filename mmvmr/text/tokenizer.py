@@ -1,4 +1,5 @@
 """From a sentence to words and their part of speech, with nothing to download."""
+import re
 from importlib.metadata import version
 from typing import List, Sequence
 
@@ -7,6 +8,7 @@ from textblob.en import tag as textblob_tag
 
 CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs, when, where and how (Penn Treebank)
 PROVENANCE = dict(tokenizer=f'nltk.NLTKWordTokenizer {version("nltk")}', tagger=f'textblob.en {version("textblob")}')
+_JOINED = re.compile('[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{6}')  # longer than words are
 _tokenizer = NLTKWordTokenizer()
 
 
@@ -22,6 +24,16 @@ def tokenize(sentence: str) -> List[str]:
     """
     tokens = _tokenizer.tokenize(sentence.lower())
     return [token[:-1] if len(token) > 2 and token.endswith('.') else token for token in tokens]
+
+
+def has_joined_words(sentence: str) -> bool:
+    """Whether a sentence is in a script that puts no blanks between words, and has none: Chinese, Japanese, Thai, ...
+
+    Example:
+        >>> has_joined_words('男人打开冰箱'), has_joined_words('男人 打开 冰箱'), has_joined_words('A man sits.')
+        (True, False, False)
+    """
+    return _JOINED.search(sentence) is not None
 
 
 def content_weights(words: Sequence[str]) -> List[float]:

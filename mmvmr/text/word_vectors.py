@@ -1,4 +1,4 @@
-"""Word vectors in the formats they come in: GloVe text files and the pickle of CNM, CPL and PPS."""
+"""Word vectors in the formats they come in, GloVe text files and the pickle of CNM, CPL and PPS; or random ones."""
 import pickle
 from collections import Counter
 from pathlib import Path
@@ -41,8 +41,17 @@ def read_glove_pickle(path: Union[str, Path]) -> Tuple[Counter, Dict[str, np.nda
     return Counter(data['counter']), {word: np.asarray(data['id2vec'][row]) for word, row in data['w2id'].items()}
 
 
+def random_vectors(words: Iterable[str], dim: int = 300) -> Dict[str, np.ndarray]:
+    """A random vector per word, a function of the word alone, where there are no pre-trained ones."""
+    vectors = {}
+    for word in words:
+        rng = np.random.default_rng(list(word.encode()))
+        vectors[word] = rng.normal(0, 0.35, dim).astype(np.float32)  # about the norm of GloVe vectors
+    return vectors
+
+
 def read_glove_text(lines: Iterable[str], words: Container[str], source: str = 'GloVe') -> Dict[str, np.ndarray]:
-    """Read the vectors of ``words`` from GloVe text: a word and its numbers on each line.
+    """Read the vectors of ``words`` from GloVe text: a word and its numbers on each line, with blanks or tabs between.
 
     A first line that gives only the size of the table, as in word2vec's text format, is skipped.
 
@@ -58,7 +67,7 @@ def read_glove_text(lines: Iterable[str], words: Container[str], source: str = '
     """
     vectors, dim = {}, None
     for number, line in enumerate(lines, start=1):
-        fields = line.rstrip().split(' ')
+        fields = line.rstrip().replace('\t', ' ').split(' ')
         if dim is None and len(fields) == 2:
             continue
         dim = dim or len(fields) - 1

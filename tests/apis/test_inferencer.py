@@ -185,7 +185,7 @@ def test_features_come_as_file_array_or_from_a_store(tmp_path, trained, inferenc
 
 @pytest.mark.parametrize('rows, message', [
     (np.zeros((4, 8), np.float32), 'Give the duration'),
-    (np.zeros((4, 8, 1), np.float32), r'shape \(4, 8, 1\)'),
+    (np.zeros((4, 8, 2), np.float32), r'shape \(4, 8, 2\)'),
 ])
 def test_features_that_cannot_be_used_are_refused(inferencer, rows, message):
     with pytest.raises(ValueError, match=message):

@@ -151,7 +151,7 @@ def test_which_side_a_video_is_on_depends_on_its_id_alone():
     (['train_0', None, [0, 1], 'a ball.'], 'must be numbers of seconds, got None'),
     (['train_0', 20.0, ['a', 'b'], 'a ball.'], 'must be numbers of seconds'),
     (['../train_0', 20.0, [1, 4], 'a ball.'], 'text without a path'),
-    ([7, 20.0, [1, 4], 'a ball.'], 'text without a path'),
+    ([7.5, 20.0, [1, 4], 'a ball.'], 'text without a path'),
     (['train_0', 20.0, 'a ball.'], r'entry 1: expected \[video_id, duration'),
 ])
 def test_a_bad_entry_is_named_with_its_file(tiny_dataset, pair, message):
@@ -169,7 +169,8 @@ def test_a_span_that_ends_after_its_video_is_cut(tiny_dataset):
     assert dataset.data_list[0]['spans'] == [[15.0, 20.0]]
 
 
-@pytest.mark.parametrize('text, message', [('[["a", 1', 'is not a JSON file'), ('{"a": 1}', 'should hold a list')])
+@pytest.mark.parametrize('text, message', [('[["a", 1', 'is not a JSON file'),
+                                           ('{"a": 1}', 'is in a form that is not known: a dict with a')])
 def test_a_broken_annotation_file_is_named(tiny_dataset, text, message):
     path = tiny_dataset.root / 'broken.json'
     path.write_text(text)

@@ -60,16 +60,18 @@ def test_a_store_that_does_not_fit_itself_is_refused(tmp_path, change):
     np.savez(tmp_path / 'video_val.npz', **dict(arrays, **change))
     with pytest.raises(ValueError, match='Expected V ids that differ'):
         open_feature_store(tmp_path / 'video_val.npz')
-    np.savez(tmp_path / 'video_val.npz', rows=arrays['rows'])
+    np.savez(tmp_path / 'video_val.npz', rows=arrays['rows'], ids=IDS, offsets=OFFSETS)
     with pytest.raises(ValueError, match='Expected a .npz with ids, offsets, rows and scale'):
         open_feature_store(tmp_path / 'video_val.npz')
 
 
-@pytest.mark.parametrize('line', ['{"qid": 1', '[]', '{"qid": 1, "query": "a"}'])
-def test_a_line_of_another_form_is_named(tmp_path, line):
+@pytest.mark.parametrize('line, message', [
+    ('{"qid": 1', 'line 2 is not JSON'), ('[]', 'entry 1: expected vid, duration, query'),
+    ('{"qid": 1, "query": "a"}', r'entry 1: expected vid, .*KeyError: .vid')])
+def test_a_line_of_another_form_is_named(tmp_path, line, message):
     write_files(tmp_path)
     (tmp_path / 'pairs_val.jsonl').write_text(json.dumps(PAIRS[0]) + '\n' + line)
-    with pytest.raises(ValueError, match='pairs_val.jsonl", line 2: expected a JSON object with qid'):
+    with pytest.raises(ValueError, match=f'pairs_val.jsonl", {message}'):
         build(tmp_path)
 
 
@@ -107,7 +109,7 @@ def test_pairs_of_the_protocol_are_those_that_were_published(published):
     for name, split, windows in (('val', 'test', True), ('test', 'train', False)):
         dataset = QVHighlightsCaptions(str(published / f'pairs_{name}.jsonl'), split=split, protocol='val')
         assert all(bool(pair['spans']) == windows for pair in dataset.data_list)
-    assert len({pair['query_id'] for pair in dataset.data_list}) == 1542
+    assert len({pair['qid'] for pair in dataset.data_list}) == 1542
 
 
 @pytest.mark.parametrize('name, reached', [

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mmvmr.datasets.annotations import read_json_list
+from mmvmr.datasets.forms import read_pairs
 from mmvmr.text.tokenizer import content_weights, tokenize
 from mmvmr.text.vocabulary import Vocabulary, count_words
 from mmvmr.text.word_vectors import read_glove_pickle, read_glove_text
@@ -132,7 +132,7 @@ def test_a_damaged_or_foreign_pickle_is_refused(tmp_path, content, message):
 def test_words_are_counted_as_by_the_authors(shared_data):
     counts, vectors = read_glove_pickle(shared_data / 'charades_sta' / 'glove.pkl')
     ours = count_words(pair['query'] for split in ('train', 'test')
-                       for pair in read_json_list(shared_data / 'charades_sta' / f'{split}.json'))
+                       for pair in read_pairs(shared_data / 'charades_sta' / f'{split}.json'))
     assert all(ours[word] == count for word, count in counts.items())  # the same tokenizer
     vocabulary = Vocabulary.from_vectors(counts, vectors, size=1111)
     assert len(vocabulary) == 1112 and vocabulary.vectors.shape == (1112, 300)

@@ -9,6 +9,7 @@ from runs import run_command
 
 from mmvmr.cli.vocabulary import read_sentences
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
+from mmvmr.text.encoders.word_vectors import WordVectors
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -118,7 +119,7 @@ def test_every_problem_of_a_data_set_is_listed(tiny_dataset, capsys):
     rows = {line.split('|')[1].strip(): line.split('|')[3].strip() for line in out.splitlines() if line.count('|') == 4}
     assert rows['NaN or infinite'] == 'train_0' and rows['no features'] == 'train_1'
     assert rows['unreadable'].startswith("Features of video 'train_2' have shape (40, 5)")
-    assert rows['rows do not fit the duration'] == 'train_3: 400 rows in 20.0 s, usually 2.00 per second'
+    assert rows['rows do not fit the duration'] == 'train_3: 400 rows x 0.5 s = 200.0 s, but it lasts 20.0 s'
     assert rows['durations of one video differ'] == 'train_7: [20.0, 25.0]'
 
 
@@ -134,7 +135,7 @@ def test_a_config_is_verified_with_all_its_splits(tiny_dataset, tmp_path, capsys
     config.write_text(''.join(f'{split}_dataloader = dict(dataset={getattr(tiny_dataset, split)!r})\n'
                               for split in ('train', 'val', 'test')))
     assert run_command('verify', config) == 0
-    assert [line.split(':')[0] for line in capsys.readouterr().out.splitlines()[:3]] == [
+    assert [line.split(':')[0] for line in capsys.readouterr().out.splitlines() if ' split: ' in line] == [
         'custom (train), train split', 'custom (val), val split', 'custom (test), test split']
 
 
@@ -150,6 +151,24 @@ def test_a_vocabulary_is_built_from_glove_text_and_training_sentences(tiny_datas
         run_command('vocabulary', *arguments)
     with pytest.raises(ValueError, match='say with --sentences'):
         run_command('vocabulary', *arguments[:3], '--force')
+
+
+def test_a_vocabulary_needs_neither_vectors_nor_annotations(tmp_path):
+    (tmp_path / 'sentences.txt').write_text('A person opens the door.\nHe sits.\n', encoding='utf-16')
+    run_command('vocabulary', tmp_path / 'v.npz', '--vectors', 'random', '--sentences', tmp_path / 'sentences.txt')
+    vocabulary = Vocabulary.load(tmp_path / 'v.npz')
+    assert {'person', 'sits'} < set(vocabulary.words) and vocabulary.vectors.shape[1] == 300
+    assert vocabulary.provenance['source'] == 'random'
+
+
+def test_sentences_without_blanks_between_words_are_named_as_such(tmp_path):
+    (tmp_path / 'a.txt').write_text('男人打开冰箱\n女人坐在椅子上\nA dog.\n', encoding='utf-8')
+    with pytest.raises(ValueError, match='2 of 3 sentences are in a script without blanks .*男人打开冰箱'):
+        run_command('vocabulary', tmp_path / 'v.npz', '--vectors', 'random', '--sentences', tmp_path / 'a.txt')
+    (tmp_path / 'a.txt').write_text('男人 打开 冰箱\n', encoding='utf-8')
+    run_command('vocabulary', tmp_path / 'v.npz', '--vectors', 'random', '--sentences', tmp_path / 'a.txt')
+    encoder = WordVectors(Vocabulary.load(tmp_path / 'v.npz'))
+    assert encoder.problem('打开 冰箱') is None and 'no blanks between its words' in encoder.problem('男人打开冰箱')
 
 
 def test_the_sentences_of_a_config_are_those_of_its_training_split(tiny_dataset, tmp_path):

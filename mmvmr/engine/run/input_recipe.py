@@ -16,7 +16,7 @@ _WHERE_IT_RAN = ('weights', 'device', 'batch_size')  # arguments of an extractor
 class InputRecipe(NamedTuple):
     """The settings of a training set that its model has to meet again when it is used."""
     vocabulary: Optional[Vocabulary]  # None where the text encoder does without
-    features: Dict  # ``dim`` and, as far as the store knows, ``extractor``, ``weights_sha256``, ``clip_seconds``
+    features: Dict  # ``dim``; if known ``extractor``, ``weights_sha256``, ``clip_seconds``; of several, ``streams``
     num_clips: int  # T
     max_words: int
     median_duration: float  # seconds, of the training videos
@@ -79,8 +79,15 @@ class InputRecipe(NamedTuple):
 def known_features(store: Any) -> Dict:
     """What a feature store says about where its rows come from."""
     manifest = getattr(store, 'manifest', {})
-    return dict(dim=store.dim, **{key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds')
-                                  if key in manifest})
+    known = dict(_origin(manifest), dim=store.dim)
+    if 'streams' in manifest:
+        known['streams'] = [dict(_origin(stream), dim=stream['dim'], normalize=stream['normalize'])
+                            for stream in manifest['streams']]
+    return known
+
+
+def _origin(manifest: Dict) -> Dict:
+    return {key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds') if key in manifest}
 
 
 def data_fingerprint(dataset: Any) -> Optional[Dict[str, Any]]:
@@ -91,14 +98,21 @@ def data_fingerprint(dataset: Any) -> Optional[Dict[str, Any]]:
 
 def fingerprint(text: TextEncoder, features: Dict) -> Dict[str, Any]:
     """By which the meaning of the inputs of a model is told apart: plain data, for checkpoints."""
-    extractor = features.get('extractor')
-    if isinstance(extractor, dict):
-        extractor = {key: value for key, value in extractor.items() if key not in _WHERE_IT_RAN}
+    features = dict(features, extractor=_essence(features.get('extractor')))
+    if 'streams' in features:
+        features['streams'] = [dict(stream, extractor=_essence(stream.get('extractor')))
+                               for stream in features['streams']]
     words = text.vocabulary and dict(words=len(text.vocabulary.words), sha256=text.vocabulary.sha256)
-    found = dict(vocabulary=words, features=dict(features, extractor=extractor))
+    found = dict(vocabulary=words, features=features)
     if text.config is not None:
         found['text'] = dict(type=text.config['type'], dim=text.dim, sentence_dim=text.sentence_dim)
     return found
+
+
+def _essence(extractor: Any) -> Any:
+    if not isinstance(extractor, dict):
+        return extractor
+    return {key: value for key, value in extractor.items() if key not in _WHERE_IT_RAN}
 
 
 def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], source: Union[str, Path]) -> None:

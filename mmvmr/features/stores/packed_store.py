@@ -9,6 +9,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
+from mmvmr.features.stores.names import VideoNames
 from mmvmr.features.stores.resampling import check_rows, resample_clips
 from mmvmr.features.stores.shards import (
     DATA,
@@ -62,9 +63,9 @@ class PackedStore:
         self._firsts = [0, *accumulate(len(head.video_ids) for head in heads)]  # row number of each file's first video
         self._offsets = np.concatenate([[0], *(np.cumsum(head.rows_of_videos()) for head in heads)])  # in its file
         self.nbytes: int = sum(path.stat().st_size for path in self._files)
-        self._row_of = dict(zip(self.video_ids, range(len(self.video_ids))))
-        if len(self._row_of) < len(self.video_ids):
-            twice = next(video_id for row, video_id in enumerate(self.video_ids) if self._row_of[video_id] != row)
+        self.names = VideoNames(self.video_ids)
+        twice = self.names.twice
+        if twice is not None:
             raise ValueError(f'{self.path} holds video {twice!r} twice. Pack the features again.')
         self._start()
 
@@ -74,11 +75,11 @@ class PackedStore:
         self._map = lru_cache(MAX_OPEN)(lambda path: np.memmap(path, dtype, 'r'))
 
     def __contains__(self, video_id: str) -> bool:
-        return video_id in self._row_of
+        return video_id in self.names
 
     def rows(self, video_ids: Iterable[str]) -> np.ndarray:
         """(B,) int64, where each video lies in the store."""
-        return np.fromiter((self._row_of[video_id] for video_id in video_ids), dtype=np.int64)
+        return np.fromiter((self.names.row(video_id) for video_id in video_ids), dtype=np.int64)
 
     def _place(self, row: int) -> Tuple[Path, int, int]:
         """File, first number and last number (exclusive) of a video."""
@@ -88,7 +89,7 @@ class PackedStore:
 
     def read(self, video_id: str) -> np.ndarray:
         """(N, Dv) rows of one video, as they are stored; memory-mapped, so that they may outgrow the memory."""
-        path, start, end = self._place(self._row_of[video_id])
+        path, start, end = self._place(self.names.row(video_id))
         return self._map(path)[start:end].reshape(-1, self.dim)
 
     def read_clips(self, video_ids: Iterable[str], num_clips: int) -> np.ndarray:

@@ -1,5 +1,5 @@
 """The feature rows of a video: what they must be, and how they become T clips."""
-from typing import Optional
+from typing import Any, Iterable, Optional
 
 import numpy as np
 
@@ -30,10 +30,37 @@ def resample_clips(rows: np.ndarray, num_clips: int) -> np.ndarray:
 
 
 def check_rows(rows: np.ndarray, video_id: str, dim: Optional[int] = None) -> np.ndarray:
-    """Return ``rows`` if they are (N, Dv) numbers with N > 0 and Dv = ``dim``; say what is wrong otherwise."""
-    rows = np.asarray(rows)
+    """Return ``rows`` as (N, Dv) if they are numbers with N > 0 and Dv = ``dim``; say what is wrong otherwise.
+
+    Axes of length 1 besides those two, as in the (N, 1, 1, Dv) of I3D or with a batch in front, are dropped.
+    """
+    rows = _drop_single_axes(np.asarray(rows))
     expected = f'(N, {dim or "Dv"}) with N > 0'
     if rows.ndim != 2 or 0 in rows.shape or (dim and rows.shape[1] != dim) or rows.dtype.kind not in 'fiu':
         raise ValueError(f'Features of video {video_id!r} have shape {rows.shape} and dtype {rows.dtype}, expected '
                          f'numbers of shape {expected}. Extract them again, or choose the file with the right ones.')
     return rows
+
+
+def _drop_single_axes(rows: np.ndarray) -> np.ndarray:
+    longer = [size for size in rows.shape if size != 1]
+    if rows.ndim < 3 or len(longer) > 2:
+        return rows
+    if len(longer) == 2:
+        return rows.reshape(longer)
+    return rows.reshape(1, -1) if rows.shape[0] == 1 else rows  # one clip; of (N, 1, 1) nothing can be said
+
+
+def read_and_resample(store: Any, video_ids: Iterable[str], num_clips: int) -> np.ndarray:
+    """(B, T, Dv) clips of several videos of a store that keeps all rows.
+
+    Raises:
+        ValueError: If some are NaN or infinite.
+    """
+    video_ids = list(video_ids)
+    clips = np.stack([resample_clips(store.read(video_id), num_clips) for video_id in video_ids])
+    if not np.isfinite(clips).all():
+        bad = [video_id for video_id, rows in zip(video_ids, clips) if not np.isfinite(rows).all()]
+        raise ValueError(f'{store.path}: NaN or infinite features in {", ".join(bad[:5])}. Extract them again; '
+                         '`mmvmr verify` lists all such videos.')
+    return clips

@@ -14,7 +14,7 @@ from mmvmr.text.vocabulary import Vocabulary
 
 @TEXT_ENCODERS.register_module()
 class PrecomputedText:
-    """Sentence vectors, states of tokens, or both, read from a store by the ``query_id`` of a pair, or by its sentence.
+    """Sentence vectors, states of tokens, or both, read from a store by the ``qid`` of a pair, or by its sentence.
 
     The place of a word has the mean over the states of its tokens (:func:`~mmvmr.text.query_store.word_states`), and
     the id of that word in the vocabulary, so that reconstructors name words whatever the tokens of the encoder are;

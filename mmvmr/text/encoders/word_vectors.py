@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 
 from mmvmr.registry import TEXT_ENCODERS
 from mmvmr.text.encoded_queries import EncodedQueries
-from mmvmr.text.tokenizer import tokenize
+from mmvmr.text.tokenizer import has_joined_words, tokenize
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -61,6 +61,9 @@ class WordVectors:
             return f'The sentence {query!r} has no words.'
         if any(word in self.vocabulary for word in words):
             return None
+        if has_joined_words(query):
+            return (f'The sentence {query!r} has no blanks between its words, so it counts as one word, which the '
+                    'model does not know. Write blanks between the words, as in the training sentences.')
         known = [word for word in self.vocabulary.words if word.isalpha()][:8]
         return (f'The model knows no word of the sentence {query!r}. Its words are those of its training sentences, '
                 f'e.g. {", ".join(known)}.')

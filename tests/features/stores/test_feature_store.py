@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mmvmr.features.stores.feature_store import (
+    ArrayFolder,
     Hdf5Store,
-    NpyFolder,
     PackedStore,
     open_feature_store,
     write_packed_store,
@@ -221,7 +221,7 @@ def test_a_truncated_npy_file_is_named(tmp_path):
     make_store('npy', tmp_path)
     (tmp_path / 'v1.npy').write_bytes((tmp_path / 'v1.npy').read_bytes()[:-10])
     with pytest.raises(ValueError, match=r'v1\.npy cannot be read'):
-        NpyFolder(tmp_path).read('v1')
+        ArrayFolder(tmp_path).read('v1')
 
 
 def test_a_folder_or_path_without_features_says_what_is_expected(tmp_path):

@@ -1,0 +1,99 @@
+"""Reading text in whatever plain encoding and packing it comes."""
+import codecs
+import gzip
+import io
+import json
+import zipfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Iterator, List, TextIO, Union
+
+_MARKS = ((codecs.BOM_UTF8, 'utf-8-sig'), (codecs.BOM_UTF32_LE, 'utf-32'), (codecs.BOM_UTF32_BE, 'utf-32'),
+          (codecs.BOM_UTF16_LE, 'utf-16'), (codecs.BOM_UTF16_BE, 'utf-16'))  # UTF-32's mark begins with UTF-16's
+
+
+@contextmanager
+def open_text(path: Union[str, Path]) -> Iterator[TextIO]:
+    """Open a text file: UTF-8 with or without a mark, UTF-16 or UTF-32; plain, in ``.gz``, or alone in a ``.zip``.
+
+    What it is is told from its first bytes, whatever it is called. The file is not unpacked as a whole.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is none of these, or damaged; also while it is read.
+    """
+    try:
+        with open(path, 'rb') as file, _unpacked(file, path) as content:
+            yield io.TextIOWrapper(content, encoding=_encoding(content.peek(4)[:4]))
+    except UnicodeDecodeError as error:
+        raise ValueError(f'"{path}" is not a text in UTF-8 ({error.reason} at byte {error.start}). Is it damaged, or '
+                         'in another encoding? Fetch it again, or turn it into UTF-8, e.g. from Latin-1: '
+                         f'iconv -f latin1 -t utf-8 "{path}" > utf8.txt') from error
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f'"{path}" cannot be unpacked ({error}). Is it cut off? Fetch it again.') from error
+
+
+def read_text(path: Union[str, Path]) -> str:
+    """The text of a file that :func:`open_text` opens, with its errors."""
+    with open_text(path) as file:
+        return file.read()
+
+
+def read_json(path: Union[str, Path]) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'"{path}" is not a JSON file ({error}). Is it cut off, or in another format?') from error
+
+
+def read_json_lines(path: Union[str, Path]) -> List[Any]:
+    """Read a file with a JSON value on each line; a JSON file gives a list of one value.
+
+    Raises:
+        ValueError: If it is neither; the message names the line.
+    """
+    text = read_text(path)
+    lines = [(number, line) for number, line in enumerate(text.split('\n'), start=1) if line.strip()]
+    values = []
+    for number, line in lines:
+        try:
+            values.append(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            if len(values) > 0 and len(lines) > 1 and isinstance(values[0], (dict, list)):
+                raise ValueError(f'"{path}", line {number} is not JSON ({error}). Is it cut off?') from error
+            return [read_json(path)]  # one value over several lines
+    return values
+
+
+@contextmanager
+def _unpacked(file: BinaryIO, path: Union[str, Path]) -> Iterator[BinaryIO]:
+    start = file.peek(4)[:4]
+    if start[:2] == b'\x1f\x8b':
+        with gzip.open(file) as content:
+            yield content
+    elif start == b'PK\x03\x04':
+        with zipfile.ZipFile(file) as archive:
+            names = [name for name in archive.namelist() if not name.endswith('/')]
+            if len(names) != 1:
+                raise ValueError(f'"{path}" holds {len(names)} files: {", ".join(names[:5])}. Unpack the one that is '
+                                 'meant.')
+            with archive.open(names[0]) as content:
+                yield content
+    else:
+        yield file
+
+
+def _encoding(start: bytes) -> str:
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            return encoding
+    if len(start) > 1 and 0 in start[:2] and start[:2] != b'\0\0':  # text begins with a Latin letter, mark or not
+        return 'utf-16-be' if start[0] == 0 else 'utf-16-le'
+    return 'utf-8'
