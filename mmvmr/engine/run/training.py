@@ -105,8 +105,8 @@ def _resume_from_newest(runner: MomentRunner) -> None:
     if found:
         runner._load_from, runner._resume = found, True
     elif damaged := [path.name for path in _checkpoints(Path(runner.work_dir))]:
-        raise ValueError(f'None of the checkpoints in "{runner.work_dir}" is whole: {", ".join(sorted(damaged))}. Copy them '
-                         'again, or delete them and leave --resume out to train from the beginning.')
+        raise ValueError(f'None of the checkpoints in "{runner.work_dir}" is whole: {", ".join(sorted(damaged))}. Copy '
+                         'them again, or delete them and leave --resume out to train from the beginning.')
     else:
         runner.logger.info(f'There is no checkpoint in "{runner.work_dir}" yet: training starts from '
                            f'{runner._load_from or "scratch"}.')
