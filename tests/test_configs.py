@@ -11,6 +11,8 @@ from mmvmr.engine.run.config import read_config
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample, Query
 
+DATASETS = CONFIGS[0].parent / '_base_' / 'datasets'
+
 
 @pytest.fixture(autouse=True)
 def scope():
@@ -74,6 +76,40 @@ def test_no_split_but_the_test_loader_reads_the_test_set(path):
     for loader in (config.train_dataloader, config.val_dataloader):
         assert loader.dataset.split != 'test' and loader.dataset.ann_file != config.test_dataloader.dataset.ann_file
     assert not config.train_dataloader.dataset.get('test_mode', False)  # no ground truth in training batches
+
+
+@pytest.mark.parametrize('name, ann_files', [
+    ('charades_sta', ['charades_sta_train.txt', 'charades_sta_train.txt', 'charades_sta_test.txt']),
+    ('charades_sta_official', ['charades_sta_train.txt', 'charades_sta_train.txt', 'charades_sta_test.txt']),
+    ('activitynet_c3d', ['train.json', 'val_1.json', 'val_2.json']),
+    ('activitynet_clip', ['train.json', 'val_1.json', 'val_2.json']),
+    ('tacos', ['train.json', 'val.json', 'test.json']), ('moving_shapes', ['train.json', 'val.json', 'test.json']),
+    ('json_list', ['train.json', 'train.json', 'test.json'])])
+def test_each_part_of_a_data_set_reads_its_file_and_the_blind_panel_that_of_the_training(name, ann_files):
+    config = read_config(DATASETS / f'{name}.py')
+    loaders = [config[f'{split}_dataloader'] for split in ('train', 'val', 'test')]
+    sets = [loader.dataset.to_dict() for loader in loaders]
+    assert [given['ann_file'] for given in sets] == ann_files
+    assert [given['split'] for given in sets] == ['train', 'val', 'test']
+    assert [given.get('test_mode', False) for given in sets] == [False, True, True]
+    assert [loader.sampler.shuffle for loader in loaders] == [True, False, False]
+    assert [loader.get('batch_sampler', {}).get('type') for loader in loaders] == [None, *['BatchesInTurn'] * 2]
+    own = ('ann_file', 'split', 'test_mode', 'durations', 'val_fraction')
+    shared = [{key: value for key, value in given.items() if key not in own} for given in sets]
+    assert shared[0] == shared[1] == shared[2]
+    assert ('val_fraction' in sets[0]) == (ann_files[0] == ann_files[1])
+    assert {key: sets[0].get(key) for key in own[3:]} == {key: sets[1].get(key) for key in own[3:]}
+    fitted_on = config.test_evaluator.get('train_set')
+    if name != 'json_list':  # where spans may be unknown
+        assert fitted_on == {**{key: value for key, value in sets[0].items() if key != 'split'}, 'features': None}
+
+
+def test_protocol_of_charades_sta_is_one_for_all_parts():
+    for name, protocol in (('charades_sta', 'filtered'), ('charades_sta_official', 'official')):
+        config = read_config(DATASETS / f'{name}.py')
+        sets = [*(config[f'{split}_dataloader'].dataset for split in ('train', 'val', 'test')),
+                config.test_evaluator.train_set]
+        assert {given.protocol for given in sets} == {protocol}
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)

@@ -43,7 +43,8 @@ def add_arguments(parser: Parser) -> None:
     query.add_argument('--top-k', type=positive, default=10, metavar='K', help='moments per sentence (10)')
     query.add_argument('--candidates', type=positive, default=argparse.SUPPRESS, metavar='N',
                        help='windows that the model looks at (20)')
-    query.add_argument('--exhaustive', action='store_const', dest='candidates', const=None, help='look at all windows')
+    query.add_argument('--exhaustive', action='store_const', dest='candidates', const=None, default=argparse.SUPPRESS,
+                       help='look at all windows')
     query.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
     query.add_argument('--force', action='store_true', help='replace the JSON file if it is there')
     query.set_defaults(command=run_query)

@@ -9,6 +9,7 @@ from runs import make_runner, run_tool, write_config
 
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures, feature_reader
 from mmvmr.apis import inferencer as inferencer_module
+from mmvmr.apis.page_records import page_records
 from mmvmr.registry import DATASETS, EXTRACTORS
 from mmvmr.text.sentences import read_sentences
 
@@ -63,6 +64,18 @@ def test_moments_are_those_of_the_test_tool(tmp_path, trained, inferencer):
         assert found[0] == pytest.approx(row['pred_spans'][0], abs=2e-3)
         assert all(any(span == pytest.approx(other, abs=2e-3) for other in row['pred_spans']) for span in found)
     assert len(rows) == 8
+
+
+def test_a_sentence_is_cut_where_those_of_the_training_were(trained, inferencer):
+    def moments(query):
+        prediction, = inferencer(_video(trained[0]), query)['predictions']
+        record, = page_records(inferencer, _video(trained[0]), [prediction])
+        return prediction['moments'], len(record['words'])
+
+    long, short = moments('a red ball moves.'), moments('a red')
+    assert long != short
+    inferencer.recipe = inferencer.recipe._replace(max_words=2)
+    assert moments('a red ball moves.') == short
 
 
 def test_results_are_plain_and_complete(trained, inferencer):

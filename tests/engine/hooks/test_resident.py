@@ -1,5 +1,6 @@
 import pytest
 import torch
+from runs import make_runner, same, weights, write_config
 
 from mmvmr.engine.hooks.resident import ResidentFeaturesHook, copy_to_device
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
@@ -38,6 +39,13 @@ def test_resident_batches_hold_the_same_features(packed):
     assert batch['inputs'].video.shape == (3,)
     moved = runner.model.data_preprocessor(batch, True)['inputs'].video
     torch.testing.assert_close(moved, plain.__getitems__(indices)['inputs'].video)
+
+
+def test_training_on_resident_features_is_that_on_others(packed, tiny_dataset, tmp_path):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=1))
+    for name, options in dict(plain={}, resident={'train_dataloader.dataset.resident': True}).items():
+        make_runner(file, tmp_path / name, {'train_dataloader.dataset.features': packed['features'], **options}).train()
+    assert same(weights(tmp_path / 'plain' / 'epoch_1.pth'), weights(tmp_path / 'resident' / 'epoch_1.pth'))
 
 
 def test_ordinary_datasets_are_left_alone(tiny_dataset):

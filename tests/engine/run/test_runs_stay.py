@@ -193,6 +193,15 @@ def test_features_of_another_extractor_are_refused(tmp_path):
         run_test(read_config(file, stores['b']), run)
 
 
+@pytest.mark.parametrize('validate', [True, False])
+def test_training_knows_no_test_split(trained, tmp_path, validate):
+    data, file, _ = trained
+    options = {'test_dataloader.dataset.ann_file': '/absent.json', 'train_cfg.max_epochs': 1}
+    runner = train(read_config(file, options, tmp_path / 'new'), validate=validate)
+    assert runner._test_dataloader is None and runner._test_loop is None and runner._test_evaluator is None
+    assert (runner.val_loop is not None) is validate is any((tmp_path / 'new').glob('best_*.pth'))
+
+
 def test_weights_of_another_model_are_no_beginning(trained, tmp_path):
     data, _, run = trained
     other = write_config(tmp_path / 'other.py', data, 'mcmt', load_from=str(run / 'epoch_1.pth'))
