@@ -10,7 +10,8 @@ from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.files import write_text
 
 RECIPE, VOCABULARY = 'inputs.json', 'vocabulary.npz'
-_WHERE_IT_RAN = ('weights', 'device', 'batch_size')  # arguments of an extractor that do not change what it gives
+# arguments of an extractor or a text encoder that do not change what it gives
+_WHERE_IT_RAN = ('weights', 'features', 'device', 'batch_size')
 
 
 class InputRecipe(NamedTuple):
@@ -37,7 +38,11 @@ class InputRecipe(NamedTuple):
             raise ValueError(f'The text encoder of this model is {config!r}, which is none of '
                              f'{", ".join(sorted(TEXT_ENCODERS.module_dict))}. If it is a part of your own, import its '
                              'module, by `custom_imports` of the config or as a plugin.')
-        return TEXT_ENCODERS.build(dict(config, vocabulary=self.vocabulary))
+        try:
+            return TEXT_ENCODERS.build(dict(config, vocabulary=self.vocabulary))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'The text encoder of this model is not where it was. {error} If it has moved, say '
+                                    f'where it is now in "text" of {RECIPE} in the folder of the run.') from error
 
     @classmethod
     def from_dataset(cls, dataset: Any) -> 'InputRecipe':
@@ -93,12 +98,17 @@ def fingerprint(text: TextEncoder, features: Dict) -> Dict[str, Any]:
     """By which the meaning of the inputs of a model is told apart: plain data, for checkpoints."""
     extractor = features.get('extractor')
     if isinstance(extractor, dict):
-        extractor = {key: value for key, value in extractor.items() if key not in _WHERE_IT_RAN}
+        extractor = _what(extractor)
     words = text.vocabulary and dict(words=len(text.vocabulary.words), sha256=text.vocabulary.sha256)
     found = dict(vocabulary=words, features=dict(features, extractor=extractor))
     if text.config is not None:
-        found['text'] = dict(type=text.config['type'], dim=text.dim, sentence_dim=text.sentence_dim)
+        found['text'] = dict(_what(text.config), dim=text.dim, sentence_dim=text.sentence_dim)
     return found
+
+
+def _what(config: Dict) -> Dict:
+    """The config of a part without what depends on the machine."""
+    return {key: value for key, value in config.items() if key not in _WHERE_IT_RAN}
 
 
 def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], source: Union[str, Path]) -> None:
