@@ -17,8 +17,8 @@ _WHERE_IT_RAN = ('weights', 'features', 'device', 'batch_size')
 class InputRecipe(NamedTuple):
     """The settings of a training set that its model has to meet again when it is used."""
     vocabulary: Optional[Vocabulary]  # None where the text encoder does without
-    features: Dict  # ``dim`` and, as far as the store knows, ``extractor``, ``weights_sha256``, ``clip_seconds``
-    num_clips: int  # T
+    features: Dict  # ``dim`` and, as far as known, ``extractor``, ``weights_sha256``, ``clip_seconds``, ``text``
+    num_clips: Optional[int]  # T; None: as many as a video has
     max_words: int
     median_duration: float  # seconds, of the training videos
     longest_duration: float
@@ -32,9 +32,7 @@ class InputRecipe(NamedTuple):
             FileNotFoundError, ValueError: If it is of no known kind, or its files are absent or damaged.
         """
         config = self.text or dict(type='WordVectors')
-        TEXT_ENCODERS.import_from_location()
-        # a file names it: MMEngine would import a module of any other name, and of any scope
-        if '_scope_' in config or str(config.get('type')) not in TEXT_ENCODERS.module_dict:
+        if not TEXT_ENCODERS.holds(config):
             raise ValueError(f'The text encoder of this model is {config!r}, which is none of '
                              f'{", ".join(sorted(TEXT_ENCODERS.module_dict))}. If it is a part of your own, import its '
                              'module, by `custom_imports` of the config or as a plugin.')
@@ -83,9 +81,13 @@ class InputRecipe(NamedTuple):
 
 def known_features(store: Any) -> Dict:
     """What a feature store says about where its rows come from."""
-    manifest = getattr(store, 'manifest', {})
-    return dict(dim=store.dim, **{key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds')
-                                  if key in manifest})
+    return recipe_features(store.dim, getattr(store, 'manifest', {}))
+
+
+def recipe_features(dim: int, manifest: Dict) -> Dict:
+    """What a recipe keeps of the manifest of features."""
+    return dict(dim=dim, **{key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds', 'text')
+                            if key in manifest})
 
 
 def data_fingerprint(dataset: Any) -> Optional[Dict[str, Any]]:
@@ -100,6 +102,7 @@ def fingerprint(text: TextEncoder, features: Dict) -> Dict[str, Any]:
     if isinstance(extractor, dict):
         extractor = _what(extractor)
     words = text.vocabulary and dict(words=len(text.vocabulary.words), sha256=text.vocabulary.sha256)
+    features = {key: value for key, value in features.items() if key != 'text'}  # it is told below, where it is used
     found = dict(vocabulary=words, features=dict(features, extractor=extractor))
     if text.config is not None:
         found['text'] = dict(_what(text.config), dim=text.dim, sentence_dim=text.sentence_dim)

@@ -1,21 +1,21 @@
 """Language encoders and text towers of transformers, from a local folder."""
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 
 from mmvmr.registry import TEXT_ENCODERS
 from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.feature_cache import remembered
+from mmvmr.text.open_sentences import OpenSentences
 from mmvmr.text.placing import distinct, place_words
 from mmvmr.text.text_network import TextNetwork
-from mmvmr.text.tokenizer import spoken_words
 from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.transformers_folder import sha256_of_text_side
 
 
 @TEXT_ENCODERS.register_module()
-class TransformersText:
+class TransformersText(OpenSentences):
     """States of tokens, a sentence vector, or both, by a network of transformers.
 
     Any that :class:`~mmvmr.text.text_network.TextNetwork` loads: BERT and its family, sentence encoders, and the text
@@ -76,19 +76,3 @@ class TransformersText:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Sentence vectors (N, Ds) float32."""
         return np.concatenate([one.sentence for one in self.network.embed(texts, 'sentence')])
-
-    def unknown_words(self, query: str) -> List[str]:
-        """Words that are not in the vocabulary, each once; without a vocabulary there are none."""
-        words = dict.fromkeys(spoken_words(query)) if self.vocabulary is not None else ()
-        return [word for word in words if word not in self.vocabulary]
-
-    def problem(self, query: str) -> Optional[str]:
-        """Why a sentence cannot be encoded; None if it can."""
-        words = spoken_words(query)
-        if not words:
-            return f'The sentence {query!r} has no words.'
-        if self.vocabulary is None or any(word in self.vocabulary for word in words):
-            return None
-        known = [word for word in self.vocabulary.words if word.isalpha()][:8]
-        return (f'The model can name no word of the sentence {query!r}. Those that it names are the words of its '
-                f'training sentences, e.g. {", ".join(known)}.')
