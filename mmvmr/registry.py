@@ -61,6 +61,14 @@ class Registry(mmengine_registry.Registry):
         """Build a part from its config; a part that is built already is passed on."""
         return cfg if isinstance(cfg, nn.Module) else super().build(cfg, *args, **kwargs)
 
+    def holds(self, config: Any) -> bool:
+        """Whether a config from a file of data names a part of this registry.
+
+        MMEngine would import a module of any other name, and of any scope.
+        """
+        self.import_from_location()
+        return isinstance(config, dict) and '_scope_' not in config and str(config.get('type')) in self.module_dict
+
     def get(self, key: str) -> Optional[Type]:
         found = super().get(key)
         if found is None:

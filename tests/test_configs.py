@@ -131,7 +131,7 @@ def test_config_without_training_predicts_and_has_no_weights(path):
     one = torch.ones(2, 1)
     query = Query(sentences[:, :1], one.bool(), one.long() * 0, one * 0, sentences=sentences)
     samples = [MomentSample(metainfo=dict(video_id='v', query='q', duration=150.0)) for _ in range(2)]
-    video = torch.randn(2, config.test_dataloader.dataset.num_clips, 384, generator=generator)
+    video = torch.randn(2, config.test_dataloader.dataset.num_clips or 75, 384, generator=generator)
     for sample in model.test_step(dict(inputs=Batch(video, query), data_samples=samples)):
         assert sample.pred_spans.shape == (10, 2) and sample.pred_spans.isfinite().all()
         assert (sample.pred_scores.diff() <= 0).all()

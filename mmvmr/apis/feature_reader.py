@@ -87,9 +87,7 @@ class FeatureReader:
     @staticmethod
     def _build(features: Dict) -> Callable:
         known = features.get('extractor')
-        EXTRACTORS.import_from_location()
-        # a file names it: MMEngine would import a module of any other name, and of any scope
-        if not isinstance(known, dict) or '_scope_' in known or str(known.get('type')) not in EXTRACTORS.module_dict:
+        if not EXTRACTORS.holds(known):
             raise ValueError('The features that this model was trained on do not say how to make them '
                              f'(extractor: {known!r}), so it cannot look at video files. Give it the features of the '
                              'video instead: a .npy file (N, Dv), or a feature store with --video-id.')

@@ -1,8 +1,8 @@
 """From a video and sentences to the moments that the sentences describe."""
 import logging
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from mmvmr.apis.windows import Window, cut_windows, rank_moments
 from mmvmr.datasets.collate import collate_moments
 from mmvmr.engine.checkpoint import load_weights
 from mmvmr.engine.run.input_recipe import check_inputs, fingerprint
-from mmvmr.engine.run.run_files import find_run_files
+from mmvmr.engine.run.run_files import RunFiles, find_run_files
+from mmvmr.engine.run.zero_shot import open_zero_shot
 from mmvmr.features.folder import find_videos
 from mmvmr.features.stores.resampling import resample_clips
 from mmvmr.features.video_features import VideoFeatures
@@ -32,8 +33,9 @@ class MomentRetrievalInferencer:
     training is looked at through overlapping windows.
 
     Args:
-        model: Folder of a run, or a config.
-        weights: A checkpoint, needed with a config; by default the best one of the run, else its newest.
+        model: Folder of a run, a config, or the files of a model that were found already.
+        weights: A checkpoint, needed with the config of a model that has weights; by default the best one of the run,
+            else its newest.
         device: E.g. 'cpu' or 'cuda:0'; by default a GPU if there is one.
         show_progress: Show bars over videos and over the windows of a long one.
 
@@ -48,17 +50,33 @@ class MomentRetrievalInferencer:
         text: The :class:`~mmvmr.text.interface.TextEncoder` of its training.
     """
 
-    def __init__(self, model: Union[str, Path, Config], weights: Optional[str] = None, device: Optional[str] = None,
-                 show_progress: bool = True) -> None:
-        self.cfg, weights, self.recipe = find_run_files(model, weights)
+    def __init__(self, model: Union[str, Path, Config, RunFiles], weights: Optional[str] = None,
+                 device: Optional[str] = None, show_progress: bool = True) -> None:
+        files = model if isinstance(model, RunFiles) else find_run_files(model, weights)
+        self.cfg, weights, self.recipe = files
         self.read = FeatureReader(self.recipe)
         self.text = self.recipe.text_encoder
         self.show_progress = show_progress
         device = choose_device(device)
         self.model = MODELS.build(self.cfg.model)
-        checkpoint = load_weights(self.model, weights)
-        check_inputs(checkpoint.get('inputs'), fingerprint(self.text, self.recipe.features), weights)
+        if weights is not None:
+            checkpoint = load_weights(self.model, weights)
+            check_inputs(checkpoint.get('inputs'), fingerprint(self.text, self.recipe.features), weights)
         self.model.to(device).eval()
+
+    @classmethod
+    def zero_shot(cls, model: Union[str, Path], device: Optional[str] = None,
+                  show_progress: bool = True) -> 'MomentRetrievalInferencer':
+        """Without training: an inferencer by a model of pictures and text alone.
+
+        Args:
+            model: Its folder in the format of transformers, or a config file with an extractor of your own; see
+                :func:`~mmvmr.engine.run.zero_shot.open_zero_shot`.
+        """
+        files, extractor = open_zero_shot(model, device)
+        inferencer = cls(files, None, device, show_progress)
+        inferencer.read.extractor = extractor
+        return inferencer
 
     def __call__(self, inputs: Union[Source, Sequence[Source]], queries: Union[str, Sequence[str]], top_k: int = 5,
                  batch_size: int = 32,
@@ -112,7 +130,7 @@ class MomentRetrievalInferencer:
         total = len(windows) * len(sentences.answerable)
         hidden = len(windows) == 1 or not self.show_progress
         with progress(total=total, desc=Path(video.name).name, hidden=hidden) as bar:
-            for batch in iter(lambda: list(islice(pairs, batch_size)), []):
+            for batch in batches_of_pairs(pairs, batch_size):
                 yield collate_moments(batch)
                 bar.update(len(batch))
 
@@ -150,6 +168,13 @@ class MomentRetrievalInferencer:
             if unknown:
                 print_log(f'The model does not know {unknown} in {sentences.texts[number]!r}, and reads the sentence '
                           'without.', 'current', logging.WARNING)
+
+
+def batches_of_pairs(pairs: Iterable[Dict], size: int) -> Iterator[List[Dict]]:
+    """Up to ``size`` pairs at a time that follow each other, with as many clips each."""
+    for _, group in groupby(pairs, key=lambda pair: pair['inputs'].video.size(1)):
+        while batch := list(islice(group, size)):
+            yield batch
 
 
 def choose_device(name: Optional[str] = None) -> torch.device:

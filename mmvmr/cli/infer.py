@@ -3,6 +3,7 @@
     mmvmr infer work_dirs/mmvmr_best_moving_shapes video.mp4 "a red square spins" "a blue star grows"
     mmvmr infer work_dirs/mmvmr_best_moving_shapes videos/ --queries sentences.txt --json answers.json
     mmvmr infer work_dirs/cpl_charades features.h5 --video-id 3MSZA --duration 30.96 "person opens the door"
+    mmvmr infer --zero-shot clip-vit-base-patch32 video.mp4 "a dog runs"  # by a CLIP alone, nothing is trained
 
 The folder of a run holds its config. A config is Python and is run: read one from a stranger before you use it, or give
 your own config as RUN, and their checkpoint with --checkpoint.
@@ -19,10 +20,12 @@ from mmvmr.cli.main import Parser
 
 def add_arguments(parser: Parser) -> None:
     parser.intermixed = True  # sentences may follow options
-    parser.add_argument('run', help='folder of a run; or a config, with --checkpoint')
-    parser.add_argument('video', help='video file, folder of videos, file with features (.npy, .npz, .pt), or feature '
-                                      'store')
+    parser.add_argument('run', help='folder of a run; or a config, with --checkpoint; not with --zero-shot')
+    parser.add_argument('video', nargs='?', help='video file, folder of videos, file with features (.npy, .npz, .pt), '
+                                                 'or feature store')
     parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for')
+    parser.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
+                        'in the format of transformers, such as CLIP; or a file with an extractor')
     parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences: one per line, or annotations')
     parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
     parser.add_argument('--video-id', metavar='ID', help='which video, if VIDEO is a feature store')
@@ -34,6 +37,18 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--html', type=Path, metavar='FILE', help='write a page that shows what the model saw')
     parser.add_argument('--force', action='store_true', help='replace output files that are there')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default a GPU if there is one')
+
+
+def without_run(args: argparse.Namespace) -> argparse.Namespace:
+    """With --zero-shot there is no run, and the first word is the video."""
+    if args.zero_shot is not None:
+        if args.checkpoint:
+            raise ValueError('--checkpoint belongs to a run, and with --zero-shot there is none.')
+        args.sentences = ([] if args.video is None else [args.video]) + args.sentences
+        args.run, args.video = None, args.run
+    if args.video is None:
+        raise ValueError('There is no video to look at; write it behind the run.')
+    return args
 
 
 def check_outputs(args: argparse.Namespace, features: bool) -> None:
@@ -78,6 +93,7 @@ def cut_clips(predictions: List[Dict], folder: Path) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    args = without_run(args)
     if not args.sentences and not args.queries:
         raise ValueError('There is no sentence to look for; write one behind the video, or give a file with --queries.')
     if args.top_k < 1:
@@ -91,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
     from mmvmr.apis.page_records import page_records
     from mmvmr.utils.files import write_text
     from mmvmr.visualization.page import write_page
-    inferencer = MomentRetrievalInferencer(args.run, args.checkpoint, args.device)
+    inferencer = (MomentRetrievalInferencer(args.run, args.checkpoint, args.device) if args.zero_shot is None else
+                  MomentRetrievalInferencer.zero_shot(args.zero_shot, args.device))
     video = args.video if not features else VideoFeatures.from_file(
         args.video, args.video_id, args.duration, inferencer.recipe.features.get('clip_seconds'))
     records = []
@@ -107,7 +124,8 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         videos = {} if features else {Path(record['video_id']).name: record['video_id'] for record in records}
         named = [dict(record, video_id=Path(record['video_id']).name) for record in records]
-        write_page(args.html, named, title=Path(args.run).name, note=Path(args.video).name, videos=videos)
+        title = Path(args.run or args.zero_shot).name
+        write_page(args.html, named, title=title, note=Path(args.video).name, videos=videos)
     for path in filter(None, (args.json, args.srt, args.clips, args.html)):
         print(f'Written: {path}')
     return 1 if result['errors'] else 0

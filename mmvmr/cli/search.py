@@ -9,6 +9,11 @@ The same `index` command adds videos that have come since. A feature store can b
     mmvmr search index work_dirs/mmvmr_best_moving_shapes data/moving_shapes/features test.index \\
         --annotations data/moving_shapes/test.json
 
+Without a run, by a model of pictures and text alone, such as CLIP:
+
+    mmvmr search index --zero-shot clip-vit-base-patch32 videos/ videos.index
+    mmvmr search query videos.index "a dog runs"
+
 An index names the folder of its run, which holds a config. A config is Python and is run: read one from a stranger
 before you use it.
 """
@@ -31,9 +36,11 @@ def positive(text: str) -> int:
 def add_arguments(parser: Parser) -> None:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     index = commands.add_parser('index', help='make an index, or add new videos to it')
-    index.add_argument('run', help='folder of a run')
+    index.add_argument('run', nargs='?', help='folder of a run; not with --zero-shot')
     index.add_argument('videos', help='folder of video files; with --annotations, a feature store')
     index.add_argument('index', type=Path, help='folder to write')
+    index.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
+                       'in the format of transformers, such as CLIP; or a file with an extractor')
     index.add_argument('--annotations', metavar='FILE', help='what videos of the store, and how long they are')
     index.add_argument('--workers', type=positive, default=os.cpu_count(), help='processes that extract features')
     index.set_defaults(command=run_index)
@@ -58,7 +65,7 @@ def add_arguments(parser: Parser) -> None:
                           'looks as the annotated one is right')
     evaluate.set_defaults(command=run_evaluate)
     for command in (query, evaluate):
-        command.add_argument('--run', help='folder of the run, if it has moved')
+        command.add_argument('--run', help='folder of the run, or of the model, if it has moved')
     for command in (index, query, evaluate):
         command.add_argument('--device', help='e.g. cpu or cuda:0; by default a GPU if there is one')
 
@@ -66,7 +73,11 @@ def add_arguments(parser: Parser) -> None:
 def run_index(args: argparse.Namespace) -> int:
     from mmvmr.search.build_index import build_index
     from mmvmr.search.index_files import read_index
-    failures = build_index(args.run, args.videos, args.index, args.annotations, args.workers, args.device)
+    if (args.run is None) == (args.zero_shot is None):
+        raise ValueError('An index is made with a run, mmvmr search index RUN VIDEOS INDEX, or without, mmvmr search '
+                         'index --zero-shot MODEL VIDEOS INDEX.')
+    failures = build_index(args.run or args.zero_shot, args.videos, args.index, args.annotations, args.workers,
+                           args.device, zero_shot=args.run is None)
     for path, reason in failures.items():
         print(f'left out: {path}\n  {reason}', file=sys.stderr)
     if not args.index.exists():

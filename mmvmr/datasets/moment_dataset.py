@@ -38,16 +38,16 @@ class MomentDataset(BaseDataset):
         features: A feature store, or a list of several that are put side by side, see
             :func:`~mmvmr.features.stores.feature_store.open_feature_store`; None gives annotations only.
         vocabulary: A file of :class:`~mmvmr.text.vocabulary.Vocabulary`, the words that can be reconstructed; with
-            features it is needed, unless ``text`` does without; else it is not read.
+            features it is needed, unless the text encoder does without; else it is not read.
         text: Config of the text encoder, see :class:`~mmvmr.text.interface.TextEncoder`; by default the word vectors of
-            the vocabulary.
+            the vocabulary, and without a vocabulary the text side that the features tell of.
         data_root: Folder that relative paths start from.
         split: 'train', 'val' or 'test'.
         protocol: Name of a protocol of the data set, whose sizes, and hashes where they are pinned, are checked; None
             checks nothing.
         val_fraction: Share of the *training videos* that is held out: with it, the splits 'train' and 'val' are the two
             parts of one file. Which part a video belongs to depends on its id alone.
-        num_clips: T, clips per video.
+        num_clips: T, clips per video. None takes all rows as they are; a batch then holds videos of one length.
         feature_dim: Dv that the features must have; None takes any.
         max_words: Longer queries are cut.
         missing: What to do about pairs without features: 'error'; 'drop' them, in training; 'score_as_wrong', in
@@ -74,17 +74,15 @@ class MomentDataset(BaseDataset):
 
     def __init__(self, ann_file: str, features: Optional[Features] = None, vocabulary: Optional[str] = None,
                  data_root: str = '', split: str = 'train', protocol: Optional[str] = None, val_fraction: float = 0.0,
-                 num_clips: int = 200, feature_dim: Optional[int] = None, max_words: int = 20, missing: str = 'error',
-                 resident: bool = False, test_mode: bool = False, indices: Union[int, Sequence[int], None] = None,
-                 lazy_init: bool = False, text: Optional[dict] = None) -> None:
+                 num_clips: Optional[int] = 200, feature_dim: Optional[int] = None, max_words: int = 20,
+                 missing: str = 'error', resident: bool = False, test_mode: bool = False,
+                 indices: Union[int, Sequence[int], None] = None, lazy_init: bool = False,
+                 text: Optional[dict] = None) -> None:
         _check_choice('split', split, ('train', 'val', 'test'))
         _check_choice('missing', missing, ('error', 'score_as_wrong' if test_mode else 'drop'))
         _check_choice('protocol', protocol, (None, *self.PROTOCOLS))
         if resident and test_mode:
             raise ValueError('resident=True is for training sets; test sets read their features as usual.')
-        if features is not None and vocabulary is None and text is None:
-            raise ValueError('Features need words: give a vocabulary or a text encoder with them, or features=None for '
-                             'annotations only.')
         self.split, self.protocol, self.val_fraction = split, protocol, val_fraction
         self.num_clips, self.max_words, self.missing, self.resident = num_clips, max_words, missing, resident
         ann_file, self.store, self.vocabulary, self.text = str(Path(data_root, ann_file)), None, None, None
@@ -94,7 +92,7 @@ class MomentDataset(BaseDataset):
         if paths:
             self.store = open_feature_store(features, data_root)
             self.vocabulary = Vocabulary.load(words) if words else None
-            self.text = self._build_text_encoder(text or dict(type='WordVectors'), data_root)
+            self.text = self._build_text_encoder(text, data_root)
             self._check_store(feature_dim)
         super().__init__(ann_file=ann_file, data_prefix=dict(), test_mode=test_mode, serialize_data=False,
                          indices=indices, lazy_init=lazy_init)
@@ -174,13 +172,19 @@ class MomentDataset(BaseDataset):
         if self.resident:
             return torch.from_numpy(self.store.rows(ids))
         present = [video_id in self.store for video_id in ids]
+        if self.num_clips is None and len(set(map(self._num_rows, ids))) > 1:
+            raise ValueError('num_clips=None takes all rows of a video, and those of this batch have different '
+                             'numbers of them: set the batch_size of the data loader to 1, or num_clips to a number.')
         if all(present):
             return torch.from_numpy(self.store.read_clips(ids, self.num_clips))
-        video = torch.zeros(len(ids), self.num_clips, self.store.dim)
+        video = torch.zeros(len(ids), self.num_clips or 1, self.store.dim)
         found = [video_id for video_id in ids if video_id in self.store]
         if found:
             video[torch.tensor(present)] = torch.from_numpy(self.store.read_clips(found, self.num_clips)).float()
         return video
+
+    def _num_rows(self, video_id: str) -> int:
+        return len(self.store.read(video_id)) if video_id in self.store else 0
 
     def sample(self, index: int) -> MomentSample:
         """Whom a prediction is for, and its ground truth."""
@@ -214,7 +218,14 @@ class MomentDataset(BaseDataset):
                              *absent]) + f'\n{self.HINT}\nWithout any download: mmvmr train '
                 'mcmt_moving_shapes, which renders its own videos.')
 
-    def _build_text_encoder(self, config: Dict, data_root: str) -> TextEncoder:
+    def _build_text_encoder(self, config: Optional[Dict], data_root: str) -> TextEncoder:
+        if config is None and self.vocabulary is None:
+            config = getattr(self.store, 'manifest', {}).get('text')
+            if not TEXT_ENCODERS.holds(config):
+                raise ValueError('Features need words: give a vocabulary or a text encoder, or features=None for '
+                                 f'annotations only. "{self.store.path}" tells of no text encoder that belongs to its '
+                                 f'features (text: {config!r}).')
+        config = config or dict(type='WordVectors')
         takes = inspect.signature(TEXT_ENCODERS.get(config['type'])).parameters
         given = dict(data_root=data_root) if 'data_root' in takes else {}  # for paths, as of the data set itself
         return TEXT_ENCODERS.build(dict(given, **config, vocabulary=self.vocabulary))

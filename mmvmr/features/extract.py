@@ -2,8 +2,9 @@
 
 An extractor is a class in the registry ``EXTRACTORS`` with the attributes ``name`` (changes whenever the same frames
 give other numbers), ``dim``, ``clip_seconds`` and ``fps`` (frames per second that it wants to see, at most), and
-``weights_sha256`` where it has weights. It is called with the frames, (H, W, 3) uint8 BGR one by one, and their rate,
-and returns (N, dim) float32: row i describes the seconds [i, i + 1) * ``clip_seconds``.
+``weights_sha256`` where it has weights; where sentences lie in the same space, ``text``, the config of their encoder,
+or a method ``embed_text``. It is called with the frames, (H, W, 3) uint8 BGR one by one, and their rate, and returns
+(N, dim) float32: row i describes the seconds [i, i + 1) * ``clip_seconds``.
 """
 import math
 from itertools import groupby
@@ -60,8 +61,13 @@ def by_clip(items: Iterable, fps: float, clip_seconds: float) -> Iterator[List]:
 def make_manifest(config: Dict[str, Any], extractor: Callable) -> Dict[str, Any]:
     """What a feature store says about its extractor; ``extractor`` in it is the config that builds the same one again.
 
-    Where it ran (``device``) is left out: the store may be used on another machine.
+    Where it ran (``device``) is left out: the store may be used on another machine. ``text`` is the config of the text
+    encoder whose sentences lie in the space of the features, where there is one.
     """
-    return dict(extractor={key: value for key, value in config.items() if key != 'device'},
-                extractor_name=extractor.name, weights_sha256=getattr(extractor, 'weights_sha256', None),
-                clip_seconds=extractor.clip_seconds, fps=extractor.fps)
+    config = {key: value for key, value in config.items() if key != 'device'}
+    text = getattr(extractor, 'text', None)
+    if text is None and hasattr(extractor, 'embed_text'):
+        text = dict(type='AdapterText', adapter=config)
+    return dict(extractor=config, extractor_name=extractor.name,
+                weights_sha256=getattr(extractor, 'weights_sha256', None), clip_seconds=extractor.clip_seconds,
+                fps=extractor.fps, **({} if text is None else dict(text=text)))

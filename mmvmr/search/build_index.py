@@ -15,7 +15,7 @@ from mmvmr.features.stores.shards import STORE_FILES
 from mmvmr.features.video import probe_video
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import DATASETS
-from mmvmr.search.coarse import make_coarse
+from mmvmr.search.coarse import make_coarse, sha256_of_inputs
 from mmvmr.search.index_files import HEAD, IndexFiles, read_index, write_index
 from mmvmr.utils.files import remove_own_files, sha256_of_files
 from mmvmr.utils.progress import progress
@@ -24,13 +24,15 @@ Videos = Dict[str, VideoFeatures]
 
 
 def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[str, Path],
-                annotations: Optional[str] = None, workers: int = 1, device: Optional[str] = None) -> Dict[Path, str]:
+                annotations: Optional[str] = None, workers: int = 1, device: Optional[str] = None,
+                zero_shot: bool = False) -> Dict[Path, str]:
     """Write the index of videos, or add to an index those that it does not have; the same bits either way.
 
     A run that was stopped goes on where it was: the features of every finished video are kept beside the index.
 
     Args:
-        run: Folder of a run.
+        run: Folder of a run; with ``zero_shot`` a model of pictures and text, see
+            :func:`~mmvmr.engine.run.zero_shot.open_zero_shot`.
         source: Folder of video files; with ``annotations``, a feature store.
         folder: Of the index.
         annotations: File in the format of the training annotations, which says what videos of the store are taken, and
@@ -44,11 +46,17 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
     Raises:
         FileNotFoundError, FileExistsError, ValueError: If something is absent, in the way, or does not fit.
     """
-    folder, checkpoint = Path(folder), find_weights(run)
-    head = dict(run=str(Path(run).absolute()), checkpoint=Path(checkpoint).name,
-                weights_sha256=sha256_of_files(checkpoint))
-    old = _open_old(folder, head['weights_sha256'])
-    inferencer = MomentRetrievalInferencer(run, checkpoint, device)
+    folder = Path(folder)
+    if zero_shot:
+        inferencer = MomentRetrievalInferencer.zero_shot(run, device)
+        head = dict(run=str(Path(run).absolute()), checkpoint=None, weights_sha256=sha256_of_inputs(inferencer))
+        old = _open_old(folder, head['weights_sha256'])
+    else:
+        checkpoint = find_weights(run)
+        head = dict(run=str(Path(run).absolute()), checkpoint=Path(checkpoint).name,
+                    weights_sha256=sha256_of_files(checkpoint))
+        old = _open_old(folder, head['weights_sha256'])
+        inferencer = MomentRetrievalInferencer(run, checkpoint, device)
     extracted = folder.with_name(f'{folder.name}.new')
     if annotations is None:
         videos, failures = _from_files(source, old, inferencer, extracted, workers)
@@ -71,8 +79,8 @@ def _open_old(folder: Path, weights_sha256: str) -> Optional[IndexFiles]:
         return None
     old = read_index(folder)
     if old.weights_sha256 != weights_sha256:
-        raise ValueError(f'The index "{folder}" was made with other weights ({old.checkpoint} of "{old.run}"). Choose '
-                         'another name for the new one, or remove the old one.')
+        raise ValueError(f'The index "{folder}" was made with other weights ({old.checkpoint or "those"} of '
+                         f'"{old.run}"). Choose another name for the new one, or remove the old one.')
     return old
 
 
@@ -83,7 +91,8 @@ def _from_files(source: Union[str, Path], old: Optional[IndexFiles], inferencer:
     paths = {video_id: path for video_id, path in find_videos(Path(source)).items()
              if old is None or video_id not in old.videos}
     if paths and not (target.exists() and PackedStore(target).video_ids == list(paths)):  # else all is done
-        failures = extract_videos(paths, target, inferencer.recipe.features['extractor'], workers)
+        imports = (inferencer.cfg.get('custom_imports') or {}).get('imports', ())
+        failures = extract_videos(paths, target, inferencer.recipe.features['extractor'], workers, imports)
     store = PackedStore(target) if target.exists() else None
     return {video_id: VideoFeatures(str(paths[video_id].absolute()), store.read(video_id), extractor.clip_seconds,
                                     probe_video(paths[video_id]).duration)
@@ -107,8 +116,8 @@ def _from_store(source: Union[str, Path], annotations: str, old: Optional[IndexF
 
 def read_pairs(config: Config, annotations: str) -> List[Dict]:
     """The pairs of an annotation file in the format of the data set that a model was trained on."""
-    dataset = DATASETS.build(dict(type=config.train_dataloader.dataset.type, ann_file=annotations, split='test',
-                                  test_mode=True))
+    loader = config.get('train_dataloader') or config.test_dataloader
+    dataset = DATASETS.build(dict(type=loader.dataset.type, ann_file=annotations, split='test', test_mode=True))
     dataset.full_init()
     return dataset.data_list
 

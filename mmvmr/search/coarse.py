@@ -1,19 +1,26 @@
 """Coarse vectors: how well every word of the vocabulary fits every piece of a window, without a query.
 
 The coarse score of a window for a query is the best of its pieces, and that of a piece the sum over the words of the
-query. So the vectors of all windows are computed once, and a query takes one matrix product.
+query. So the vectors of all windows are computed once, and a query takes one matrix product. Without training, in a
+space that clips and sentences share, a piece has the mean of its clips, and its score is the product with the sentence.
 """
-from typing import Callable
+import hashlib
+import json
+from typing import Callable, Tuple
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
+from mmvmr.engine.run.input_recipe import fingerprint
 from mmvmr.functional.masks import span_mask
 from mmvmr.models.interface import Reconstructor, trait
+from mmvmr.models.proposal_generators.similarity import SimilarityProposalGenerator
 from mmvmr.registry import DATASETS
 from mmvmr.structures import Query
+from mmvmr.text.encoded_queries import EncodedQueries
 
 PIECES = 16  # of a window; each is 1/8 of it, and overlaps the next by half
 HIDDEN_WORDS = 6  # of the query that is to be filled in
@@ -23,7 +30,7 @@ Coarse = Callable[[Tensor], Tensor]
 
 
 def make_coarse(inferencer: MomentRetrievalInferencer) -> Coarse:
-    """A function that turns the clips (1, T, Dv) of a window into coarse vectors (S, V).
+    """A function that turns the clips (1, T, Dv) of a window into coarse vectors (S, V), or (S, Dv) in a joint space.
 
     They come from a reconstructor that fills in hidden words, if the model has one, else from a regression that is
     fitted to the training pairs; see docs/search_videos.md for what either is worth.
@@ -32,6 +39,8 @@ def make_coarse(inferencer: MomentRetrievalInferencer) -> Coarse:
         ValueError: If the model knows no words.
         FileNotFoundError: If the regression needs the training set, and it is not there.
     """
+    if in_joint_space(inferencer):
+        return lambda clips: mean_pieces(clips[0].float())
     if inferencer.recipe.vocabulary is None:
         raise ValueError('A search looks windows up by the words of a vocabulary, and this model was trained without '
                          'one. Train it with `vocabulary` of the data set, or use `mmvmr infer` on each video.')
@@ -41,6 +50,38 @@ def make_coarse(inferencer: MomentRetrievalInferencer) -> Coarse:
             return lambda clips: expected_words(inferencer.model, reconstructor, clips, word_dim)
     weights = fit_words(inferencer.cfg)
     return lambda clips: pool_pieces(clips[0].float()) @ weights
+
+
+def in_joint_space(inferencer: MomentRetrievalInferencer) -> bool:
+    """Whether clips are compared with the vector of the sentence as they are."""
+    return isinstance(inferencer.model.proposal_generator, SimilarityProposalGenerator)
+
+
+def coarse_size(inferencer: MomentRetrievalInferencer) -> int:
+    """V, or Dv in a joint space."""
+    return inferencer.recipe.features['dim'] if in_joint_space(inferencer) else len(inferencer.recipe.vocabulary)
+
+
+def coarse_query(inferencer: MomentRetrievalInferencer, encoded: EncodedQueries) -> Tuple[np.ndarray, np.ndarray]:
+    """Which rows of the coarse vectors the first of the queries reads, and how much each of them counts."""
+    if in_joint_space(inferencer):
+        vector = encoded.sentences[0, 0]
+        return np.arange(len(vector)), vector / max(np.linalg.norm(vector), 1e-12)
+    words = encoded.word_ids[0]
+    words = words[words > 0]
+    return words, np.ones(len(words), np.float32)
+
+
+def sha256_of_inputs(inferencer: MomentRetrievalInferencer) -> str:
+    """By which models that have no checkpoint are told apart: those of features and text, and what is made of them."""
+    known = fingerprint(inferencer.text, inferencer.recipe.features), inferencer.cfg.model.to_dict()
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+def mean_pieces(clips: Tensor) -> Tensor:
+    """Clips (T, Dv) -> the mean of the clips in each piece, which count alike whatever their length: (S, Dv)."""
+    inside = (span_mask(piece_spans(PIECES), len(clips)) > 0).float()
+    return inside @ nn.functional.normalize(clips, dim=-1) / inside.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def piece_spans(count: int) -> Tensor:

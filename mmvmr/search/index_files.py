@@ -1,7 +1,7 @@
 """The folder of a search index: features and coarse vectors of all windows, and whose they are."""
 import json
 from pathlib import Path
-from typing import Dict, Iterable, NamedTuple, Tuple, Union
+from typing import Dict, Iterable, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -16,12 +16,13 @@ HEAD, FEATURES, COARSE = 'index.json', 'features', 'coarse.npy'
 
 class IndexFiles(NamedTuple):
     """What lies in the folder."""
-    run: str  # folder of the run
-    checkpoint: str  # name of its checkpoint
-    weights_sha256: str  # of the checkpoint
+    run: str  # folder of the run; without one, the model of pictures and text
+    checkpoint: Optional[str]  # name of its checkpoint; None without a run
+    weights_sha256: str  # of the checkpoint, or of the model
     videos: Dict[str, Dict]  # ``name``, ``duration`` and ``row_seconds`` by video id
     store: PackedStore  # rows of the videos
-    coarse: np.ndarray  # (V, W, S) float16, memory-mapped; by word, so that a query reads what it needs
+    coarse: np.ndarray  # (V, W, S) float16, memory-mapped; by word, so that a query reads what it needs; without a run
+    # (D, W, S), mean features of the pieces
 
     def video(self, video_id: str) -> VideoFeatures:
         """Features of one video, read when they are used."""
@@ -56,7 +57,7 @@ def write_index(folder: Path, head: Dict, videos: Iterable[Tuple[str, VideoFeatu
     Args:
         head: ``run``, ``checkpoint`` and ``weights_sha256``.
         videos: Pairs of id and features, which need not fit in memory.
-        coarse: (V, W, S) of all windows of the videos, in their order.
+        coarse: (V or D, W, S) of all windows of the videos, in their order.
     """
     known: Dict[str, Dict] = {}
     with folder_written_aside(folder, [HEAD, COARSE, *(f'{FEATURES}/{name}' for name in STORE_FILES)]) as partial:

@@ -1,13 +1,14 @@
 """Search for sentences in many videos: coarse vectors first, the model for the best windows."""
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Union
 
 import numpy as np
 
-from mmvmr.apis.inferencer import MomentRetrievalInferencer
+from mmvmr.apis.inferencer import MomentRetrievalInferencer, batches_of_pairs
 from mmvmr.apis.windows import cut_windows, rank_moments
 from mmvmr.datasets.collate import collate_moments
+from mmvmr.search.coarse import coarse_query, coarse_size, sha256_of_inputs
 from mmvmr.search.index_files import read_index
 from mmvmr.structures import MomentSample
 from mmvmr.text.sentences import Sentences, read_sentences
@@ -38,21 +39,30 @@ class MomentIndex:
                  show_progress: bool = True) -> None:
         self.files = read_index(folder)
         self.show_progress = show_progress
-        checkpoint = Path(run or self.files.run, self.files.checkpoint)
-        if not checkpoint.is_file():
-            raise FileNotFoundError(f'The index "{folder}" was made with "{checkpoint}", which is not there. If the '
-                                    'folder of the run has moved, say where it is now with --run.')
-        if sha256_of_files(checkpoint) != self.files.weights_sha256:
-            raise ValueError(f'"{checkpoint}" has changed since the index "{folder}" was made: its vectors no longer '
-                             'fit. Remove the index and make it anew, or give the old run with --run.')
-        self.inferencer = MomentRetrievalInferencer(checkpoint.parent, checkpoint, device, show_progress=False)
+        self.inferencer = self._open_model(folder, Path(run or self.files.run), device)
         recipe = self.inferencer.recipe
         self.windows = [(video_id, window) for video_id in self.files.videos
                         for window in cut_windows(self.files.video(video_id), recipe)]
-        expected = len(recipe.vocabulary), len(self.windows)
+        expected = coarse_size(self.inferencer), len(self.windows)
         if self.files.coarse.shape[:2] != expected:
             raise ValueError(f'The index "{folder}" has coarse vectors of {self.files.coarse.shape[:2]} words and '
                              f'windows, expected {expected}. Remove it and make it anew.')
+
+    def _open_model(self, folder: Union[str, Path], run: Path, device: Optional[str]) -> MomentRetrievalInferencer:
+        """The model that the index was made with."""
+        source = run if self.files.checkpoint is None else run / self.files.checkpoint
+        if not source.exists():
+            raise FileNotFoundError(f'The index "{folder}" was made with "{source}", which is not there. If its folder '
+                                    'has moved, say where it is now with --run.')
+        if self.files.checkpoint is None:
+            inferencer = MomentRetrievalInferencer.zero_shot(run, device, show_progress=False)
+            found = sha256_of_inputs(inferencer)
+        else:
+            inferencer, found = None, sha256_of_files(source)
+        if found != self.files.weights_sha256:
+            raise ValueError(f'"{source}" has changed since the index "{folder}" was made: its vectors no longer '
+                             'fit. Remove the index and make it anew, or give the old one with --run.')
+        return inferencer or MomentRetrievalInferencer(run, source, device, show_progress=False)
 
     def search(self, query: str, top_k: int = 10, candidates: Optional[int] = CANDIDATES) -> List[Dict]:
         """The best moments over all videos, best first.
@@ -79,8 +89,8 @@ class MomentIndex:
 
     def shortlist(self, sentence: Sentences, count: Optional[int] = None) -> np.ndarray:
         """Numbers of the windows with the best coarse scores, best first; of all by default."""
-        words = sentence.encoded.word_ids[0]
-        pieces = self.files.coarse[words[words > 0]].astype(np.float32).sum(axis=0)  # (W, S)
+        rows, counts = coarse_query(self.inferencer, sentence.encoded)
+        pieces = np.tensordot(counts, self.files.coarse[rows].astype(np.float32), axes=1)  # (W, S)
         return np.argsort(-pieces.max(axis=1), kind='stable')[:count]
 
     def look(self, sentence: Sentences, windows: Sequence[int], batch_size: int = 8) -> List[MomentSample]:
@@ -89,7 +99,7 @@ class MomentIndex:
                  for video_id, window in (self.windows[number] for number in sorted(windows)))
         samples = []
         with progress(total=len(windows), desc='Windows', leave=False, hidden=not self.show_progress) as bar:
-            for batch in iter(lambda: list(islice(pairs, batch_size)), []):
+            for batch in batches_of_pairs(pairs, batch_size):
                 samples += self.inferencer.forward(collate_moments(batch))
                 bar.update(len(batch))
         return samples

@@ -140,7 +140,7 @@ def word_states(found: QueryFeatures, words: Tuple[str, ...], where: str) -> Tup
         (array([0, 1]), array([[1.], [3.]], dtype=float32))
     """
     owners = np.arange(len(found.tokens)) if found.words is None else found.words
-    if found.words is None and len(owners) != len(words) or owners.max() >= len(words):
+    if found.words is None and len(owners) != len(words) or owners.max(initial=-1) >= len(words):
         raise ValueError(f'{where}: {len(owners)} states of tokens for the {len(words)} words {list(words)}. Give one '
                          'state per word, or beside them `words` (L,): to which word, counted from 0, each token '
                          'belongs, and -1 for those that belong to none.')

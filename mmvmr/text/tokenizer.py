@@ -1,7 +1,7 @@
 """From a sentence to words and their part of speech, with nothing to download."""
 import re
 from importlib.metadata import version
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 from nltk.tokenize import NLTKWordTokenizer
 from textblob.en import tag as textblob_tag
@@ -34,6 +34,37 @@ def has_joined_words(sentence: str) -> bool:
         (True, False, False)
     """
     return _JOINED.search(sentence) is not None
+
+
+def spoken_words(sentence: str) -> List[str]:
+    """The tokens without punctuation.
+
+    Example:
+        >>> spoken_words('He "sits".'), spoken_words('...')
+        (['he', 'sits'], [])
+    """
+    return [word for word in tokenize(sentence) if any(map(str.isalnum, word))]
+
+
+def word_spans(sentence: str) -> List[Tuple[int, int]]:
+    """From which character to which each word of :func:`tokenize` lies in the sentence; empty where it cannot be found.
+
+    Example:
+        >>> word_spans('He "sits".')
+        [(0, 2), (3, 4), (4, 8), (8, 9), (9, 10)]
+    """
+    lowered, places = sentence.lower(), range(len(sentence) + 1)
+    if len(lowered) != len(sentence):  # a few letters become two
+        lowered = ''.join(letter.lower() for letter in sentence)
+        places = [place for place, letter in enumerate(sentence) for _ in letter.lower()] + [len(sentence)]
+    spans, end = [], 0
+    for word in tokenize(sentence):
+        forms = ('"', word) if word in ('``', "''") else (word,)  # quotes are written anew
+        start, form = min(((found, form) for form in forms if (found := lowered.find(form, end)) >= 0),
+                          default=(end, ''))
+        end = start + len(form)
+        spans.append((places[start], places[end]))
+    return spans
 
 
 def content_weights(words: Sequence[str]) -> List[float]:

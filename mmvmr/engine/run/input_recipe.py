@@ -10,14 +10,15 @@ from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.files import write_text
 
 RECIPE, VOCABULARY = 'inputs.json', 'vocabulary.npz'
-_WHERE_IT_RAN = ('weights', 'device', 'batch_size')  # arguments of an extractor that do not change what it gives
+# arguments of an extractor or a text encoder that do not change what it gives
+_WHERE_IT_RAN = ('weights', 'features', 'device', 'batch_size')
 
 
 class InputRecipe(NamedTuple):
     """The settings of a training set that its model has to meet again when it is used."""
     vocabulary: Optional[Vocabulary]  # None where the text encoder does without
-    features: Dict  # ``dim``; if known ``extractor``, ``weights_sha256``, ``clip_seconds``; of several, ``streams``
-    num_clips: int  # T
+    features: Dict  # ``dim``; if known ``extractor``, ``weights_sha256``, ``clip_seconds``, ``text``, or ``streams``
+    num_clips: Optional[int]  # T; None: as many as a video has
     max_words: int
     median_duration: float  # seconds, of the training videos
     longest_duration: float
@@ -31,13 +32,15 @@ class InputRecipe(NamedTuple):
             FileNotFoundError, ValueError: If it is of no known kind, or its files are absent or damaged.
         """
         config = self.text or dict(type='WordVectors')
-        TEXT_ENCODERS.import_from_location()
-        # a file names it: MMEngine would import a module of any other name, and of any scope
-        if '_scope_' in config or str(config.get('type')) not in TEXT_ENCODERS.module_dict:
+        if not TEXT_ENCODERS.holds(config):
             raise ValueError(f'The text encoder of this model is {config!r}, which is none of '
                              f'{", ".join(sorted(TEXT_ENCODERS.module_dict))}. If it is a part of your own, import its '
                              'module, by `custom_imports` of the config or as a plugin.')
-        return TEXT_ENCODERS.build(dict(config, vocabulary=self.vocabulary))
+        try:
+            return TEXT_ENCODERS.build(dict(config, vocabulary=self.vocabulary))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'The text encoder of this model is not where it was. {error} If it has moved, say '
+                                    f'where it is now in "text" of {RECIPE} in the folder of the run.') from error
 
     @classmethod
     def from_dataset(cls, dataset: Any) -> 'InputRecipe':
@@ -78,8 +81,12 @@ class InputRecipe(NamedTuple):
 
 def known_features(store: Any) -> Dict:
     """What a feature store says about where its rows come from."""
-    manifest = getattr(store, 'manifest', {})
-    known = dict(_origin(manifest), dim=store.dim)
+    return recipe_features(store.dim, getattr(store, 'manifest', {}))
+
+
+def recipe_features(dim: int, manifest: Dict) -> Dict:
+    """What a recipe keeps of the manifest of features."""
+    known = dict(_origin(manifest), dim=dim)
     if 'streams' in manifest:
         known['streams'] = [dict(_origin(stream), dim=stream['dim'], normalize=stream['normalize'])
                             for stream in manifest['streams']]
@@ -87,7 +94,7 @@ def known_features(store: Any) -> Dict:
 
 
 def _origin(manifest: Dict) -> Dict:
-    return {key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds') if key in manifest}
+    return {key: manifest[key] for key in ('extractor', 'weights_sha256', 'clip_seconds', 'text') if key in manifest}
 
 
 def data_fingerprint(dataset: Any) -> Optional[Dict[str, Any]]:
@@ -98,21 +105,26 @@ def data_fingerprint(dataset: Any) -> Optional[Dict[str, Any]]:
 
 def fingerprint(text: TextEncoder, features: Dict) -> Dict[str, Any]:
     """By which the meaning of the inputs of a model is told apart: plain data, for checkpoints."""
-    features = dict(features, extractor=_essence(features.get('extractor')))
+    features = _essence(features)
     if 'streams' in features:
-        features['streams'] = [dict(stream, extractor=_essence(stream.get('extractor')))
-                               for stream in features['streams']]
+        features['streams'] = [_essence(stream) for stream in features['streams']]
     words = text.vocabulary and dict(words=len(text.vocabulary.words), sha256=text.vocabulary.sha256)
     found = dict(vocabulary=words, features=features)
     if text.config is not None:
-        found['text'] = dict(type=text.config['type'], dim=text.dim, sentence_dim=text.sentence_dim)
+        found['text'] = dict(_what(text.config), dim=text.dim, sentence_dim=text.sentence_dim)
     return found
 
 
-def _essence(extractor: Any) -> Any:
-    if not isinstance(extractor, dict):
-        return extractor
-    return {key: value for key, value in extractor.items() if key not in _WHERE_IT_RAN}
+def _essence(features: Dict) -> Dict:
+    """What decides about the rows of features; their text side is told where it is used."""
+    extractor = features.get('extractor')
+    kept = {key: value for key, value in features.items() if key != 'text'}
+    return dict(kept, extractor=_what(extractor) if isinstance(extractor, dict) else extractor)
+
+
+def _what(config: Dict) -> Dict:
+    """The config of a part without what depends on the machine."""
+    return {key: value for key, value in config.items() if key not in _WHERE_IT_RAN}
 
 
 def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], source: Union[str, Path]) -> None:

@@ -1,20 +1,20 @@
 """Config, weights and input recipe of a trained model."""
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import NamedTuple, Optional, Union
 
 from mmengine.config import Config
 
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.run.config import is_run, read_config
 from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe
-from mmvmr.engine.run.sizes import fill_sizes, input_sizes
+from mmvmr.engine.run.sizes import fill_sizes, input_sizes, names_of_weights
 from mmvmr.registry import DATASETS
 
 
 class RunFiles(NamedTuple):
     """All that using a model takes."""
     config: Config
-    weights: str  # path of the checkpoint
+    weights: Optional[str]  # path of the checkpoint; None of a model that has nothing to learn
     recipe: InputRecipe
 
 
@@ -23,7 +23,8 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
 
     Args:
         model: Folder of a run, or a config.
-        weights: A checkpoint, or a folder with some; by default the folder of the run.
+        weights: A checkpoint, or a folder with some; by default the folder of the run. A model that has nothing to
+            learn needs none: its recipe is that of its test set.
 
     Raises:
         FileNotFoundError, ValueError: If something is absent, damaged, or cannot be told.
@@ -38,8 +39,11 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
         raise ValueError(f'The config "{model.filename}" describes no model: expected `model = dict(type=...)`, got '
                          f'{model.get("model")!r}.')
     if weights is None:
-        raise ValueError('A config needs a checkpoint beside it: give one, or the folder of a run instead of the '
-                         'config.')
+        trained = names_of_weights(model)
+        if trained:
+            raise ValueError(f'A config needs a checkpoint beside it, as its model has weights such as {trained[0]}: '
+                             'give one, or the folder of a run instead of the config.')
+        return RunFiles(model, None, InputRecipe.from_dataset(DATASETS.build(model.test_dataloader.dataset)))
     weights = find_weights(weights)
     recipe = _recipe(model, Path(weights).parent)
     fill_sizes(model, input_sizes(recipe.features['dim'], recipe.text_encoder))

@@ -1,11 +1,13 @@
 """Sizes of a model that follow from its data: a config may leave them out, and they are checked where it does not."""
-from typing import Any, Dict, Iterator, Optional, Tuple
+import copy
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmvmr.engine.run.check_config import SIZES, arguments_of, find_part
-from mmvmr.registry import DATASETS
+from mmvmr.registry import DATASETS, MODELS
 from mmvmr.text.interface import TextEncoder
 
 
@@ -44,6 +46,16 @@ def fill_sizes(config: Config, sizes: Optional[Dict[str, int]] = None) -> None:
         if size not in sizes:
             raise ValueError(f'{key}.{size} is not given, and no data set of the config tells it. Add it there.')
         part[size] = sizes[size]
+
+
+def names_of_weights(config: Config) -> List[str]:
+    """Some of the weights that the model of a config has; [] if it has nothing to learn."""
+    sized = [key for key, part in parts_of(config.model, 'model')
+             if set(SIZES) & set(arguments_of(find_part(part['type'], key)))]
+    if sized:  # it has weights of these sizes, and the data need not be there to say so
+        return sized
+    with DefaultScope.overwrite_default_scope('mmvmr'):
+        return list(MODELS.build(copy.deepcopy(config.model)).state_dict())
 
 
 def parts_of(value: Any, key: str) -> Iterator[Tuple[str, Dict]]:

@@ -1,5 +1,4 @@
 """A test: where its results go, and that it leaves the run as it was."""
-import copy
 import hashlib
 import json
 import re
@@ -8,16 +7,14 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional, Union
 
 from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.registry import DefaultScope
 
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.distributed import start_processes
-from mmvmr.engine.run.check_config import SIZES, arguments_of, check_config, find_part
+from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import MomentConfig
 from mmvmr.engine.run.runner import MomentRunner
-from mmvmr.engine.run.sizes import fill_sizes, parts_of
+from mmvmr.engine.run.sizes import fill_sizes, names_of_weights
 from mmvmr.evaluation.probes import apply_probe
-from mmvmr.registry import MODELS
 from mmvmr.utils.files import sha256_of_files, write_text
 
 PREDICTIONS, FACTS, TESTS, UNTRAINED = 'predictions.jsonl', 'test.json', 'test', 'untrained'
@@ -81,13 +78,9 @@ def run_test(config: MomentConfig, checkpoint: Union[str, Path, None], folder: U
 
 def _check_untrained(config: MomentConfig) -> None:
     """Refuse a test without a checkpoint, unless the model has no weights."""
-    sized = [key for key, part in parts_of(config.model, 'model')
-             if set(SIZES) & set(arguments_of(find_part(part['type'], key)))]
-    if not sized:  # else it has weights of these sizes, and the data need not be there to say so
-        with DefaultScope.overwrite_default_scope('mmvmr'):
-            sized = list(MODELS.build(copy.deepcopy(config.model)).state_dict())
-    if sized:
-        raise ValueError(f'What is to be tested? The model has weights, such as those of {sized[0]}: give a checkpoint '
+    names = names_of_weights(config)
+    if names:
+        raise ValueError(f'What is to be tested? The model has weights, such as those of {names[0]}: give a checkpoint '
                          'or the folder of a run behind the config.')
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mmvmr.functional.spans import temporal_nms
 from mmvmr.models.interface import Decoder, trait
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
-from mmvmr.structures import EncodedQuery, Proposals
+from mmvmr.structures import Clips, EncodedQuery, Proposals
 
 
 @PROPOSAL_GENERATORS.register_module()
@@ -16,7 +16,7 @@ class SimilarityProposalGenerator(nn.Module):
     """Decodes the curve of cosine similarities between the clips of a video and the vector of the sentence.
 
     Clips and sentence must be of one space. There is nothing to learn, and clips whose features are all zero, as those
-    of absent videos and of padding, do not count.
+    of absent videos and of padding, do not count. A clip has the score (1 + cosine) / 2.
 
     Args:
         decoder: Config of the decoder, see :class:`~mmvmr.models.interface.Decoder`.
@@ -25,7 +25,7 @@ class SimilarityProposalGenerator(nn.Module):
             The query alone counts by default.
         nms: With 'union', the IoU with a better proposal above which a proposal is left out.
     """
-    gives = ('scores',)
+    gives = ('scores', 'clips')
 
     def __init__(self, decoder: dict, paraphrases: Optional[str] = None, nms: float = 0.95) -> None:
         super().__init__()
@@ -40,9 +40,9 @@ class SimilarityProposalGenerator(nn.Module):
         """video (B, T, D), encoded query with sentence vectors (B, S, D) -> K proposals with masks (B, K, T)."""
         curves = self.curves(video, query.words.sentences)  # (B, S, T)
         mask = video.ne(0).any(dim=-1)
-        if self.paraphrases == 'union':
-            return self._united(curves, mask)
-        return self.decoder(curves[:, 0] if self.paraphrases is None else curves.mean(dim=1), mask)
+        curve = curves[:, 0] if self.paraphrases is None else curves.mean(dim=1)
+        found = self._united(curves, mask) if self.paraphrases == 'union' else self.decoder(curve, mask)
+        return found._replace(clips=Clips((1 + curve) / 2, F.normalize(video, dim=-1), mismatched=None))
 
     @staticmethod
     def curves(video: Tensor, sentences: Optional[Tensor]) -> Tensor:

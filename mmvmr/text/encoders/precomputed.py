@@ -1,14 +1,11 @@
 """Features of queries that were computed before, by any model."""
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
-
-import numpy as np
+from typing import List, Optional, Sequence, Tuple, Union
 
 from mmvmr.registry import TEXT_ENCODERS
 from mmvmr.text.encoded_queries import EncodedQueries
-from mmvmr.text.encoders.word_vectors import WordVectors
-from mmvmr.text.query_store import QueryFeatures, QueryStore, word_states
-from mmvmr.text.tokenizer import content_weights, tokenize
+from mmvmr.text.placing import distinct, place_words
+from mmvmr.text.query_store import QueryFeatures, QueryStore
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -53,23 +50,10 @@ class PrecomputedText:
         Raises:
             ValueError: If a query has no features, or other ones than the first.
         """
-        keys = list(queries if keys is None else keys)
-        firsts: Dict = {}
-        numbers = [firsts.setdefault(pair, len(firsts)) for pair in zip(keys, queries)]
-        found = [self._read(key, query, source) for key, query in firsts]
-        sentences = None if self.sentence_dim is None else np.stack([one.sentence for one in found])[numbers]
-        if self._first.tokens is None and self.vocabulary is not None:
-            return WordVectors(self.vocabulary).encode(queries, max_words, source=source)._replace(sentences=sentences)
-        places = [self._places(one, query, key, max_words) for one, (key, query) in zip(found, firsts)]
-        vectors = np.concatenate([np.zeros((1, self.dim), np.float32), *(states for *_, states in places)])
-        word_ids = np.zeros((len(places), max_words), np.int64)
-        weights, rows = np.zeros(word_ids.shape, np.float32), np.zeros_like(word_ids)
-        lengths, begin = np.array([len(ids) for ids, *_ in places]), 1
-        for row, (ids, of_words, _) in enumerate(places):
-            word_ids[row, :len(ids)], weights[row, :len(ids)] = ids, of_words
-            rows[row, :len(ids)] = np.arange(begin, begin + len(ids))
-            begin += len(ids)
-        return EncodedQueries(word_ids, weights, lengths, vectors, rows).take(numbers)._replace(sentences=sentences)
+        pairs, numbers = distinct(list(zip(queries if keys is None else keys, queries)))
+        found = [self._read(key, query, source) for key, query in pairs]
+        return place_words(found, [query for _, query in pairs], max_words, self.vocabulary,
+                           [f'query {key!r}' for key, _ in pairs], source).take(numbers)
 
     def _read(self, key: Union[str, int], query: str, source: Optional[str]) -> QueryFeatures:
         store = next((store for store in self.stores if key in store), None)
@@ -84,20 +68,6 @@ class PrecomputedText:
                              f'{sizes}, the first query of the store has {expected}. Compute all by one model, with as '
                              'many paraphrases.')
         return found
-
-    def _places(self, found: QueryFeatures, query: str, key: Union[str, int],
-                max_words: int) -> Tuple[List[int], List[float], np.ndarray]:
-        """Ids and hiding weights of the words that have a place, and their features."""
-        if found.tokens is None:
-            return [0], [0.0], found.sentence[:1]
-        words = tokenize(query)
-        present, states = word_states(found, tuple(words), f'query {key!r}')
-        if self.vocabulary is None:
-            count = min(len(present), max_words)
-            return [0] * count, [0.0] * count, states[:count]
-        ids, weights = self.vocabulary.ids(words), content_weights(words)
-        kept = [(ids[word], weights[word], row) for row, word in enumerate(present) if ids[word]][:max_words]
-        return ([index for index, *_ in kept], [weight for _, weight, _ in kept], states[[row for *_, row in kept]])
 
     def unknown_words(self, query: str) -> List[str]:
         """None: the whole sentence was embedded."""

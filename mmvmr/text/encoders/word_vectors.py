@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 
 from mmvmr.registry import TEXT_ENCODERS
 from mmvmr.text.encoded_queries import EncodedQueries
-from mmvmr.text.tokenizer import has_joined_words, tokenize
+from mmvmr.text.tokenizer import has_joined_words, spoken_words, tokenize
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -52,11 +52,11 @@ class WordVectors:
 
     def unknown_words(self, query: str) -> List[str]:
         """Words that are not in the vocabulary, each once."""
-        return [word for word in dict.fromkeys(_words(query)) if word not in self.vocabulary]
+        return [word for word in dict.fromkeys(spoken_words(query)) if word not in self.vocabulary]
 
     def problem(self, query: str) -> Optional[str]:
         """Why a model that was trained with this vocabulary cannot read the sentence; None if it can."""
-        words = _words(query)
+        words = spoken_words(query)
         if not words:
             return f'The sentence {query!r} has no words.'
         if any(word in self.vocabulary for word in words):
@@ -67,7 +67,3 @@ class WordVectors:
         known = [word for word in self.vocabulary.words if word.isalpha()][:8]
         return (f'The model knows no word of the sentence {query!r}. Its words are those of its training sentences, '
                 f'e.g. {", ".join(known)}.')
-
-
-def _words(query: str) -> List[str]:
-    return [word for word in tokenize(query) if any(map(str.isalnum, word))]

@@ -3,32 +3,67 @@ import hashlib
 import shutil
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from mmvmr.registry import EXTRACTORS
+from mmvmr.features.extract import make_manifest
+from mmvmr.registry import EXTRACTORS, TEXT_ENCODERS
 
 transformers = pytest.importorskip('transformers', reason='CLIP is read by transformers: requirements/tests.txt')
+from networks import save_network  # noqa: E402
 
 RNG = np.random.default_rng(0)
 FRAMES = [RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8) for _ in range(7)]
 
 
 @pytest.fixture(scope='module')
-def clip(tmp_path_factory):
-    """The folder of a tiny CLIP with random weights."""
-    folder = tmp_path_factory.mktemp('clip')
-    torch.manual_seed(0)
-    tower = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, projection_dim=8)
-    config = transformers.CLIPConfig(text_config=dict(tower, vocab_size=50, bos_token_id=0, eos_token_id=1),
-                                     vision_config=dict(tower, image_size=32, patch_size=16), projection_dim=8)
-    transformers.CLIPModel(config).save_pretrained(folder)
-    transformers.CLIPImageProcessorPil(size=dict(shortest_edge=32), crop_size=dict(height=32, width=32)
-                                       ).save_pretrained(folder)
-    return folder
+def folders(tmp_path_factory):
+    """The folder of a tiny model of each kind, with random weights."""
+    root = tmp_path_factory.mktemp('networks')
+    return {kind: Path(save_network(kind, root / kind)) for kind in ('clip', 'siglip', 'siglip2', 'bert')}
+
+
+@pytest.fixture
+def clip(folders):
+    return folders['clip']
+
+
+@pytest.mark.parametrize('kind, dim', [('clip', 8), ('siglip', 16), ('siglip2', 16)])
+def test_each_model_of_pictures_and_text_embeds_frames_as_transformers_does(folders, kind, dim):
+    extractor = EXTRACTORS.build(dict(type='ClipExtractor', weights=str(folders[kind]), fps=2.0, device='cpu'))
+    model = transformers.AutoModel.from_pretrained(folders[kind]).eval()
+    prepare = transformers.AutoImageProcessor.from_pretrained(folders[kind])
+    pixels = prepare(images=[frame[..., ::-1] for frame in FRAMES], return_tensors='pt')
+    with torch.no_grad():
+        expected = model.get_image_features(**pixels).pooler_output
+    np.testing.assert_allclose(extractor(FRAMES, 2.0)[:3], expected[:6].reshape(3, 2, dim).mean(dim=1), atol=1e-5)
+    assert extractor.dim == dim
+
+
+def test_the_manifest_tells_whose_sentences_lie_in_the_space_of_the_frames(clip):
+    config = dict(type='ClipExtractor', weights=str(clip), device='cpu')
+    manifest = make_manifest(config, EXTRACTORS.build(dict(config)))
+    text = TEXT_ENCODERS.build(dict(manifest['text']))
+    assert manifest['text'] == dict(type='TransformersText', weights=str(clip), gives='sentence',
+                                    sha256=text.config['sha256'])
+    assert text.sentence_dim == 8
+    assert 'text' not in make_manifest(dict(type='DescriptorExtractor'), EXTRACTORS.build(
+        dict(type='DescriptorExtractor')))
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
+def test_fewer_bits_give_nearly_the_same_rows(clip, dtype):
+    def rows(**arguments):
+        return EXTRACTORS.build(dict(type='ClipExtractor', weights=str(clip), device='cpu', **arguments))(FRAMES, 2.0)
+    exact, found = rows(), rows(dtype=dtype)
+    assert found.dtype == np.float32 and not np.array_equal(exact, found)
+    np.testing.assert_allclose(found, exact, atol=0.05)
+    with pytest.raises(ValueError, match="one of float32, bfloat16, float16, got 'int8'"):
+        rows(dtype='int8')
 
 
 def test_clip_averages_what_the_image_tower_says_of_each_rgb_frame(clip):
@@ -77,15 +112,20 @@ def damage(folder, kind):
 
 @pytest.mark.parametrize('kind, error, message', [
     ('pickle', FileNotFoundError, r'no folder with \.safetensors.*may run code'),
-    ('half', ValueError, 'cannot be loaded: fetch it again'),
-    ('no config', ValueError, 'cannot be loaded: fetch it again'),
-    ('no scaling', ValueError, 'cannot be loaded: fetch it again'),
-    ('text only', ValueError, 'holds no CLIP image tower|cannot be loaded')])
+    ('half', ValueError, 'cannot be loaded by AutoModel: fetch it again'),
+    ('no config', ValueError, 'its config.json is not what transformers writes'),
+    ('no scaling', ValueError, 'cannot be loaded by AutoImageProcessor: fetch it again'),
+    ('text only', ValueError, 'holds a CLIPTextModel, which is no model of pictures and text')])
 def test_bad_clip_weights_are_refused(clip, tmp_path, kind, error, message):
     folder = shutil.copytree(clip, tmp_path / 'bad')
     damage(folder, kind)
     with pytest.raises(error, match=f'bad".*{message}'):
         EXTRACTORS.build(dict(type='ClipExtractor', weights=str(folder)))
+
+
+def test_a_model_of_text_alone_is_no_extractor(folders):
+    with pytest.raises(ValueError, match='bert" holds a BertModel, which is no model of pictures and text'):
+        EXTRACTORS.build(dict(type='ClipExtractor', weights=str(folders['bert'])))
 
 
 def test_nothing_is_looked_for_on_the_net():
@@ -95,7 +135,7 @@ def test_nothing_is_looked_for_on_the_net():
 
 def test_without_transformers_the_way_to_it_is_said(clip, monkeypatch):
     monkeypatch.setitem(sys.modules, 'transformers', None)
-    with pytest.raises(ImportError, match='needs the package transformers.*requirements/optional.txt'):
+    with pytest.raises(ImportError, match='needs the package transformers.*mmvmr.clip'):
         EXTRACTORS.build(dict(type='ClipExtractor', weights=str(clip)))
 
 

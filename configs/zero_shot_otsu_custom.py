@@ -1,0 +1,24 @@
+"""Nothing to train, on data of your own: sentences are embedded by the text side of the features. docs/zero_shot.md."""
+_base_ = ['_base_/default_runtime.py']
+
+dataset = dict(
+    type='MomentDataset',
+    data_root='data/custom',
+    features='features',  # by a model of pictures and text, in clips of 1 s
+    num_clips=None)  # as many as there are
+
+model = dict(
+    type='MomentRetriever',
+    encoder=dict(type='JointSpaceEncoder'),
+    proposal_generator=dict(
+        type='SimilarityProposalGenerator',
+        decoder=dict(type='OtsuRuns', num_proposals=10, smoothing=3.0)),
+    ranker=dict(type='ScoreRanker'))
+
+test_dataloader = dict(
+    num_workers=0,
+    batch_size=1,  # videos of any length
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**dataset, ann_file='test.json', split='test', test_mode=True))
+test_evaluator = dict(type='MomentRecall', report=True)
+test_cfg = dict()

@@ -1,0 +1,138 @@
+"""Networks, tokenizers and image processors from a local folder in the format of transformers; no code of it is run.
+
+All that is read is JSON, text and ``.safetensors``, and nothing is downloaded.
+"""
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, Union
+
+import torch
+from torch import nn
+
+from mmvmr.utils.files import sha256_of_files
+
+_TOKENIZERS = ('tokenizer.json', 'vocab.txt', 'vocab.json', 'tokenizer.model', 'spiece.model',
+               'sentencepiece.bpe.model')
+_TEXT_FILES = ('*.json', '*.txt', '*.model')
+
+
+def read_folder_config(folder: Union[str, Path]) -> Dict[str, Any]:
+    """``config.json`` of a folder that a network can be loaded from.
+
+    Raises:
+        FileNotFoundError: If there are no weights of the right kind.
+        ValueError: If the configuration is absent or damaged, or wants code that is not part of transformers.
+    """
+    folder = Path(folder)
+    if not any(folder.glob('*.safetensors')):
+        nested = sorted(path.parent.name for path in folder.glob('*/*.safetensors'))
+        hint = f' There are some in its folders {", ".join(nested[:5])}: give one of these.' if nested else ''
+        raise FileNotFoundError(
+            f'"{folder}" is no folder with .safetensors.{hint} Fetch a model in the format of transformers, such as '
+            'openai/clip-vit-base-patch32, and give its folder as weights=... Pickled weights (.bin, .pt) may run '
+            'code and are not read: AutoModel.from_pretrained(OLD).save_pretrained(NEW) converts them.')
+    try:
+        config = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
+        model_type = config['model_type']
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f'The model in "{folder}" cannot be loaded: its config.json is not what transformers writes '
+                         f'({type(error).__name__}: {error}). Fetch the folder again, all of it.') from error
+    from_elsewhere = [f'{key}={value}' for key, value in _entries(config)
+                      if key.endswith('_implementation') and '/' in str(value)]
+    if from_elsewhere:
+        raise ValueError(f'"{folder}" asks for code from elsewhere ({from_elsewhere[0]}), which is not run. Take that '
+                         'entry out of its config.json.')
+    _transformers(folder)
+    from transformers import CONFIG_MAPPING
+    if model_type not in CONFIG_MAPPING:
+        own = 'brings code of its own, which is not run, and ' if config.get('auto_map') else ''
+        raise ValueError(f'"{folder}" {own}is of the kind {model_type!r}, which this version of transformers does not '
+                         'know. Update transformers, or take another model; one of your own fits by an adapter, see '
+                         'docs/adapters.md.')
+    return config
+
+
+def load_network(folder: Union[str, Path], dtype: str = 'float32') -> nn.Module:
+    """The network of a folder, in eval mode on the CPU.
+
+    Args:
+        dtype: Of its weights, a name in torch.
+
+    Raises:
+        FileNotFoundError, ImportError, ValueError: If it cannot be loaded; the message says why.
+    """
+    config = read_folder_config(folder)
+    from transformers import AutoModel, AutoModelForTextEncoding
+    auto = AutoModelForTextEncoding if config.get('is_encoder_decoder') else AutoModel
+    network, report = _load(folder, auto, use_safetensors=True, dtype=getattr(torch, dtype), output_loading_info=True)
+    # what BERT saves of a training on texts alone has no pooler, and nobody asks for it
+    spare = 'pooler' if not hasattr(network, 'get_text_features') else None
+    missing = sorted(name for name in report['missing_keys'] if spare is None or spare not in name)
+    if missing or report['mismatched_keys']:
+        raise ValueError(f'"{folder}" does not hold the weights of the {type(network).__name__} that its config.json '
+                         f'describes: {(missing or sorted(report["mismatched_keys"]))[0]} and others are missing. Give '
+                         'a folder that transformers saved as a whole.')
+    return network.eval()
+
+
+def load_tokenizer(folder: Union[str, Path]) -> Any:
+    """What cuts sentences into the tokens of the network of a folder.
+
+    Raises:
+        ValueError: If there is none, or it is damaged.
+    """
+    from transformers import AutoTokenizer
+    if not any((Path(folder) / name).is_file() for name in _TOKENIZERS):  # transformers would make up an empty one
+        raise ValueError(f'"{folder}" has no tokenizer ({", ".join(_TOKENIZERS)}), so it is not known how to cut '
+                         'sentences for its network. Copy the tokenizer of the model into it.')
+    os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')  # else its threads warn of the processes of data loaders
+    return _load(folder, AutoTokenizer)
+
+
+def load_image_processor(folder: Union[str, Path]) -> Any:
+    """What cuts and scales pictures for the network of a folder; without torchvision, whose numbers differ."""
+    from transformers import AutoImageProcessor
+    return _load(folder, AutoImageProcessor, backend='pil')
+
+
+def sha256_of_weights(folder: Union[str, Path]) -> str:
+    """Of the ``*.safetensors``, one after the other."""
+    return sha256_of_files(*sorted(Path(folder).glob('*.safetensors')))
+
+
+def sha256_of_text_side(folder: Union[str, Path]) -> str:
+    """Of the weights, and of all that says what becomes of a sentence: tokenizer, configuration, pooling."""
+    folder = Path(folder)
+    texts = {path for pattern in _TEXT_FILES for path in (*folder.glob(pattern), *folder.glob(f'*/{pattern}'))}
+    return sha256_of_files(*sorted(folder.glob('*.safetensors')), *sorted(texts))
+
+
+def _load(folder: Union[str, Path], auto: Any, **arguments: Any) -> Any:
+    try:
+        return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **arguments)
+    except Exception as error:  # of many kinds, by what is damaged
+        reason = ' '.join(str(error).split())[:300]
+        raise ValueError(f'The model in "{folder}" cannot be loaded by {auto.__name__}: fetch it again, all of its '
+                         f'files. {type(error).__name__}: {reason}') from error
+
+
+def _transformers(folder: Union[str, Path]) -> None:
+    """Import transformers, and keep it silent: it would tell of weights that are not needed."""
+    try:
+        from transformers import logging
+    except ImportError as error:
+        raise ImportError(f'The model in "{folder}" needs the package transformers ({error}): pip install '
+                          '"mmvmr[clip]"') from error
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _entries(value: Any):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key, inner
+            yield from _entries(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _entries(inner)
