@@ -8,6 +8,8 @@ from textblob.en import tag as textblob_tag
 CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs, when, where and how (Penn Treebank)
 PROVENANCE = dict(tokenizer=f'nltk.NLTKWordTokenizer {version("nltk")}', tagger=f'textblob.en {version("textblob")}')
 _tokenizer = NLTKWordTokenizer()
+_SAY_NOTHING = frozenset('am is are was were be been being has have had having do does did done doing see sees seen '
+                         "show shows shown 's 're 'm 've n't not there here then".split())  # tagged as verbs, adverbs
 
 
 def tokenize(sentence: str) -> List[str]:
@@ -40,3 +42,15 @@ def content_weights(words: Sequence[str]) -> List[float]:
     if len(tags) != len(words):
         raise ValueError(f'The tagger gave {len(tags)} tags for the {len(words)} words {list(words)}.')
     return [2.0 if any(part in tag for part in CONTENT_TAGS) else 1.0 for tag in tags]
+
+
+def content_words(sentence: str) -> List[str]:
+    """The words that say what is to be seen: nouns, verbs, adjectives and adverbs, but for those that say nothing.
+
+    Example:
+        >>> content_words('Then we see that a person is opening the door.')
+        ['person', 'opening', 'door']
+    """
+    words = tokenize(sentence)
+    return [word for word, weight in zip(words, content_weights(words))
+            if weight > 1 and word not in _SAY_NOTHING and any(map(str.isalnum, word))]
