@@ -10,6 +10,8 @@ CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs, wh
 PROVENANCE = dict(tokenizer=f'nltk.NLTKWordTokenizer {version("nltk")}', tagger=f'textblob.en {version("textblob")}')
 _JOINED = re.compile('[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{6}')  # longer than words are
 _tokenizer = NLTKWordTokenizer()
+_SAY_NOTHING = frozenset('am is are was were be been being has have had having do does did done doing see sees seen '
+                         "show shows shown 's 're 'm 've n't not there here then".split())  # tagged as verbs, adverbs
 
 
 def tokenize(sentence: str) -> List[str]:
@@ -83,3 +85,15 @@ def content_weights(words: Sequence[str]) -> List[float]:
     if len(tags) != len(words):
         raise ValueError(f'The tagger gave {len(tags)} tags for the {len(words)} words {list(words)}.')
     return [2.0 if any(part in tag for part in CONTENT_TAGS) else 1.0 for tag in tags]
+
+
+def content_words(sentence: str) -> List[str]:
+    """The words that say what is to be seen: nouns, verbs, adjectives and adverbs, but for those that say nothing.
+
+    Example:
+        >>> content_words('Then we see that a person is opening the door.')
+        ['person', 'opening', 'door']
+    """
+    words = tokenize(sentence)
+    return [word for word, weight in zip(words, content_weights(words))
+            if weight > 1 and word not in _SAY_NOTHING and any(map(str.isalnum, word))]
