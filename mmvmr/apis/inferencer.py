@@ -75,7 +75,7 @@ class MomentRetrievalInferencer:
         """
         files, extractor = open_zero_shot(model, device)
         inferencer = cls(files, None, device, show_progress)
-        inferencer.read.extractor = extractor
+        inferencer.read.extractors = [extractor]
         return inferencer
 
     def __call__(self, inputs: Union[Source, Sequence[Source]], queries: Union[str, Sequence[str]], top_k: int = 5,
