@@ -78,14 +78,16 @@ def test_no_split_but_the_test_loader_reads_the_test_set(path):
     assert not config.train_dataloader.dataset.get('test_mode', False)  # no ground truth in training batches
 
 
-@pytest.mark.parametrize('name, ann_files', [
-    ('charades_sta', ['charades_sta_train.txt', 'charades_sta_train.txt', 'charades_sta_test.txt']),
-    ('charades_sta_official', ['charades_sta_train.txt', 'charades_sta_train.txt', 'charades_sta_test.txt']),
-    ('activitynet_c3d', ['train.json', 'val_1.json', 'val_2.json']),
-    ('activitynet_clip', ['train.json', 'val_1.json', 'val_2.json']),
-    ('tacos', ['train.json', 'val.json', 'test.json']), ('moving_shapes', ['train.json', 'val.json', 'test.json']),
-    ('json_list', ['train.json', 'train.json', 'test.json'])])
-def test_each_part_of_a_data_set_reads_its_file_and_the_blind_panel_that_of_the_training(name, ann_files):
+@pytest.mark.parametrize('name, root, ann_files', [
+    ('charades_sta', 'charades_sta', ['charades_sta_train.txt', 'charades_sta_train.txt', 'charades_sta_test.txt']),
+    ('charades_sta_official', 'charades_sta',
+     ['charades_sta_train.txt', 'charades_sta_train.txt', 'charades_sta_test.txt']),
+    ('activitynet_c3d', 'activitynet_captions', ['train.json', 'val_1.json', 'val_2.json']),
+    ('activitynet_clip', 'activitynet_captions', ['train.json', 'val_1.json', 'val_2.json']),
+    ('tacos', 'tacos', ['train.json', 'val.json', 'test.json']),
+    ('moving_shapes', 'moving_shapes', ['train.json', 'val.json', 'test.json']),
+    ('json_list', 'custom', ['train.json', 'train.json', 'test.json'])])
+def test_each_part_of_a_data_set_reads_its_file_and_the_blind_panel_that_of_the_training(name, root, ann_files):
     config = read_config(DATASETS / f'{name}.py')
     loaders = [config[f'{split}_dataloader'] for split in ('train', 'val', 'test')]
     sets = [loader.dataset.to_dict() for loader in loaders]
@@ -96,7 +98,8 @@ def test_each_part_of_a_data_set_reads_its_file_and_the_blind_panel_that_of_the_
     assert [loader.get('batch_sampler', {}).get('type') for loader in loaders] == [None, *['BatchesInTurn'] * 2]
     own = ('ann_file', 'split', 'test_mode', 'durations', 'val_fraction')
     shared = [{key: value for key, value in given.items() if key not in own} for given in sets]
-    assert shared[0] == shared[1] == shared[2]
+    assert shared[0] == shared[1] == shared[2] and shared[0]['data_root'] == f'data/{root}'
+    assert set(shared[0]) - {'protocol', 'feature_dim'} == {'type', 'data_root', 'features', 'vocabulary', 'num_clips'}
     assert ('val_fraction' in sets[0]) == (ann_files[0] == ann_files[1])
     assert {key: sets[0].get(key) for key in own[3:]} == {key: sets[1].get(key) for key in own[3:]}
     fitted_on = config.test_evaluator.get('train_set')

@@ -11,13 +11,26 @@ import pytest
 from runs import run_command
 
 from mmvmr.cli.main import build_parser
+from mmvmr.engine.run.config import read_config
+from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.features.stores.shards import Shard
+from mmvmr.visualization.result_plots import IOUS
 
 CONFIG = 'cnm_moving_shapes'
 CORES = os.cpu_count()
 STORE = SimpleNamespace(path='', video_ids=(), dim=1, nbytes=1)
 FILES = SimpleNamespace(videos=dict(a={}), coarse=np.zeros((0, 0)))
 PAIRS = [dict(video_id='a', query=str(number)) for number in range(3)]
+
+SCORED = SimpleNamespace(table=None, protocol=find_protocol('', tops=[1, 5]))
+LOADER = SimpleNamespace(dataset=type('Five', (), dict(metainfo=dict(protocol='p'), __len__=lambda self: 5))())
+PLOTTED = dict.fromkeys([
+    'mmvmr.evaluation.predictions.check_same_queries', 'mmvmr.evaluation.predictions.relative_truths',
+    'mmvmr.evaluation.blind_panel.blind_panel', 'mmvmr.visualization.result_plots.draw_blind_panel',
+    'mmvmr.visualization.result_plots.draw_breakdown'], {})
+BROWSED = dict.fromkeys([
+    'mmvmr.engine.checkpoint.find_weights', 'mmvmr.engine.run.runner.MomentRunner.build_dataloader',
+    'mmvmr.engine.run.sizes.fill_sizes'], {})
 
 # command: what is typed, and what is handed to a function, by the name of the function: all options left out, then all
 # given; what a function gets beside that is not compared
@@ -113,12 +126,96 @@ CALLS = {
               'mmvmr.search.build_index.read_pairs': dict(annotations='file'),
               'mmvmr.search.quality.evaluate_search': dict(
                   pairs=[PAIRS[0], PAIRS[2]], counts=[3, 4], events=dict(a=[]))})],
+    'infer': [
+        (['run', 'video.mp4', 'a ball'], {
+            'mmvmr.apis.MomentRetrievalInferencer.__init__': dict(model='run', weights=None, device=None),
+            'mmvmr.apis.MomentRetrievalInferencer.__call__': dict(
+                inputs='video.mp4', queries=['a ball'], top_k=5, on_video=None)}),
+        (['run', 'store', 'a ball', '--queries', 'more.txt', '--checkpoint', 'a.pth', '--video-id', 'one', '--duration',
+          3, '--top-k', 2, '--device', 'cpu'], {
+              'mmvmr.apis.MomentRetrievalInferencer.__init__': dict(model='run', weights='a.pth', device='cpu'),
+              'mmvmr.apis.MomentRetrievalInferencer.__call__': dict(
+                  inputs='features', queries=['a ball', 'a cube'], top_k=2),
+              'mmvmr.apis.VideoFeatures.from_file': dict(
+                  path='store', video_id='one', duration=3, row_seconds=0.5)})],
+    'verify': [
+        (['--annotations', 'a.json', 'b.json', '--features', 'store'], {
+            'mmvmr.datasets.verification.check_dataset': dict(
+                config=dict(type='MomentDataset', ann_file='b.json', features='store', feature_dim=None))}),
+        (['--annotations', 'a.json', '--features', 'store', '--feature-dim', 4], {
+            'mmvmr.datasets.verification.check_dataset': dict(
+                config=dict(type='MomentDataset', ann_file='a.json', features='store', feature_dim=4))}),
+        ([CONFIG, '--cfg-options', 'dataset.num_clips=32'], {'mmvmr.datasets.verification.check_dataset': dict(
+            config=dict(read_config(CONFIG).test_dataloader.dataset, num_clips=32))})],
+    'timelines': [
+        (['predictions', '--out', 'out'], {
+            'mmvmr.evaluation.predictions.read_predictions': dict(path=Path('predictions')),
+            'mmvmr.visualization.timeline.draw_timeline': dict(
+                query='c', duration=9, spans=[[1, 2]], truth=[[3, 4]], frames=None, title='v2', width=17.5),
+            'mmvmr.visualization.style.save_figure': dict(path=Path('out/00002_v2.png'))}),
+        (['predictions', '--out', 'out', '--videos', 'videos', '--num', 1, '--format', 'pdf', '--width', 8.5], {
+            'mmvmr.evaluation.predictions.read_predictions': {},
+            'mmvmr.visualization.timeline.find_video': dict(folder=Path('videos'), video_id='v0'),
+            'mmvmr.visualization.timeline.sample_frames': dict(path='a file'),
+            'mmvmr.visualization.timeline.draw_timeline': dict(query='a', frames='pictures', width=8.5),
+            'mmvmr.visualization.style.save_figure': dict(path=Path('out/00000_v0.pdf'))})],
+    'plot-training': [
+        (['runs/one', 'runs/two'], {
+            'mmvmr.visualization.training_log.read_training_log': dict(run=Path('runs/two')),
+            'mmvmr.visualization.training_plot.choose_scalars': dict(logs=dict(one=['log'], two=['log']), names=None),
+            'mmvmr.visualization.training_plot.draw_training': dict(names=['loss']),
+            'mmvmr.visualization.style.save_figure': dict(path=Path('runs/one/training.png'))}),
+        (['one', 'two', '--labels', 'A', 'A', '--keys', 'lr', '--out', 'a.pdf'], {
+            'mmvmr.visualization.training_log.read_training_log': {},
+            'mmvmr.visualization.training_plot.choose_scalars': dict(logs=dict(A=['log', 'log']), names=['lr']),
+            'mmvmr.visualization.training_plot.draw_training': dict(logs=dict(A=['log', 'log'])),
+            'mmvmr.visualization.style.save_figure': dict(path=Path('a.pdf'))})],
+    'plot-results': [
+        (['a/p.jsonl', 'b/p.jsonl', '--out', 'out'], {
+            **PLOTTED, 'mmvmr.evaluation.scored.fitted_on': dict(config=None),
+            'mmvmr.evaluation.scored.score_predictions': dict(
+                path=Path('b/p.jsonl'), evaluator=dict(tops=(1, 5), ious=IOUS, nms=None), protocol=None),
+            'mmvmr.visualization.result_plots.draw_recall': dict(methods=dict(a=[SCORED], b=[SCORED]), panel='panel'),
+            'mmvmr.visualization.style.save_figure': dict(path=Path('out/breakdown.png'))}),
+        (['a', 'b', '--labels', 'A', 'A', '--out', 'out', '--format', 'svg', '--protocol', 'p', '--nms', 0.5,
+          '--config', CONFIG], {
+              **PLOTTED, 'mmvmr.evaluation.scored.fitted_on': {},
+              'mmvmr.evaluation.scored.score_predictions': dict(
+                  evaluator=dict(tops=(1, 5), ious=IOUS, nms=0.5), protocol='p'),
+              'mmvmr.visualization.result_plots.draw_recall': dict(methods=dict(A=[SCORED, SCORED])),
+              'mmvmr.visualization.style.save_figure': dict(path=Path('out/breakdown.svg'))})],
+    'browse': [
+        (['run'], {
+            **BROWSED, 'mmvmr.engine.run.run_files.find_run_config': dict(folder=Path('run')),
+            'mmvmr.visualization.browsing.explain_all': dict(weights='a.pth', loader=LOADER, num=5),
+            'mmvmr.visualization.page.write_page': dict(
+                path=Path('run/page_val.html'), records='records', note='p · val split · a.pth', videos=None,
+                frames=32)}),
+        (['run', '--config', CONFIG, '--split', 'test', '--predictions', 'p.jsonl', '--videos', 'videos', '--frames', 3,
+          '--num', 2, '--out', 'a.html', '--force', '--cfg-options', 'dim=64'], {
+              **BROWSED, 'mmvmr.visualization.browsing.check_same_queries': dict(
+                  loader=LOADER, predictions=Path('p.jsonl')),
+              'mmvmr.features.folder.find_videos': dict(folder=Path('videos')),
+              'mmvmr.visualization.browsing.explain_all': dict(num=2),
+              'mmvmr.visualization.page.write_page': dict(
+                  path=Path('a.html'), note='p · test split · a.pth', videos=dict(one='file'), frames=3)})],
+    'flops': [
+        ([CONFIG], {'mmvmr.reproduction.complexity.complexity': dict(words=8)}),
+        ([CONFIG, '--words', 3, '--cfg-options', 'dim=64'], {'mmvmr.reproduction.complexity.complexity': dict(
+            words=3)})],
 }
 RESULTS = {  # what the commands want of the functions
     'publish': [], 'pack_features': STORE, 'extract_folder': {}, 'convert': [], 'run_all': {}, 'search': [],
     'build_index': {}, 'build_vocabulary': (SimpleNamespace(save=lambda path: None, words=()), {}),
     'read_pairs': [*PAIRS, dict(video_id='not in the index')],
-    'evaluate_search': dict(recall=pd.DataFrame(), seconds={})}
+    'evaluate_search': dict(recall=pd.DataFrame(), seconds={}), '__call__': dict(predictions=[], errors=[]),
+    'from_file': 'features', 'find_video': 'a file', 'sample_frames': 'pictures', 'read_training_log': 'log',
+    'choose_scalars': ['loss'], 'score_predictions': SCORED, 'blind_panel': 'panel', 'find_weights': 'a.pth',
+    'find_run_config': CONFIG, 'build_dataloader': LOADER, 'explain_all': 'records', 'find_videos': dict(one='file'),
+    'complexity': pd.DataFrame(), 'check_dataset': '',
+    'read_predictions': pd.DataFrame([
+        dict(sample_idx=number, video_id=f'v{number}', query=query, duration=9, pred_spans=[[1, 2]],
+             gt_spans=[[3, 4]]) for number, query in enumerate('abc')])}
 
 
 @pytest.fixture
@@ -140,12 +237,16 @@ def handed_on(monkeypatch, tmp_path):
     monkeypatch.setattr('signal.signal', lambda *_: None)
     monkeypatch.setattr('mmvmr.cli.vocabulary.read_sentences', lambda name: [f'of {name}'])
     monkeypatch.setattr('mmvmr.search.index_files.read_index', lambda folder: FILES)
+    monkeypatch.setattr('mmvmr.apis.MomentRetrievalInferencer.recipe', SimpleNamespace(
+        features=dict(clip_seconds=0.5)), raising=False)
     for name, value in dict(files=FILES, windows=(), inferencer=SimpleNamespace(cfg=None)).items():
         monkeypatch.setattr(f'mmvmr.search.moment_index.MomentIndex.{name}', value, raising=False)
     monkeypatch.setenv('LOCAL_RANK', '0')
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     for name in ('index', 'a.pth', 'a.npz'):
         (tmp_path / name).touch()
+    (tmp_path / 'videos').mkdir()
+    (tmp_path / 'more.txt').write_text('a cube\n')
     (tmp_path / 'events.json').write_text('{"a": []}')
     return stand_in
 
@@ -161,7 +262,7 @@ def test_what_is_typed_is_handed_on(handed_on, tmp_path, command, words, expecte
     run_command(command, *words)
     for name, arguments in expected.items():
         assert {key: found[name][key] for key in arguments} == arguments, name
-        if 'config' in found[name] and CONFIG in words:
+        if 'model' in (found[name].get('config') or ()):
             assert found[name]['config'].model.encoder.dim == (64 if 'dim=64' in words else 128)
             kind = 'BFloat16OptimWrapper' if '--amp' in words else None
             assert found[name]['config'].optim_wrapper.reconstruction.get('type') == kind
@@ -174,8 +275,8 @@ def test_no_option_is_forgotten_here(command):
     for action in parsers[0]._actions:
         parsers += action.choices.values() if isinstance(action.choices, dict) else []
     options = {option for parser in parsers for action in parser._actions for option in action.option_strings[-1:]}
-    of_files = {'--json', '--force'} if command == 'search' else set()  # which the tool itself writes
-    assert options - typed <= {'--help', '--local-rank', *of_files}
+    written = dict(search={'--json', '--force'}, infer={'--json', '--srt', '--clips', '--html', '--force'})
+    assert options - typed <= {'--help', '--local-rank'} | written.get(command, set())  # by the commands themselves
 
 
 def test_options_of_a_training_reach_its_config(handed_on, monkeypatch):

@@ -124,6 +124,14 @@ def test_copied_work_dir_leaves_the_original_alone(scripted, tmp_path):
     assert _names(copy) == ['best_score_epoch_3.pth', 'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
 
 
+def test_a_run_keeps_its_last_two_checkpoints_and_the_best(tmp_path, tiny_dataset):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=4))
+    make_runner(file, tmp_path / 'run').train()
+    *best, last_but_one, last = _names(tmp_path / 'run')
+    assert [last_but_one, last] == ['epoch_3.pth', 'epoch_4.pth']
+    assert [name.rpartition('_epoch')[0] for name in best] == ['best_reconstruction_margin']
+
+
 def test_weights_alone_cannot_be_resumed(scripted):
     run = scripted([1.0], 'run')
     with pytest.raises(ValueError, match='cannot be resumed from ".*best_score_epoch_1.pth", which lacks optimizer'):
