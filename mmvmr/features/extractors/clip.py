@@ -7,7 +7,7 @@ from typing import Iterable, Iterator, Optional
 import numpy as np
 import torch
 
-from mmvmr.features.extract import by_clip
+from mmvmr.features.extract import by_clip, check_positive
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import sha256_of_files
 
@@ -19,7 +19,7 @@ class ClipExtractor:
     Args:
         weights: Folder with ``config.json``, ``preprocessor_config.json`` and ``*.safetensors``, as
             ``CLIPModel.save_pretrained`` writes them. Nothing is downloaded and nothing is unpickled.
-        clip_seconds: Length of a clip.
+        clip_seconds: Length of a clip, above 0.
         fps: Frames per second that are looked at.
         batch_size: Frames that go through the network at once.
         device: Where it runs; a GPU if there is one by default.
@@ -33,6 +33,7 @@ class ClipExtractor:
 
     def __init__(self, weights: str, clip_seconds: float = 1.0, fps: float = 2.0, batch_size: int = 32,
                  device: Optional[str] = None) -> None:
+        check_positive(clip_seconds=clip_seconds, fps=fps)
         self.weights = Path(weights)
         self.clip_seconds, self.fps, self.batch_size = clip_seconds, fps, batch_size
         self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
