@@ -6,8 +6,9 @@ import pytest
 from mmengine.registry import DefaultScope
 from shipped import CONFIGS, ZERO_SHOT, read_shipped
 
+from mmvmr.engine.run import config as config_module
 from mmvmr.engine.run.check_config import check_config
-from mmvmr.engine.run.config import read_config, runner_entries
+from mmvmr.engine.run.config import MomentConfig, _find, parse_options, read_config, runner_entries
 from mmvmr.engine.run.config_file import run_config_file
 from mmvmr.registry import MODELS
 
@@ -60,6 +61,73 @@ def test_every_name_that_is_changed_changes_what_runs_or_is_refused(path):
                 another(value)) and before.get(place) == value]
     assert unchanged == []
     assert stale == []  # the same name elsewhere, with the old value
+
+
+def wrong(value: Any) -> str:
+    """What is typed in the place of a value, and is of another kind."""
+    return '3' if isinstance(value, str) else 'abc'
+
+
+def every_place(value: Any, key: str = '') -> Iterator[Tuple[str, Any]]:
+    """As :func:`leaves`, and also the dicts and lists above them."""
+    if isinstance(value, (dict, list, tuple)) and value and key:
+        yield key, value
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        place = f'{key}.{name}' if key else name
+        if isinstance(item, dict) or isinstance(item, (list, tuple)) and any(isinstance(one, dict) for one in item):
+            yield from every_place(item, place)
+        else:
+            yield place, item
+
+
+def test_value_of_another_kind_is_refused_by_its_name_on_the_command_line(monkeypatch):
+    """All values of all configs, once for each place and kind; texts once for each name."""
+    seen, bad = set(), []
+    for path in [*CONFIGS, *ZERO_SHOT]:
+        as_it_is = run_config_file(path)
+        monkeypatch.setattr(config_module, 'run_config_file', lambda path, changes=None: run_config_file(
+            path, changes) if changes else as_it_is._replace(values=dict(as_it_is.values)))
+        for key, value in every_place(as_it_is.values):
+            place = key.split('.')[-1] if isinstance(value, str) else key
+            if value is None or (place, type(value)) in seen:
+                continue
+            seen.add((place, type(value)))
+            try:
+                found = _find(read_config(path, parse_options([f'{key}={wrong(value)}'])).to_dict(), key)
+            except ValueError as error:
+                if isinstance(value, str):
+                    bad += [(path.stem, key, str(error))] if 'changes nothing' not in str(error) else []
+                elif not str(error).startswith(f'{key} should be ') or not str(error).endswith("got 'abc'.") and (
+                        'For example: ' not in str(error)):
+                    bad.append((path.stem, key, str(error)))
+            else:
+                bad += [] if isinstance(value, str) and type(found) in (str, type(None)) else [(path.stem, key, found)]
+    assert len(seen) > 200
+    assert bad == []
+
+
+def test_value_of_another_kind_is_refused_by_its_name_in_a_file():
+    """All that a runner reads, once for each argument of each part."""
+    seen, bad = set(), []
+    for path in [*CONFIGS, *ZERO_SHOT]:
+        config = read_config(path)
+        for key, value in every_place(config.entries_of_run()):
+            changed = config.to_dict()
+            parent, _, name = key.rpartition('.')
+            part = _find(changed, parent) if parent else changed
+            of = part.get('type') if isinstance(part, dict) else None
+            kind = (of or parent, name)
+            if value is None or isinstance(value, str) or kind in seen:
+                continue
+            seen.add(kind)
+            part[int(name) if isinstance(part, list) else name] = 'abc'
+            try:
+                check_config(MomentConfig(changed, filename=config.filename))
+                bad.append((path.stem, key, 'accepted'))
+            except (ValueError, KeyError) as error:
+                bad += [(path.stem, key, str(error))] if key not in str(error) else []
+    assert len(seen) > 100
+    assert bad == []
 
 
 def _made_of(place: str, key: str) -> bool:

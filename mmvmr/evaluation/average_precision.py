@@ -67,6 +67,10 @@ class MomentAveragePrecision(BaseMetric):
         super().__init__(collect_device='gpu')  # by messages between the processes; 'cpu' needs a folder they share
         self.top = top
 
+    def keys(self) -> Sequence[str]:
+        """The names that it gives."""
+        return ('mAP', 'mAP@0.5', 'mAP@0.75')
+
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Score the queries that have annotated moments; those of absent videos as wrong."""
         for sample in data_samples:

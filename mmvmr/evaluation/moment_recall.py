@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmvmr.evaluation.predictions import write_predictions
-from mmvmr.evaluation.protocols import find_protocol
+from mmvmr.evaluation.protocols import Protocol, find_protocol
 from mmvmr.evaluation.report import score_card
 from mmvmr.evaluation.scoring import answerable, per_query, summarize
 from mmvmr.registry import DATASETS, EVALUATORS
@@ -43,6 +43,13 @@ class MomentRecall(BaseMetric):
         self.train_set = train_set
         self.out_file = out_file
 
+    def keys(self) -> Sequence[str]:
+        """The names that it gives where queries have enough predictions."""
+        return (*self._protocol().keys(), 'mIoU')
+
+    def _protocol(self) -> Protocol:
+        return find_protocol((self.dataset_meta or {}).get('protocol', 'custom'), **self.changes)
+
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep what is scored and written: one row per query, times rounded to a tenth of a millisecond."""
         for sample in data_samples:
@@ -56,7 +63,7 @@ class MomentRecall(BaseMetric):
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Score each query once, however many processes have seen it."""
         meta = self.dataset_meta or {}
-        protocol = find_protocol(meta.get('protocol', 'custom'), **self.changes)
+        protocol = self._protocol()
         table = pd.DataFrame(results).drop_duplicates('sample_idx').sort_values('sample_idx', ignore_index=True)
         if len(table) != meta.get('num_pairs', len(table)):
             print_log(f'{len(table)} of {meta["num_pairs"]} pairs of {protocol.name} were tested: these scores are not '

@@ -19,6 +19,10 @@ class ReconstructionMargin(BaseMetric):
     def __init__(self) -> None:
         super().__init__(collect_device='gpu')  # by messages between the processes, not by a shared folder
 
+    def keys(self) -> Sequence[str]:
+        """The one name that it gives."""
+        return ('reconstruction_margin',)
+
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep the margin of each pair; a video without features has none worth counting."""
         for sample in data_samples:

@@ -40,6 +40,17 @@ def extract_video(path: Union[str, Path], extractor: Callable) -> np.ndarray:
     return rows
 
 
+def check_positive(**numbers: float) -> None:
+    """Refuse lengths and rates that are not above 0.
+
+    Raises:
+        ValueError: The message names the number.
+    """
+    for name, value in numbers.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f'{name} should be above 0, got {value!r}.')
+
+
 def by_clip(items: Iterable, fps: float, clip_seconds: float) -> Iterator[List]:
     """Group what belongs to the frames of a video, ``fps`` per second, into clips: a list for each.
 

@@ -10,14 +10,21 @@ from mmvmr.models.checks import check_encoded, check_model, check_negative, chec
 from mmvmr.models.interface import Combiner, Loss, ProposalGenerator, Ranker, Reconstructor, trait
 from mmvmr.models.match_score import match_scores
 from mmvmr.models.train_step import train_step
-from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS
+from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS, Registry
 from mmvmr.structures import Batch, MomentSample, Outputs, Proposals
 
 Part = Union[dict, nn.Module]  # its config, or the part itself
 
 
-def _build_all(registry, parts: Optional[Dict[str, Part]]) -> nn.ModuleDict:
-    return nn.ModuleDict({name: registry.build(part) for name, part in (parts or {}).items()})
+def _build(registry: Registry, part: Part, place: str) -> nn.Module:
+    try:
+        return registry.build(part)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise type(error)(f'model.{place}: {error}') from error
+
+
+def _build_all(registry: Registry, parts: Optional[Dict[str, Part]], place: str) -> nn.ModuleDict:
+    return nn.ModuleDict({name: _build(registry, part, f'{place}.{name}') for name, part in (parts or {}).items()})
 
 
 @MODELS.register_module()
@@ -51,13 +58,16 @@ class MomentRetriever(BaseModel):
                  tie_transformers: bool = False, span_level: Optional[float] = None,
                  data_preprocessor: Optional[Part] = None, init_cfg: Optional[dict] = None) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='MomentDataPreprocessor')), init_cfg)
-        self.encoder = MODELS.build(encoder)
-        self.proposal_generator = PROPOSAL_GENERATORS.build(proposal_generator)
-        self.reconstructors = _build_all(RECONSTRUCTORS, reconstructors)
-        self.combiner = MODELS.build(combiner) if combiner else None
-        self.negatives = _build_all(MODELS, negatives)
-        self.losses = _build_all(LOSSES, losses)
-        self.ranker = MODELS.build(ranker) if ranker else None
+        self.encoder = _build(MODELS, encoder, 'encoder')
+        self.proposal_generator = _build(PROPOSAL_GENERATORS, proposal_generator, 'proposal_generator')
+        self.reconstructors = _build_all(RECONSTRUCTORS, reconstructors, 'reconstructors')
+        self.combiner = _build(MODELS, combiner, 'combiner') if combiner else None
+        self.negatives = _build_all(MODELS, negatives, 'negatives')
+        self.losses = _build_all(LOSSES, losses, 'losses')
+        self.ranker = _build(MODELS, ranker, 'ranker') if ranker else None
+        if span_level is not None and not 0 < span_level <= 1:
+            raise ValueError(f'model.span_level should be None or a fraction of the peak of a mask, above 0 and up to '
+                             f'1; got {span_level!r}.')
         self.span_level = span_level
         check_model(self)
         if tie_transformers:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmvmr.engine.checkpoint import check_weights, to_plain
 from mmvmr.engine.distributed import unwrap
+from mmvmr.evaluation.interface import check_key
 from mmvmr.registry import HOOKS
 
 
@@ -35,6 +36,9 @@ class CheckpointHook(_CheckpointHook):
 
     def before_train(self, runner) -> None:
         super().before_train(runner)
+        for key in self.save_best or () if runner.val_loop is not None else ():
+            if key != 'auto':
+                check_key(key, 'default_hooks.checkpoint.save_best', runner.val_evaluator.metrics)
         self._delete_replaced()
         self.file_backend.remove = lambda path: self._replaced.append(Path(path).name)
 

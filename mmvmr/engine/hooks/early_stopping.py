@@ -1,6 +1,7 @@
 """Stop when validation no longer improves."""
 from mmengine.hooks import EarlyStoppingHook as _EarlyStoppingHook
 
+from mmvmr.evaluation.interface import check_key
 from mmvmr.registry import HOOKS
 
 
@@ -10,6 +11,8 @@ class EarlyStoppingHook(_EarlyStoppingHook):
     priority = 'LOW'  # before the checkpoint of the epoch is written
 
     def before_train(self, runner) -> None:
+        if runner.val_loop is not None:
+            check_key(self.monitor, 'monitor of the EarlyStoppingHook', runner.val_evaluator.metrics)
         state = runner.message_hub.runtime_info.get('early_stopping')
         if state:
             self.best_score, self.wait_count = state['best_score'], state['wait_count']

@@ -1,20 +1,40 @@
 """Is every entry of a config an argument of the part that it is meant for? Asked before anything is built."""
 import difflib
 import inspect
-import typing
+import warnings
+from functools import reduce
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence
 
 from mmengine.config import Config
+from mmengine.runner import Runner
+from torch import nn, zeros
 from torch.utils.data import DataLoader
 
 from mmvmr import registry
+from mmvmr.engine.run.config import keys_that_end
+from mmvmr.engine.run.kinds import check_kind, kind_of, kinds_of_arguments
 from mmvmr.registry import Registry
 
 SIZES = ('video_dim', 'word_dim', 'vocab_size')  # which follow from the data, see `fill_sizes`
 _PARTS = (registry.MODELS, registry.PROPOSAL_GENERATORS, registry.RECONSTRUCTORS, registry.LOSSES)
-_LEAST = dict(batch_size=1, max_epochs=1, max_iters=1, num_workers=0, val_interval=1, interval=1, accumulative_counts=1)
-_ENVIRONMENT = dict(cudnn_benchmark=None, mp_cfg=('mp_start_method', 'opencv_num_threads'), dist_cfg=None,
-                    resource_limit=None)
+_RANGES: Dict[str, Callable[[float], bool]] = {  # by the words for them
+    'at least 1': lambda value: value >= 1, 'at least 0': lambda value: value >= 0, 'above 0': lambda value: value > 0,
+    'in [0, 1]': lambda value: 0 <= value <= 1, 'in (0, 1]': lambda value: 0 < value <= 1}
+_RANGE_OF = {name: words for words, names in {
+    'at least 1': 'batch_size max_epochs max_iters val_interval interval accumulative_counts dim hidden_dim '
+                  'feature_dim video_dim word_dim vocab_size num_heads num_layers num_clips num_proposals '
+                  'num_candidates num_gaussians num_groups num_bins num_steps kernel_size max_words',
+    'at least 0': 'num_workers num_mismatched lr weight_decay max_norm clip_value',
+    'above 0': 'sigma max_width min_mask_width temperature clip_seconds fps', 'in [0, 1]': 'dropout nms shrink',
+    'in (0, 1]': 'span_level share'}.items() for name in names.split()}
+_CHOICES = dict(log_level=('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'), rule=('greater', 'less'),
+                mp_start_method=('fork', 'spawn', 'forkserver'))
+_SETTINGS: Dict[str, Dict[str, Any]] = {  # kinds of entries that are no parts
+    'randomness': dict(seed=Optional[int], diff_rank_seed=bool, deterministic=bool),
+    'auto_scale_lr': dict(base_batch_size=int, enable=bool),
+    'env_cfg': dict(cudnn_benchmark=bool, mp_cfg=Optional[dict], dist_cfg=Optional[dict], resource_limit=Optional[int]),
+    'env_cfg.mp_cfg': dict(mp_start_method=str, opencv_num_threads=int)}
+_TOGETHER = (('train_dataloader', 'train_cfg', 'optim_wrapper'), ('val_dataloader', 'val_cfg', 'val_evaluator'))
 
 
 def check_config(config: Config) -> None:
@@ -28,6 +48,9 @@ def check_config(config: Config) -> None:
     if not isinstance(values.get('model'), dict):
         raise ValueError(f'The config "{config.filename}" describes no model: expected `model = dict(type=...)`, got '
                          f'{values.get("model")!r}.')
+    arguments, kinds = arguments_of(Runner), kinds_of_arguments(Runner)
+    for name in arguments.keys() & values.keys():
+        _check_value(name, values[name], kinds.get(name), arguments[name].default)
     _check_parts(values['model'], 'model')
     for name in ('train', 'val', 'test'):
         _check_loader(values.get(f'{name}_dataloader'), f'{name}_dataloader')
@@ -51,12 +74,27 @@ def check_config(config: Config) -> None:
     check_part(values.get('log_processor'), registry.LOG_PROCESSORS, 'log_processor', 'LogProcessor')
     check_part(values.get('model_wrapper_cfg'), registry.MODEL_WRAPPERS, 'model_wrapper_cfg',
                 'MomentDistributedDataParallel', given=('module',))
-    _check_names(values.get('randomness'), ('seed', 'diff_rank_seed', 'deterministic'), 'randomness')
-    _check_names(values.get('auto_scale_lr'), ('base_batch_size', 'enable'), 'auto_scale_lr')
-    _check_names(values.get('env_cfg'), _ENVIRONMENT, 'env_cfg')
-    for name, known in _ENVIRONMENT.items():
-        if known:
-            _check_names((values.get('env_cfg') or {}).get(name), known, f'env_cfg.{name}')
+    for key, kinds in _SETTINGS.items():
+        entry = reduce(lambda found, name: (found or {}).get(name), key.split('.'), values)
+        _check_names(entry, kinds, key)
+        for name, value in (entry or {}).items():
+            _check_value(f'{key}.{name}', value, kinds[name])
+    _check_together(values)
+
+
+def _check_together(values: Dict[str, Any]) -> None:
+    """Refuse a training or a validation of which something is left out."""
+    for keys in _TOGETHER:
+        absent = [key for key in keys if values.get(key) is None]
+        if absent and len(absent) < len(keys):
+            given = [key for key in keys if key not in absent]
+            raise ValueError(f'{" and ".join(absent)} should be given, since the config has {" and ".join(given)}; or '
+                             f'set {"that" if len(given) == 1 else "these"} to None, too.'
+                             + (' To train without validation: --no-validate.' if keys[0] == 'val_dataloader' else ''))
+    takes_losses = 'losses' in arguments_of(find_part(values['model'].get('type'), 'model'))
+    if values.get('train_dataloader') and takes_losses and not values['model'].get('losses'):
+        raise ValueError(f'model.losses should be a dict of one or more losses to train with, got '
+                         f'{values["model"].get("losses")!r}.')
 
 
 def _check_parts(value: Any, key: str) -> None:
@@ -98,8 +136,14 @@ def _check_loader(loader: Any, key: str) -> None:
     if not isinstance(loader, dict):
         return
     own = ('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn', 'num_batch_per_epoch', 'type')
-    _check_arguments(DataLoader, {name: value for name, value in loader.items() if name not in own}, key,
-                     given=('dataset',), more=own)
+    settings = {name: value for name, value in loader.items() if name not in own}
+    if loader.get('sampler') and loader.get('shuffle') is not None:
+        raise ValueError(f'{key}.shuffle is {loader["shuffle"]}, but the order is that of the sampler. Set '
+                         f'{key}.sampler.shuffle instead.')
+    _check_arguments(DataLoader, settings, key, given=('dataset',), more=own)
+    with warnings.catch_warnings():  # of more workers than this machine has cores
+        warnings.simplefilter('ignore')
+        _try(key, DataLoader, [0], **settings)
     _check_datasets(loader.get('dataset'), f'{key}.dataset')
     check_part(loader.get('sampler'), registry.DATA_SAMPLERS, f'{key}.sampler', given=('dataset', 'seed'))
     check_part(loader.get('batch_sampler'), registry.DATA_SAMPLERS, f'{key}.batch_sampler',
@@ -130,6 +174,26 @@ def _check_optimizers(value: Any) -> None:
                     more=('constructor', 'paramwise_cfg', 'modules', 'losses') if nested else
                     ('constructor', 'paramwise_cfg'))
         check_part(entry.get('optimizer'), registry.OPTIMIZERS, f'{key}.optimizer', given=('params',))
+        if isinstance(entry.get('optimizer'), dict):
+            weights = [nn.Parameter(zeros(1))]
+            _try(f'{key}.optimizer', registry.OPTIMIZERS.build, dict(entry['optimizer'], params=weights))
+        clip = entry.get('clip_grad')
+        if isinstance(clip, dict):
+            known = nn.utils.clip_grad_value_ if clip.get('type') == 'value' else nn.utils.clip_grad_norm_
+            _check_arguments(known, {name: value for name, value in clip.items() if name != 'type'},
+                             f'{key}.clip_grad', given=('parameters',), more=('type',))
+
+
+def _try(key: str, build: Callable, *args, **kwargs) -> None:
+    """Build something that is thrown away, to name the key of what is wrong with it.
+
+    Raises:
+        ValueError: If it cannot be built.
+    """
+    try:
+        build(*args, **kwargs)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f'{key}: {error}') from error
 
 
 def _check_each(values: Any, known: Registry, key: str, **options) -> None:
@@ -141,11 +205,13 @@ def _check_each(values: Any, known: Registry, key: str, **options) -> None:
 
 
 def check_part(value: Any, known: Registry, key: str, default: Optional[str] = None, **options) -> None:
-    """Check the arguments of a part, a dict with the ``type`` of a registry; anything else is left to those who use it.
+    """Check the arguments of a part, a dict with the ``type`` of a registry, or an object that has been built.
 
     Raises:
         KeyError, ValueError: As :func:`check_config`.
     """
+    if isinstance(value, (str, int, float, list, tuple)):
+        raise ValueError(f'{key} should be a dict{"" if default else "(type=...)"}, got {value!r}.')
     if not isinstance(value, dict):
         return
     name = value.get('type', default)
@@ -178,13 +244,18 @@ def _check_arguments(part: Callable, values: Mapping[str, Any], key: str, given:
         *values, *given) and argument.kind in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY)]
     if missing:
         raise ValueError(f'{key}: {part.__name__} needs {", ".join(missing)}. Add it to the config.')
-    hints = _hints(part)
+    kinds = kinds_of_arguments(part)
     for name, value in values.items():
-        _check_value(f'{key}.{name}', value, hints.get(name), arguments.get(name))
+        if name in arguments:
+            _check_value(f'{key}.{name}' if key else name, value, kinds.get(name), arguments[name].default)
 
 
 def arguments_of(part: Callable) -> Dict[str, inspect.Parameter]:
-    """The arguments of a function or class; what a class hands on as it comes are those of its parent."""
+    """The arguments of a function or class; what a class may hand on as it comes are those of its parent.
+
+    A class that takes ``**kwargs`` alone may use them in its own way, so it keeps them, and needs nothing that the
+    parent needs.
+    """
     if not inspect.isclass(part):
         return dict(inspect.signature(part).parameters)
     found: Dict[str, inspect.Parameter] = {}
@@ -193,10 +264,12 @@ def arguments_of(part: Callable) -> Dict[str, inspect.Parameter]:
             own = dict(inspect.signature(parent.__init__).parameters)
             own.pop('self', None)
             kinds = {argument.kind: name for name, argument in own.items()}
-            hands_on = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= set(kinds)
+            hands_all_on = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= set(kinds)
+            keeps = any(argument.kind is argument.VAR_KEYWORD for argument in found.values())
             found.update((name, argument) for name, argument in own.items() if name not in found and not (
-                hands_on and argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)))
-            if not hands_on:
+                hands_all_on and argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)) and not (
+                keeps and argument.default is argument.empty))
+            if inspect.Parameter.VAR_KEYWORD not in kinds:
                 break
     return found
 
@@ -208,34 +281,22 @@ def _check_names(values: Any, known: Iterable[str], key: str, what: str = 'known
     known = list(dict.fromkeys(known))
     for name in values:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            close = [f'{key}.{found}' for found in keys_that_end(name, values) if '.' in found]
+            close = close or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             raise ValueError(f'{key}.{name} is read by nothing. ' + (
                 f'Did you mean {" or ".join(close)}? ' if close else '')
                 + f'For {key}, {what}{", ".join(sorted(listed or known)) or "nothing"}.')
 
 
-def _hints(part: Callable) -> Dict[str, Any]:
-    found: Dict[str, Any] = {}
-    for function in ([vars(parent).get('__init__') for parent in part.__mro__] if inspect.isclass(part) else [part]):
-        try:
-            found = {**typing.get_type_hints(function), **found} if inspect.isfunction(function) else found
-        except Exception:  # names that only a type checker knows
-            pass
-    return found
-
-
-def _check_value(key: str, value: Any, hint: Any, argument: Optional[inspect.Parameter]) -> None:
-    """Refuse a value of another kind than a number, a text or a switch that is declared, and one that is too small."""
-    if typing.get_origin(hint) is typing.Union:
-        kinds = set(typing.get_args(hint))
-    else:
-        kinds = {hint}
-    allowed = dict([(int, (int,)), (float, (int, float)), (bool, (bool,)), (str, (str,)), (type(None), (type(None),))])
-    if kinds <= set(allowed) and not (argument is not None and value is argument.default):
-        types = tuple(one for kind in kinds for one in allowed[kind])
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in kinds):
-            names = ' or '.join(sorted('None' if kind is type(None) else kind.__name__ for kind in kinds))
-            raise ValueError(f'{key} should be {names}, got {value!r}.')
-    least = _LEAST.get(key.split('.')[-1])
-    if least is not None and isinstance(value, (int, float)) and value < least:
-        raise ValueError(f'{key} must be at least {least}, got {value!r}.')
+def _check_value(key: str, value: Any, hint: Any, default: Any = inspect.Parameter.empty) -> None:
+    """Refuse a value of another kind than is declared, or than the default; one out of its range; an unknown name."""
+    if not (isinstance(value, type(default)) and value == default):
+        declared = hint if hint is not None else Any if default is inspect.Parameter.empty else kind_of(default)
+        check_kind(key, value, declared, None if default is inspect.Parameter.empty else default)
+    name = key.split('.')[-1]
+    if name in _RANGE_OF and isinstance(value, (int, float)) and not _RANGES[_RANGE_OF[name]](value):
+        raise ValueError(f'{key} must be {_RANGE_OF[name]}, got {value!r}.')
+    if name in _CHOICES and isinstance(value, str) and value not in _CHOICES[name]:
+        close = difflib.get_close_matches(value, _CHOICES[name], n=1, cutoff=0)
+        raise ValueError(f'{key} must be one of {", ".join(_CHOICES[name])}, got {value!r}. For example: '
+                         f'{key}={close[0]}')

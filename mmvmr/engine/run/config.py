@@ -2,6 +2,7 @@
 import ast
 import difflib
 import inspect
+import re
 from pathlib import Path
 from pprint import pformat
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
@@ -10,6 +11,7 @@ from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
 from mmvmr.engine.run.config_file import ConfigVariables, change, run_config_file, shipped_configs
+from mmvmr.engine.run.kinds import check_kind, kind_of
 
 _NOT_IN_SIGNATURE = ('model_wrapper_cfg', 'custom_imports', 'compile', 'sync_bn', 'activation_checkpointing',
                      'efficient_conv_bn_eval')  # what MMEngine's runner reads beside its arguments
@@ -109,6 +111,7 @@ def interpret(text: str, current: Any) -> Any:
         >>> interpret('R@1,IoU=0.5', 'mIoU'), interpret('"None"', 'x'), interpret('2024', 'a name')
         ('R@1,IoU=0.5', 'None', '2024')
     """
+    text = str(text)
     if text.lower() in ('true', 'false', 'none'):
         return dict(true=True, false=False, none=None)[text.lower()]
     try:
@@ -174,8 +177,14 @@ def read_helpers(path: Union[str, Path], options: Optional[Mapping[str, Any]] = 
 
 
 def _interpreted(options: Mapping[str, Any], config: ConfigVariables) -> Dict[str, Any]:
-    return {key: interpret(value, _find(config.values, key)) if isinstance(value, Typed) else value
-            for key, value in options.items()}
+    """Options with the meaning of what was typed, which must be of the kind of what it replaces."""
+    found = {}
+    for key, value in options.items():
+        current = _find(config.values, key)
+        found[key] = interpret(value, current) if isinstance(value, Typed) else value
+        if isinstance(value, Typed) and not isinstance(found[key], (dict, type(None))):  # a dict fits what is declared
+            check_kind(key, found[key], kind_of(current), current)
+    return found
 
 
 def is_run(folder: Union[str, Path]) -> bool:
@@ -213,19 +222,29 @@ def _check_names(config: ConfigVariables, options: Dict[str, Any], entries: List
     unread += [name for name in dict.fromkeys(key.split('.')[0] for key in options)
                if name not in config.values and name not in entries]
     if unread:
-        close = _keys_that_end(unread[0], {name: config.values[name] for name in entries if name in config.values})
+        close = keys_that_end(unread[0], {name: config.values[name] for name in entries if name in config.values})
         close = close or difflib.get_close_matches(
             unread[0], {*entries, *config.values}.difference(unread), n=3, cutoff=0.5)
         raise ValueError(f'"{unread[0]}" is read by nothing in "{path}". ' + (
             f'Did you mean {" or ".join(close[:4])}? ' if close else '') + _all_names(config.values, entries))
 
 
-def _keys_that_end(name: str, values: Any) -> List[str]:
-    """Dotted keys that end with a name, the shortest first."""
-    pairs = values.items() if isinstance(values, dict) else ()
-    found = [key for key, _ in pairs if key == name]
-    found += [f'{key}.{below}' for key, value in pairs for below in _keys_that_end(name, value)]
+def keys_that_end(name: str, values: Any) -> List[str]:
+    """Dotted keys that end with a name, however its words are joined; the shortest first.
+
+    Example:
+        >>> keys_that_end('batchsize', dict(test=dict(batch_size=1), hooks=[dict(BatchSize=2)]))
+        ['test.batch_size', 'hooks.0.BatchSize']
+    """
+    pairs = list(values.items() if isinstance(values, dict) else enumerate(values) if isinstance(
+        values, (list, tuple)) else ())
+    found = [key for key, _ in pairs if isinstance(key, str) and _letters(key) == _letters(name)]
+    found += [f'{key}.{below}' for key, value in pairs for below in keys_that_end(name, value)]
     return sorted(found, key=lambda key: key.count('.'))
+
+
+def _letters(name: str) -> str:
+    return re.sub('[^a-z0-9]', '', name.lower())
 
 
 def _all_names(values: Dict[str, Any], entries: List[str]) -> str:

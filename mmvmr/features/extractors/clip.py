@@ -23,7 +23,7 @@ class ClipExtractor(FrameEmbedder):
     Args:
         weights: Folder with ``config.json``, ``preprocessor_config.json``, tokenizer and ``*.safetensors``, as
             ``save_pretrained`` writes them. Nothing is downloaded, nothing is unpickled, and no code of it is run.
-        clip_seconds: Length of a clip.
+        clip_seconds: Length of a clip, above 0.
         fps: Frames per second that are looked at.
         batch_size: Frames that go through the network at once.
         dtype: In which the network computes: 'float32', or, faster on a GPU, 'bfloat16' or 'float16'.

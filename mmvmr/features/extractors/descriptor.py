@@ -4,7 +4,7 @@ from typing import Iterable, Iterator, NamedTuple, Optional
 import cv2
 import numpy as np
 
-from mmvmr.features.extract import by_clip
+from mmvmr.features.extract import by_clip, check_positive
 from mmvmr.registry import EXTRACTORS
 
 HUES = 12
@@ -45,7 +45,7 @@ class DescriptorExtractor:
     fitted to any data.
 
     Args:
-        clip_seconds: Length of a clip.
+        clip_seconds: Length of a clip, above 0.
         saturation: Pixels above this (0..255) stand out.
     """
     name = 'descriptor-1'  # changes whenever the same frames give other numbers
@@ -53,6 +53,7 @@ class DescriptorExtractor:
     fps = RATE
 
     def __init__(self, clip_seconds: float = 0.5, saturation: int = 110) -> None:
+        check_positive(clip_seconds=clip_seconds)
         self.clip_seconds = clip_seconds
         self.saturation = saturation
 

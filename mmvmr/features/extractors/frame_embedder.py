@@ -5,7 +5,7 @@ from typing import Iterable, Iterator, List, Sequence
 
 import numpy as np
 
-from mmvmr.features.extract import by_clip
+from mmvmr.features.extract import by_clip, check_positive
 from mmvmr.utils.vectors import checked_vectors
 
 
@@ -17,13 +17,14 @@ class FrameEmbedder:
     by sentences without training (:class:`~mmvmr.text.encoders.adapter_text.AdapterText`).
 
     Args:
-        clip_seconds: Length of a clip.
+        clip_seconds: Length of a clip, above 0.
         fps: Frames per second that are looked at.
         batch_size: Frames that are embedded at once.
     """
     name: str
 
     def __init__(self, clip_seconds: float = 1.0, fps: float = 2.0, batch_size: int = 32) -> None:
+        check_positive(clip_seconds=clip_seconds, fps=fps, batch_size=batch_size)
         self.clip_seconds, self.fps, self.batch_size = clip_seconds, fps, batch_size
 
     def embed_frames(self, frames: Sequence[np.ndarray]) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Iterable, Optional
 import numpy as np
 import torch
 
-from mmvmr.features.extract import by_clip
+from mmvmr.features.extract import by_clip, check_positive
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import sha256_of_files
 
@@ -18,7 +18,7 @@ class TorchvisionVideoExtractor:
     Args:
         model: Name in ``torchvision.models.video``.
         weights: Its state dict, a ``.pth`` file as torchvision publishes them. It is loaded without running code.
-        clip_seconds: Length of a clip.
+        clip_seconds: Length of a clip, above 0.
         num_frames: Frames of a clip that the network sees, evenly spaced.
         device: Where it runs; a GPU if there is one by default.
 
@@ -31,6 +31,7 @@ class TorchvisionVideoExtractor:
 
     def __init__(self, model: str, weights: str, clip_seconds: float = 1.0, num_frames: int = 16,
                  device: Optional[str] = None) -> None:
+        check_positive(clip_seconds=clip_seconds, num_frames=num_frames)
         self.weights = Path(weights)
         self.clip_seconds, self.num_frames, self.fps = clip_seconds, num_frames, num_frames / clip_seconds
         self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')

@@ -38,12 +38,14 @@ class ReconstructionWeighted(nn.Module):
     Gradients flow through the weights.
 
     Args:
-        temperature: tau.
+        temperature: tau, above 0.
     """
     ranks_components = True  # the components are candidates for the answer as well, behind what is made of them
 
     def __init__(self, temperature: float = 0.1, peak_normalized: bool = True) -> None:
         super().__init__()
+        if not temperature > 0:
+            raise ValueError(f'temperature should be above 0, got {temperature!r}.')
         self.temperature = temperature
         self.peak_normalized = peak_normalized
 
