@@ -85,8 +85,8 @@ def test_value_of_another_kind_is_refused_by_its_name_on_the_command_line(monkey
     seen, bad = set(), []
     for path in [*CONFIGS, *ZERO_SHOT]:
         as_it_is = run_config_file(path)
-        monkeypatch.setattr(config_module, 'run_config_file', lambda path, changes=None: run_config_file(
-            path, changes) if changes else as_it_is._replace(values=dict(as_it_is.values)))
+        monkeypatch.setattr(config_module, 'run_config_file', lambda path, changes=None, found=as_it_is: (
+            run_config_file(path, changes) if changes else found._replace(values=dict(found.values))))
         for key, value in every_place(as_it_is.values):
             place = key.split('.')[-1] if isinstance(value, str) else key
             if value is None or (place, type(value)) in seen:

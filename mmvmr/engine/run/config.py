@@ -119,7 +119,7 @@ def interpret(text: str, current: Any) -> Any:
     except (ValueError, SyntaxError):
         value = text
     if isinstance(current, str):
-        return value if isinstance(value, (str, list)) else text
+        return value if isinstance(value, (str, list, dict)) else text
     if isinstance(value, tuple) and text[:1] != '(':
         return list(value)
     if value is not text:
