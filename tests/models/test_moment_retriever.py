@@ -4,6 +4,7 @@ import pytest
 import torch
 from parts import METHODS, config, make_batch
 
+from mmvmr.engine.optim.alternating import AlternatingConstructor
 from mmvmr.registry import MODELS
 from mmvmr.structures import MomentSample
 
@@ -155,6 +156,48 @@ def test_order_of_the_tasks_in_the_config_does_not_matter():
     reordered.load_state_dict(model.state_dict())
     inputs = model.data_preprocessor(dict(inputs=make_batch()), False)['inputs']
     torch.testing.assert_close(reordered(inputs).proposals.masks, model(inputs).proposals.masks)
+
+
+@pytest.mark.parametrize('step, calls', [
+    ('one', [True]), ('in turn', [True, True]), ('val', [False]), ('test', [False])])
+def test_words_are_hidden_at_random_in_training_alone(step, calls, monkeypatch):
+    model, seen = _build('cnm'), []
+    forward = model.data_preprocessor.forward
+    monkeypatch.setattr(model.data_preprocessor, 'forward',
+                        lambda data, training=False: seen.append(training) or forward(data, training))
+    data = dict(inputs=make_batch(), data_samples=_samples(3))
+    adam = dict(optimizer=dict(type='Adam', lr=1e-3))
+    if step in ('one', 'in turn'):
+        wrapper = AlternatingConstructor(dict(
+            reconstruction=adam, ranking=dict(adam, modules=['proposal_generator.head'])))(model)
+        model.train_step(dict(inputs=data['inputs']), wrapper if step == 'in turn' else wrapper['reconstruction'])
+    else:
+        assert len(getattr(model.eval(), f'{step}_step')(data)) == 3
+    assert seen == calls
+
+
+@pytest.mark.parametrize('hide_one_in, hidden', [(3, [1, 1, 1]), (2, [2, 1, 2]), (1, [5, 3, 4])])
+def test_share_of_hidden_words_is_that_of_the_config(hide_one_in, hidden):
+    model = _build('cnm', data_preprocessor=dict(type='MomentDataPreprocessor', hide_one_in=hide_one_in))
+    for training in (True, False):
+        query = model.data_preprocessor(dict(inputs=make_batch()), training)['inputs'].query
+        assert query.hidden.sum(dim=1).tolist() == hidden
+
+
+class _Opposed(torch.nn.Module):
+    """Ranks by how much worse a negative explains the query than a candidate does."""
+    negatives = ('left',)
+
+    def forward(self, outputs):
+        nll = outputs.nll['query']
+        assert set(nll) == {'positive', 'left'}
+        return nll['left'] - nll['positive']
+
+
+def test_ranker_gets_the_negatives_that_it_names_of_all_candidates():
+    model = _build('cpl', ranker=_Opposed())
+    for sample in _predict(model, make_batch()):
+        assert sample.pred_scores.unique().numel() == 4
 
 
 def test_combiner_needs_a_reconstructor_of_the_query():

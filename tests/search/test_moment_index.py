@@ -124,9 +124,28 @@ def test_what_is_no_index_is_neither_read_nor_replaced(tmp_path, trained):
     with pytest.raises(FileExistsError, match='is no index'):
         _index(trained, tmp_path / 'mine')
     _index(trained, tmp_path / 'index')
+    head = json.loads((tmp_path / 'index' / 'index.json').read_text())
+    for changes, message in ((dict(format='other'), 'its format is not mmvmr-index-1'),
+                             (dict(videos={}), 'index.json and features name different videos')):
+        (tmp_path / 'index' / 'index.json').write_text(json.dumps({**head, **changes}))
+        with pytest.raises(ValueError, match=message):
+            MomentIndex(tmp_path / 'index')
+    (tmp_path / 'index' / 'index.json').write_text(json.dumps(head))
+    coarse = np.load(tmp_path / 'index' / 'coarse.npy')
+    np.save(tmp_path / 'index' / 'coarse.npy', coarse[:, 1:])
+    with pytest.raises(ValueError, match='has coarse vectors of .* windows, expected'):
+        MomentIndex(tmp_path / 'index', device='cpu')
     (tmp_path / 'index' / 'coarse.npy').write_bytes(b'')
     with pytest.raises(ValueError, match='cannot be read'):
         MomentIndex(tmp_path / 'index')
+
+
+def test_the_device_that_is_asked_for_is_taken(tmp_path, trained):
+    with pytest.raises(ValueError, match="The device 'gpu0' cannot be used"):
+        build_index(trained / 'run', trained / 'store.h5', tmp_path / 'index', str(trained / 'all.json'), device='gpu0')
+    _index(trained, tmp_path / 'index')
+    with pytest.raises(ValueError, match="The device 'gpu0' cannot be used"):
+        MomentIndex(tmp_path / 'index', device='gpu0')
 
 
 def test_a_video_without_features_is_refused(tmp_path, trained):

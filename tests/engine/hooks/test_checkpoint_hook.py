@@ -10,7 +10,7 @@ from runs import make_runner, same, weights, write_config
 
 from mmvmr.engine.checkpoint import AtomicLocalBackend, load_checkpoint
 from mmvmr.engine.hooks.checkpoint_hook import _own_gradients
-from mmvmr.registry import EVALUATORS
+from mmvmr.registry import EVALUATORS, HOOKS
 
 STOP_EARLY = dict(type='EarlyStoppingHook', monitor='score', rule='greater', patience=2)
 
@@ -130,6 +130,11 @@ def test_a_run_keeps_its_last_two_checkpoints_and_the_best(tmp_path, tiny_datase
     *best, last_but_one, last = _names(tmp_path / 'run')
     assert [last_but_one, last] == ['epoch_3.pth', 'epoch_4.pth']
     assert [name.rpartition('_epoch')[0] for name in best] == ['best_reconstruction_margin']
+
+
+def test_argument_that_the_hook_does_not_take_is_refused_before_the_first_checkpoint():
+    with pytest.raises(TypeError, match='CheckpointHook has no argument save_everything'):
+        HOOKS.build(dict(type='CheckpointHook', save_everything=True))
 
 
 def test_weights_alone_cannot_be_resumed(scripted):

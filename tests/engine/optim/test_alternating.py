@@ -90,3 +90,24 @@ def test_unknown_loss_is_named(model):
 def test_two_optimizers_for_all_the_rest_are_refused(model):
     with pytest.raises(ValueError, match='Exactly one optimizer may leave out `modules`'):
         _build(model, ranking=dict(ADAM))
+
+
+def test_module_that_is_not_there_is_named_with_the_closest(model):
+    with pytest.raises(ValueError, match=r'ranking.modules names "proposal_generator.heads".*Did you mean .*\.head'):
+        _build(model, ranking=dict(ADAM, modules=['proposal_generator.heads']))
+
+
+@pytest.mark.parametrize('own', [False, True])
+def test_settings_of_single_parameters_reach_the_optimizer_that_owns_them(model, own):
+    """Of an entry they hold for it alone; beside the entries, for all that have none."""
+    slow = dict(custom_keys={'encoder': dict(lr_mult=0.0), 'proposal_generator': dict(lr_mult=0.5)})
+    ranking = dict(ADAM, modules=['proposal_generator.head'])
+    entries = dict(reconstruction=dict(ADAM, paramwise_cfg=slow), ranking=ranking) if own else dict(
+        reconstruction=dict(ADAM), ranking=ranking)
+    wrappers = AlternatingConstructor(entries, None if own else slow)(model)
+    rates = {id(parameter): group['lr'] for wrapper in wrappers.values() for group in wrapper.optimizer.param_groups
+             for parameter in group['params']}
+    assert {rates[id(parameter)] for parameter in model.encoder.parameters()} == {0.0}
+    assert {rates[id(parameter)] for parameter in model.proposal_generator.head.parameters()} == {1e-2 if own else 5e-3}
+    assert {rates[id(parameter)] for parameter in model.reconstructors.query.classifier.parameters()} == {1e-2}
+    assert len(rates) == len(list(model.parameters()))

@@ -2,6 +2,7 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -11,12 +12,13 @@ from runs import make_runner, same, weights, write_config
 from tiny import make_tiny_dataset
 
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
+from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.engine.run.config import differences, read_config
 from mmvmr.engine.run.config_file import run_config_file
-from mmvmr.engine.run.run_files import find_run_config
+from mmvmr.engine.run.run_files import find_run_config, find_run_files
 from mmvmr.engine.run.testing import find_predictions, run_test
 from mmvmr.engine.run.training import train
-from mmvmr.registry import HOOKS
+from mmvmr.registry import DATASETS, HOOKS
 from mmvmr.text.vocabulary import Vocabulary
 
 QUERY = 'a red ball moves.'
@@ -191,6 +193,54 @@ def test_features_of_another_extractor_are_refused(tmp_path):
         run_test(read_config(file, stores[name]), run)
     with pytest.raises(ValueError, match="trained on other features: extractor was .*'A'.*, of the data it is .*'B'"):
         run_test(read_config(file, stores['b']), run)
+
+
+def test_training_goes_on_in_another_folder_from_a_checkpoint_that_is_named(trained, tmp_path):
+    _, file, run = trained
+    train(read_config(file, work_dir=tmp_path / 'new'), resume=str(run / 'epoch_1.pth'))
+    assert same(weights(run / 'epoch_2.pth'), weights(tmp_path / 'new' / 'epoch_2.pth'))
+    assert not (tmp_path / 'new' / 'epoch_1.pth').exists()
+
+
+@DATASETS.register_module()
+class MakesItsFiles(MomentDataset):
+    """Has its annotations when it was told to make them."""
+
+    @classmethod
+    def prepare(cls, ann_file, features, **others):
+        shutil.copy(Path(features).parent / 'train.json', ann_file)
+
+
+def test_data_that_can_be_made_are_made_by_a_training_of_one_process(trained, tmp_path, monkeypatch):
+    _, file, _ = trained
+    options = {'train_dataloader.dataset.type': 'MakesItsFiles', 'train_cfg.max_epochs': 1,
+               'train_dataloader.dataset.ann_file': str(tmp_path / 'made.json')}
+    with monkeypatch.context() as several:
+        several.setattr('mmvmr.engine.run.training.start_processes', lambda *args: None)
+        several.setattr('mmvmr.engine.run.training.fill_sizes', lambda config: 1 / 0)  # what comes next
+        with pytest.raises(ZeroDivisionError):
+            train(read_config(file, options, tmp_path / 'new'), launcher='pytorch')
+        assert not (tmp_path / 'made.json').exists(), 'all of the processes would write the same files'
+    runner = train(read_config(file, options, tmp_path / 'new'))
+    assert (tmp_path / 'made.json').exists() and len(runner.train_dataloader.dataset) == 16
+
+
+def test_config_that_cannot_be_read_any_more_stops_no_run(trained, capsys):
+    _, file, run = trained
+    (run / 'mine.py').write_text('model = ')
+    train(read_config(file, {'train_cfg.max_epochs': 3, 'experiment_name': 'unreadable'}, run), True)
+    assert 'it cannot be read. ' in capsys.readouterr().out and (run / 'epoch_3.pth').exists()
+
+
+@pytest.mark.parametrize('model, error, message', [
+    ('absent/run', FileNotFoundError, 'There is no run ".*absent/run"'),
+    ('run', ValueError, 'holds 2 configs .mine.py, other.py., expected the one that a training leaves'),
+    ('other.py', ValueError, 'describes no model: expected .* got None')])
+def test_what_is_no_run_is_not_used(trained, tmp_path, model, error, message):
+    (tmp_path / 'other.py').write_text('train_cfg = dict(max_epochs=1)\n')
+    shutil.copy(tmp_path / 'other.py', tmp_path / 'run')
+    with pytest.raises(error, match=message):
+        find_run_files(tmp_path / model, tmp_path / 'run')
 
 
 @pytest.mark.parametrize('validate', [True, False])
