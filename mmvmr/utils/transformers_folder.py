@@ -43,7 +43,7 @@ def read_folder_config(folder: Union[str, Path]) -> Dict[str, Any]:
     if from_elsewhere:
         raise ValueError(f'"{folder}" asks for code from elsewhere ({from_elsewhere[0]}), which is not run. Take that '
                          'entry out of its config.json.')
-    _transformers(folder)
+    import_transformers(f'The model in "{folder}"')
     from transformers import CONFIG_MAPPING
     if model_type not in CONFIG_MAPPING:
         own = 'brings code of its own, which is not run, and ' if config.get('auto_map') else ''
@@ -117,12 +117,19 @@ def _load(folder: Union[str, Path], auto: Any, **arguments: Any) -> Any:
                          f'files. {type(error).__name__}: {reason}') from error
 
 
-def _transformers(folder: Union[str, Path]) -> None:
-    """Import transformers, and keep it silent: it would tell of weights that are not needed."""
+def import_transformers(what: str) -> None:
+    """Import transformers, and keep it silent: it would tell of weights that are not needed.
+
+    Args:
+        what: Needs it.
+
+    Raises:
+        ImportError: If it is not installed; the message says how to install it.
+    """
     try:
         from transformers import logging
     except ImportError as error:
-        raise ImportError(f'The model in "{folder}" needs the package transformers ({error}): pip install '
+        raise ImportError(f'{what} needs the package transformers ({error}): pip install '
                           '"mmvmr[clip]"') from error
     logging.set_verbosity_error()
     logging.disable_progress_bar()

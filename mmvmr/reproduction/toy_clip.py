@@ -1,0 +1,136 @@
+"""A tiny CLIP that knows Moving Shapes: a stand-in for published weights, made in two minutes without a download.
+
+It is trained on single pictures of the renderer, of other seeds than the benchmark, with the sentences about them. It
+sees no video of the benchmark, no span and no timestamp. What it knows are colours and shapes; of movements a picture
+tells little.
+"""
+from pathlib import Path
+from typing import Any, Iterator, List, NamedTuple, Tuple, Union
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmvmr.datasets.moving_shapes import ACTIONS, COLORS, SHAPES, Event, Script, describe
+from mmvmr.datasets.moving_shapes_renderer import render
+from mmvmr.utils.files import folder_written_aside
+from mmvmr.utils.progress import progress
+from mmvmr.utils.transformers_folder import import_transformers
+
+FILES = ['config.json', 'model.safetensors', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json',
+         'processor_config.json']
+_SEED = 10**6  # of the renderer, added to that of the training; the benchmark has small ones
+_SECONDS, _MOMENTS = 2.5, (3, 10, 17)  # of a script, and which of its pictures are taken
+_EMPTY = ['an empty scene', 'nothing is to be seen', 'only grey shapes']
+_TOWER = dict(hidden_size=64, intermediate_size=128, num_attention_heads=4, projection_dim=32)
+_PICTURE, _BATCH = 48, 64
+
+
+class Pictures(NamedTuple):
+    """N pictures, what is to be seen in them, and a sentence about each."""
+    frames: List[np.ndarray]  # (96, 96, 3) uint8, RGB
+    looks: np.ndarray  # (N,) equal where colour and shape are; -1 where there is nothing
+    sentences: List[str]
+
+
+def make_toy_clip(folder: Union[str, Path], num_scripts: int = 800, num_steps: int = 700, seed: int = 0) -> None:
+    """Train the model, and write it in the format of transformers; what an earlier call has written is replaced.
+
+    Args:
+        num_scripts: Short videos that three pictures are taken of.
+        num_steps: Of the training.
+        seed: Of pictures and weights.
+
+    Raises:
+        FileExistsError: If the folder holds anything else.
+        ImportError: If ``transformers`` is not installed.
+    """
+    import_transformers('the toy CLIP')
+    with folder_written_aside(folder, FILES) as partial:
+        pictures = draw_pictures(num_scripts, seed)
+        network, tokenizer, prepare = _untrained(pictures.sentences, seed)
+        _train(network, _pixels(prepare, pictures.frames), _tokens(tokenizer, pictures.sentences), pictures.looks,
+               num_steps, seed)
+        for part in (network, tokenizer, prepare):
+            part.save_pretrained(partial)
+
+
+def draw_pictures(num_scripts: int, seed: int = 0) -> Pictures:
+    """Pictures of single events, of which one in ten is empty."""
+    rng, frames, looks, sentences = np.random.default_rng([_SEED, seed]), [], [], []
+    for number in progress(range(num_scripts), 'Drawing pictures'):
+        script, look, text = _script(rng, number, seed)
+        drawn = list(_chosen(render(script, _SEED + seed)))
+        frames += drawn
+        looks += [look] * len(drawn)
+        sentences += [text] * len(drawn)
+    return Pictures(frames, np.array(looks), sentences)
+
+
+def _script(rng: np.random.Generator, number: int, seed: int) -> Tuple[Script, int, str]:
+    name = f'train_{number:06d}'
+    color, shape, action = (int(rng.integers(len(options))) for options in (COLORS, SHAPES, ACTIONS))
+    if rng.random() < 0.1:
+        return Script(name, _SECONDS, []), -1, str(rng.choice(_EMPTY))
+    event = Event(list(COLORS)[color], SHAPES[shape], list(ACTIONS)[action], 0.0, _SECONDS)
+    script = Script(name, _SECONDS, [event])
+    return script, color * len(SHAPES) + shape, describe(script, _SEED + seed)[0][3]
+
+
+def _chosen(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    return (frame[..., ::-1] for number, frame in enumerate(frames) if number in _MOMENTS)
+
+
+def _untrained(sentences: List[str], seed: int) -> Tuple[Any, Any, Any]:
+    """Network, tokenizer and image processor."""
+    import transformers
+    signs = _byte_signs()
+    names = dict.fromkeys([*signs, *(f'{sign}</w>' for sign in signs), '<|startoftext|>', '<|endoftext|>'])
+    tokenizer = transformers.CLIPTokenizer(vocab={name: number for number, name in enumerate(names)}, merges=[],
+                                           model_max_length=32)
+    tokenizer = tokenizer.train_new_from_iterator(sentences, vocab_size=700, show_progress=False)
+    torch.manual_seed(seed)
+    network = transformers.CLIPModel(transformers.CLIPConfig(
+        text_config=dict(_TOWER, num_hidden_layers=2, vocab_size=len(tokenizer), max_position_embeddings=32,
+                         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+                         pad_token_id=tokenizer.eos_token_id),
+        vision_config=dict(_TOWER, num_hidden_layers=2, image_size=_PICTURE, patch_size=8),
+        projection_dim=_TOWER['projection_dim']))
+    prepare = transformers.CLIPImageProcessorPil(size=dict(shortest_edge=_PICTURE),
+                                                 crop_size=dict(height=_PICTURE, width=_PICTURE))
+    return network, tokenizer, prepare
+
+
+def _byte_signs() -> List[str]:
+    """The signs that stand for the 256 bytes in a tokenizer of CLIP."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(byte) for byte in plain] + [chr(256 + number) for number in range(256 - len(plain))]
+
+
+def _pixels(prepare: Any, frames: List[np.ndarray]) -> Tensor:
+    return torch.cat([prepare(images=frames[first:first + 256], return_tensors='pt')['pixel_values']
+                      for first in range(0, len(frames), 256)])
+
+
+def _tokens(tokenizer: Any, sentences: List[str]) -> Tensor:
+    return tokenizer(sentences, padding=True, truncation=True, return_tensors='pt')['input_ids']
+
+
+def _train(network: Any, pixels: Tensor, tokens: Tensor, looks: np.ndarray, num_steps: int, seed: int) -> None:
+    """Contrast of pictures and sentences, as CLIP's; all pairs of one look belong together."""
+    rng, looks = np.random.default_rng([seed, 1]), torch.from_numpy(looks)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=num_steps, pct_start=0.1)
+    network.train()
+    for _ in progress(range(num_steps), 'Training the toy CLIP'):
+        rows = torch.from_numpy(rng.choice(len(looks), min(_BATCH, len(looks)), replace=False))
+        out = network(input_ids=tokens[rows], pixel_values=pixels[rows])
+        same = (looks[rows, None] == looks[None, rows]).float()
+        targets = same / same.sum(dim=1, keepdim=True)
+        loss = F.cross_entropy(out.logits_per_image, targets) + F.cross_entropy(out.logits_per_text, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    network.eval()
