@@ -90,6 +90,10 @@ def test_each_kind_of_test_stands_beside_the_others(trained, tmp_path):
         'epoch_2', 'epoch_1', 'epoch_1,shuffle-query', 'epoch_1,model.span_level=0.5', 'epoch_1,scan']
     facts = json.loads((found[2].parent / 'test.json').read_text())
     assert facts['probe'] == 'shuffle-query' and facts['weights'] == 'epoch_1.pth'
+    rows = [[json.loads(line) for line in path.read_text().splitlines()] for path in found[1:3]]
+    assert {row['protocol'] for row in rows[1]} == {rows[0][0]['protocol'] + ' (shuffle-query)'}
+    assert [row['query'] for row in rows[0]] == [row['query'] for row in rows[1]]
+    assert [row['pred_spans'] for row in rows[0]] != [row['pred_spans'] for row in rows[1]]
     newest = run_test(read_config(file), run / 'epoch_1.pth')
     assert newest == first and find_predictions(run).parent.name == 'epoch_1'
 
