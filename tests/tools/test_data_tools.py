@@ -129,6 +129,15 @@ def test_bad_annotations_are_a_problem_too(tiny_dataset, capsys):
     assert code == 1 and 'the span [30.0, 40.0] does not lie' in text
 
 
+@pytest.mark.parametrize('features, kind', [
+    ('features.h5', 'wrong dimensions'), ('absent', 'features'), ('vocabulary.npz', 'features')])
+def test_features_that_are_others_or_none_are_a_problem(tiny_dataset, capsys, features, kind):
+    assert run_command('verify', '--annotations', tiny_dataset.train['ann_file'], '--features',
+                       tiny_dataset.root / features, '--feature-dim', 9) == 1
+    kinds = {line.split('|')[1].strip(): line for line in capsys.readouterr().out.splitlines() if line.count('|') == 4}
+    assert kinds.keys() - {''} == {'problem', kind}
+
+
 def test_a_config_is_verified_with_all_its_splits(tiny_dataset, tmp_path, capsys):
     config = tmp_path / 'config.py'
     config.write_text(''.join(f'{split}_dataloader = dict(dataset={getattr(tiny_dataset, split)!r})\n'
