@@ -199,6 +199,24 @@ def test_samples_are_drawn_as_the_model_sees_them(tmp_path, tiny_dataset, capsys
         build_parser('browse-dataset').parse_args([file, '--out', 'x', '--split', 'test'])
 
 
+def test_samples_of_another_split_are_drawn_with_frames_where_there_are_some(tmp_path, tiny_dataset, monkeypatch):
+    (tmp_path / 'videos').mkdir()
+    (tmp_path / 'videos' / 'val_0.mp4').touch()
+    drawn, kept = [], []
+    monkeypatch.setattr('mmvmr.visualization.timeline.sample_frames', lambda path: path.name)
+    monkeypatch.setattr('mmvmr.visualization.sample_plot.draw_sample', lambda *args: drawn.append(args))
+    monkeypatch.setattr('mmvmr.visualization.style.save_figure', lambda figure, path: kept.append(path.name))
+    run_command('browse-dataset', write_config(tmp_path / 'config.py', tiny_dataset), '--out', tmp_path / 'samples',
+                '--split', 'val', '--num', 2, '--videos', tmp_path / 'videos', '--cfg-options',
+                'val_dataloader.dataset.max_words=2')
+    assert kept == ['00000_val_0.png', '00007_val_3.png']
+    assert [args[5:] for args in drawn] == [('val_0.mp4', 'val_0'), (None, 'val_3')]
+    pair = json.loads((tiny_dataset.root / 'val.json').read_text())[0]
+    query, duration, spans, clips, words = drawn[0][:5]
+    assert [query, duration, spans] == [pair[3], pair[1], [pair[2]]]
+    assert words == query.split()[:2] and clips.shape == (16, 8)
+
+
 # ---------------------------------------------------------------------------------------------------------- processes
 def test_torchrun_gets_what_the_environment_says(monkeypatch):
     seen = []

@@ -5,6 +5,7 @@ import pytest
 
 from mmvmr.datasets.activitynet_captions import ActivityNetCaptions
 from mmvmr.datasets.charades_sta import CharadesSTA
+from mmvmr.datasets.qvhighlights_captions import QVHighlightsCaptions
 from mmvmr.datasets.tacos import TACoS
 from mmvmr.registry import DATASETS
 
@@ -32,6 +33,14 @@ def test_the_filtered_protocol_leaves_out_spans_that_do_not_lie_in_the_video(cha
     assert [pair['video_id'] for pair in dataset.data_list] == ['AAAAA']
     assert dataset.metainfo == dict(
         dataset='Charades-STA', protocol='charades_sta/filtered', split='train', num_pairs=1)
+
+
+def test_sizes_of_the_protocols_are_those_that_are_published():
+    assert CharadesSTA.PROTOCOLS == dict(official=dict(train=12408, test=3720), filtered=dict(train=10602, test=3158))
+    assert ActivityNetCaptions.PROTOCOLS == dict(
+        val_1=dict(train=37421, test=17505), val_2=dict(train=37421, val=17505, test=17031))
+    assert TACoS.PROTOCOLS == {'2d_tan': dict(train=9790, val=4436, test=4001)}
+    assert QVHighlightsCaptions.PROTOCOLS == dict(val=dict(train=1542, test=1550))
 
 
 def test_a_wrong_number_of_pairs_is_an_error_that_says_both_numbers(charades):

@@ -133,6 +133,11 @@ def test_held_out_videos_are_disjoint_from_training_and_together_everything(tmp_
     assert len(train) + len(val) == 80
 
 
+def test_a_part_without_pairs_is_refused(tiny_dataset):
+    with pytest.raises(ValueError, match='gives no pairs for split "train" with val_fraction=1.0'):
+        DATASETS.build(dict(tiny_dataset.train, val_fraction=1.0))
+
+
 def test_which_side_a_video_is_on_depends_on_its_id_alone():
     assert in_holdout('AO8RW', 1.0) and not in_holdout('AO8RW', 0.0)
     ids = [f'video_{i}' for i in range(2000)]

@@ -211,6 +211,24 @@ def test_transformers_are_tied_only_on_request():
     assert untied.reconstructors['query'].transformer is not untied.proposal_generator.transformer
 
 
+def test_transformers_that_are_described_as_two_different_ones_are_not_tied():
+    query = config('cnm')['reconstructors']['query']
+    other = dict(query, transformer=dict(query['transformer'], num_layers=1))
+    with pytest.raises(ValueError, match='gives MaskedQueryReconstructor the transformer of GaussianProposalGenerator'):
+        _build('cnm', reconstructors=dict(query=other))
+
+
+def test_mode_says_what_is_given():
+    model, samples = _build('cnm').eval(), _samples(3)
+    data = model.data_preprocessor(dict(inputs=make_batch(), data_samples=samples), False)
+    assert set(model(**data, mode='loss')) == {'loss_reconstruction', 'loss_ranking'}
+    assert set(model(**data, mode='loss', losses=['ranking'])) == {'loss_ranking'}
+    assert set(model(**data).nll['query']) == {'positive', 'easy', 'hard'}
+    assert model(**data, mode='predict') == samples and samples[0].pred_spans.shape == (1, 2)
+    with pytest.raises(ValueError, match="mode must be 'loss', 'predict' or 'tensor', got 'train'"):
+        model(**data, mode='train')
+
+
 def test_unknown_negative_in_a_loss_is_named():
     broken = config('cnm')
     broken['losses']['ranking']['margins'] = dict(esay=0.1)

@@ -108,7 +108,8 @@ def test_a_sound_data_set_has_no_problems(tiny_dataset, capsys):
 def test_every_problem_of_a_data_set_is_listed(tiny_dataset, capsys):
     with h5py.File(tiny_dataset.features, 'a') as file:
         file['train_0'][3, 1] = np.nan
-        del file['train_1'], file['train_2'], file['train_3']
+        del file['train_1'], file['train_2'], file['train_3'], file['train_4']
+        file['train_4'] = np.zeros((45, 8), np.float32)  # not so many more that they would be of another video
         file['train_2'] = np.zeros((40, 5), np.float32)
         file['train_3'] = np.zeros((400, 8), np.float32)  # ten times as many rows as the others of 20 s
     pairs = json.loads(Path(tiny_dataset.train['ann_file']).read_text())
@@ -128,6 +129,15 @@ def test_bad_annotations_are_a_problem_too(tiny_dataset, capsys):
     code, out = verify(tiny_dataset, capsys)
     text = ' '.join(out.replace('|', ' ').split())  # where a line breaks depends on the length of a path
     assert code == 1 and 'the span [30.0, 40.0] does not lie' in text
+
+
+@pytest.mark.parametrize('features, kind', [
+    ('features.h5', 'wrong dimensions'), ('absent', 'features'), ('vocabulary.npz', 'features')])
+def test_features_that_are_others_or_none_are_a_problem(tiny_dataset, capsys, features, kind):
+    assert run_command('verify', '--annotations', tiny_dataset.train['ann_file'], '--features',
+                       tiny_dataset.root / features, '--feature-dim', 9) == 1
+    kinds = {line.split('|')[1].strip(): line for line in capsys.readouterr().out.splitlines() if line.count('|') == 4}
+    assert kinds.keys() - {''} == {'problem', kind}
 
 
 def test_a_config_is_verified_with_all_its_splits(tiny_dataset, tmp_path, capsys):

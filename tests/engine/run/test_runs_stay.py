@@ -17,7 +17,7 @@ from mmvmr.engine.run.config import differences, read_config
 from mmvmr.engine.run.config_file import run_config_file
 from mmvmr.engine.run.run_files import find_run_config, find_run_files
 from mmvmr.engine.run.testing import find_predictions, run_test
-from mmvmr.engine.run.training import train
+from mmvmr.engine.run.training import _refuse_used_work_dir, train
 from mmvmr.registry import DATASETS, HOOKS
 from mmvmr.text.vocabulary import Vocabulary
 
@@ -101,6 +101,10 @@ def test_each_kind_of_test_stands_beside_the_others(trained, tmp_path):
         'epoch_2', 'epoch_1', 'epoch_1,shuffle-query', 'epoch_1,model.span_level=0.5', 'epoch_1,scan']
     facts = json.loads((found[2].parent / 'test.json').read_text())
     assert facts['probe'] == 'shuffle-query' and facts['weights'] == 'epoch_1.pth'
+    rows = [[json.loads(line) for line in path.read_text().splitlines()] for path in found[1:3]]
+    assert {row['protocol'] for row in rows[1]} == {rows[0][0]['protocol'] + ' (shuffle-query)'}
+    assert [row['query'] for row in rows[0]] == [row['query'] for row in rows[1]]
+    assert [row['pred_spans'] for row in rows[0]] != [row['pred_spans'] for row in rows[1]]
     assert run_test(read_config(file), run / 'epoch_1.pth') == first
 
 
@@ -200,6 +204,26 @@ def test_training_goes_on_in_another_folder_from_a_checkpoint_that_is_named(trai
     train(read_config(file, work_dir=tmp_path / 'new'), resume=str(run / 'epoch_1.pth'))
     assert same(weights(run / 'epoch_2.pth'), weights(tmp_path / 'new' / 'epoch_2.pth'))
     assert not (tmp_path / 'new' / 'epoch_1.pth').exists()
+
+
+@pytest.mark.parametrize('name', ['epoch_1.pth', 'iter_3.pth'])
+def test_folder_with_checkpoints_is_trained_into_on_demand_or_after_a_restart(tmp_path, monkeypatch, name):
+    monkeypatch.delenv('TORCHELASTIC_RESTART_COUNT', raising=False)
+    assert _refuse_used_work_dir(tmp_path, False) is False
+    (tmp_path / name).touch()
+    for resume in (True, 'a.pth'):
+        assert _refuse_used_work_dir(tmp_path, resume) == resume
+    written = (tmp_path / name).stat().st_mtime
+    for count, launched, fits in ((None, 0, False), (0, written - 60, False), (1, written - 60, True),
+                                  (1, written + 60, False)):
+        if count is not None:
+            monkeypatch.setenv('TORCHELASTIC_RESTART_COUNT', str(count))
+        monkeypatch.setenv('LAUNCH_TIME', str(int(launched)))
+        if fits:
+            assert _refuse_used_work_dir(tmp_path, False) is True
+        else:
+            with pytest.raises(FileExistsError, match='holds the checkpoints of a training. Add --resume'):
+                _refuse_used_work_dir(tmp_path, False)
 
 
 @DATASETS.register_module()

@@ -43,6 +43,14 @@ def test_sizes_are_read_through_what_wraps_a_data_set(tmp_path, tiny_dataset):
         assert config.model.encoder.video_dim == 8
 
 
+def test_sizes_are_read_without_the_annotations(tmp_path, tiny_dataset):
+    (tmp_path / 'millions.json').write_text('not read')
+    config = read_config(write_config(tmp_path / 'config.py', tiny_dataset, 'cnm'), {
+        **LEFT_OUT, 'train_dataloader.dataset.ann_file': str(tmp_path / 'millions.json')})
+    fill_sizes(config)
+    assert config.model.encoder.video_dim == 8
+
+
 def test_sizes_that_nothing_tells_are_asked_for(tmp_path, tiny_dataset):
     file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm')
     with pytest.raises(ValueError, match='model.encoder.video_dim is not given, and no data set of the config tells'):
