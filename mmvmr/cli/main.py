@@ -25,6 +25,7 @@ COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
         'extract': 'extract features of video files',
         'pack': 'pack features into one fast store',
         'vocabulary': 'write the words of a data set and their vectors',
+        'new': 'start a data set of your own from a folder of videos',
         'convert': 'turn annotations of any known form into JSON lines',
         'verify': 'list what is wrong with annotations and features',
         'browse-dataset': 'draw samples of a data set, as a model sees them',

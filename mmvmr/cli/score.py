@@ -1,26 +1,67 @@
-"""Score per-query predictions again without the model: another protocol, other thresholds, against another model.
+"""Score predictions again without the model, or those of any other program, against annotations.
 
     mmvmr score work_dirs/cpl_charades --top 1 5 10 --iou 0.5
     mmvmr score official/predictions.jsonl --protocol charades_sta/filtered
     mmvmr score A/predictions.jsonl --against B/predictions.jsonl
+    mmvmr score other_program.jsonl --protocol charades_sta/official
+    mmvmr score other_program.jsonl --annotations data/custom/test.json --format latex
 
-Prints the score card, intervals that allow for several queries per video, and with --against a paired test.
+Prints the score card, intervals that allow for several queries per video, and with --against a paired test. Other
+programs write JSON lines with qid, or vid and query; and spans, a list of [start, end] in seconds, best first.
 """
 import argparse
 from pathlib import Path
+from typing import Dict, List, Tuple
 
 from mmvmr.cli.main import Parser
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('predictions', type=Path, help='predictions.jsonl, the folder of a test, or of a run')
+    parser.add_argument('predictions', type=Path, help='predictions.jsonl, the folder of a test, or of a run; or bare '
+                                                       'spans')
     parser.add_argument('--protocol', help='e.g. charades_sta/filtered: only its pairs, and its way of counting')
+    parser.add_argument('--annotations', help='what bare spans are compared with: a file, or a config with its test '
+                        'set; by default the files of the protocol, where docs/data.md puts them')
+    parser.add_argument('--durations', help='Charades_v1_test.csv, with --annotations charades_sta_test.txt')
     parser.add_argument('--top', type=int, nargs='+', help='the n of R@n')
     parser.add_argument('--iou', type=float, nargs='+', help='the m of IoU=m')
     parser.add_argument('--strict', action=argparse.BooleanOptionalAction, help='a hit is IoU > m instead of >= m')
     parser.add_argument('--nms', type=float, help='drop predictions that overlap more than this with a better one')
     parser.add_argument('--config', help='config of a test with the training set that constant windows are fitted on')
+    parser.add_argument('--format', choices=['text', 'markdown', 'latex'], default='text', help='of the tables')
     parser.add_argument('--against', type=Path, help='predictions, or the run, of another model on the same queries')
+
+
+def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str]:
+    """The pairs that bare spans are compared with, and their protocol.
+
+    Raises:
+        FileNotFoundError, ValueError: If it is not known where they are.
+    """
+    from mmvmr.engine.run.config import read_config
+    from mmvmr.engine.run.config_file import shipped_configs
+    from mmvmr.registry import DATASETS
+    DATASETS.import_from_location()
+    name, _, protocol = (args.protocol or '').partition('/')
+    kinds = {kind.slug(): kind for kind in DATASETS.module_dict.values() if hasattr(kind, 'slug')}
+    if args.protocol and (name not in kinds or protocol not in kinds[name].PROTOCOLS):
+        known = sorted(f'{name}/{one}' for name, kind in kinds.items() for one in kind.PROTOCOLS)
+        raise ValueError(f'There is no protocol "{args.protocol}". Known are {", ".join(known)}.')
+    if args.annotations and Path(args.annotations).suffix != '.py' and Path(args.annotations).exists():
+        given = dict(protocol=protocol, type=kinds[name].__name__) if args.protocol else dict(type='MomentDataset')
+        given.update(dict(durations=args.durations) if args.durations else {}, ann_file=args.annotations)
+    elif args.annotations:
+        given = dict(read_config(args.annotations).test_dataloader.dataset)
+    else:
+        bases = [read_config(path).test_dataloader.dataset
+                 for path in sorted(shipped_configs().glob('_base_/datasets/*.py'))]
+        given = next((dict(base) for base in bases if args.protocol and base['type'] == kinds[name].__name__
+                      and base.get('protocol') == protocol), None)
+        if given is None:
+            raise ValueError(f'"{args.predictions}" holds no annotated moments. Say what they are compared with: '
+                             '--annotations FILE, and --protocol if it is that of a benchmark.')
+    dataset = DATASETS.build(dict(given, split='test', test_mode=True, features=None, vocabulary=None, text=None))
+    return dataset.data_list, dataset.metainfo['protocol']
 
 
 def run(args: argparse.Namespace) -> None:
@@ -28,21 +69,26 @@ def run(args: argparse.Namespace) -> None:
 
     from mmvmr.engine.run.config import read_config
     from mmvmr.engine.run.testing import find_predictions
+    from mmvmr.evaluation.bare_predictions import is_bare, read_bare_predictions
     from mmvmr.evaluation.protocols import find_protocol
     from mmvmr.evaluation.report import score_card
     from mmvmr.evaluation.score_tables import compare, intervals
-    from mmvmr.evaluation.scored import fitted_on, read_annotated
+    from mmvmr.evaluation.scored import fitted_on, read_protocol, with_moments
     from mmvmr.evaluation.scoring import answerable, per_query
 
-    def read(path: Path):
-        return read_annotated(find_predictions(path), args.protocol)
-
     init_default_scope('mmvmr')
+
+    def read(path: Path):
+        path = find_predictions(path)
+        bare = path.is_file() and is_bare(path)
+        return with_moments(read_bare_predictions(path, *annotated_pairs(args)) if bare else
+                            read_protocol(path, args.protocol), path)
+
     table, config = read(args.predictions), read_config(args.config) if args.config else None
     protocol = find_protocol(table['protocol'].iloc[0], args.top, args.iou, args.strict, args.nms)
     scores = per_query(table, answerable(protocol, table))
-    print(score_card(table, scores, answerable(protocol, table), fitted_on(config)))
-    print(intervals(table, scores))
+    print(score_card(table, scores, answerable(protocol, table), fitted_on(config), args.format))
+    print('', intervals(table, scores, args.format), sep='\n')
     if args.against:
         other = read(args.against)
-        print(compare(table, scores, other, per_query(other, answerable(protocol, other))))
+        print('', compare(table, scores, other, per_query(other, answerable(protocol, other)), args.format), sep='\n')

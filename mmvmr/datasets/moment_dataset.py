@@ -123,9 +123,10 @@ class MomentDataset(BaseDataset):
                              f'{self.val_fraction}. Use a larger file or another fraction.')
         return pairs
 
-    @property
-    def _slug(self) -> str:
-        return self.METAINFO['dataset'].lower().replace('-', '_').replace(' ', '_')
+    @classmethod
+    def slug(cls) -> str:
+        """The name of the data set in that of its protocols."""
+        return cls.METAINFO['dataset'].lower().replace('-', '_').replace(' ', '_')
 
     def full_init(self) -> None:
         """Read the annotations, match them with the features, and encode all queries, once."""
@@ -137,7 +138,7 @@ class MomentDataset(BaseDataset):
             pairs = self._encode(pairs)
         self._fully_initialized = True
         self.data_list = pairs
-        protocol = f'{self._slug}/{self.protocol}' if self.protocol else f'custom ({Path(self.ann_file).stem})'
+        protocol = f'{self.slug()}/{self.protocol}' if self.protocol else f'custom ({Path(self.ann_file).stem})'
         self._metainfo.setdefault('protocol', ' '.join(filter(None, [protocol, self.remark])))
         self._metainfo.update(split=self.split, num_pairs=len(pairs))
         if self._indices is not None:
@@ -251,11 +252,11 @@ class MomentDataset(BaseDataset):
         if self.protocol is None:
             return ''
         expected = self.PROTOCOLS[self.protocol].get(name)
-        pin = find_pin(f'{self._slug}/{self.protocol}', name)
+        pin = find_pin(f'{self.slug()}/{self.protocol}', name)
         if expected is not None and pin is not None and pin.pairs == expected <= len(pairs):
             remark = compare_with_pin(pairs, pin, self.ann_file)
             if remark:
-                print_log(f'"{self.ann_file}" is the {name} file of {self._slug}/{self.protocol} with corrections, '
+                print_log(f'"{self.ann_file}" is the {name} file of {self.slug()}/{self.protocol} with corrections, '
                           f'such as swapped ends: about {remark[1:-1]}. Its results are named so.', 'current',
                           logging.WARNING)
             return remark

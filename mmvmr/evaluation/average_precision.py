@@ -1,14 +1,15 @@
 """Average precision over all moments of a query, as QVHighlights measures it."""
-from typing import Dict, List, Sequence
+from typing import Sequence
 
 import numpy as np
+import pandas as pd
 import torch
-from mmengine.evaluator import BaseMetric
 
 from mmvmr.functional.spans import temporal_iou
-from mmvmr.registry import EVALUATORS
 
 IOUS = tuple(np.linspace(0.5, 0.95, 10))  # to the last digit those of the official scorer
+_LENGTHS = {'mAP,short': (0, 10), 'mAP,middle': (10, 30), 'mAP,long': (30, 150)}  # above and up to, s
+AVERAGES = ('mAP', 'mAP@0.5', 'mAP@0.75', *_LENGTHS)  # of a query
 
 
 def average_precision(predictions: Sequence[Sequence[float]], truths: Sequence[Sequence[float]],
@@ -54,35 +55,21 @@ def _area(right: np.ndarray, total: int) -> float:
     return float(precision[right].sum() / total)
 
 
-@EVALUATORS.register_module()
-class MomentAveragePrecision(BaseMetric):
-    """mAP in per cent: the mean over IoU 0.5, 0.55, ..., 0.95 and over queries; and that of two single IoUs.
+def average_precisions(spans: np.ndarray, truths: Sequence[Sequence[Sequence[float]]]) -> pd.DataFrame:
+    """Average precision of each query: the mean over all IoUs, and that of two single ones.
 
     Args:
-        top: How many predictions of a query count; QVHighlights takes 10.
+        spans: (N, K, 2), best first, in the units of the truths; of all queries as many, what is not there NaN.
+        truths: Annotated spans of each query; one without any has NaN.
     """
-    default_prefix = ''
+    scores = [average_precision(found, wanted) if len(wanted) else np.full(len(IOUS), np.nan)
+              for found, wanted in zip(spans, truths)]
+    scores = np.array(scores).reshape(-1, len(IOUS))
+    return pd.DataFrame({'mAP': scores.mean(axis=1), 'mAP@0.5': scores[:, 0], 'mAP@0.75': scores[:, 5]})
 
-    def __init__(self, top: int = 10) -> None:
-        super().__init__(collect_device='gpu')  # by messages between the processes; 'cpu' needs a folder they share
-        self.top = top
 
-    def keys(self) -> Sequence[str]:
-        """The names that it gives."""
-        return ('mAP', 'mAP@0.5', 'mAP@0.75')
-
-    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Score the queries that have annotated moments; those of absent videos as wrong."""
-        for sample in data_samples:
-            truths, spans = (sample[name].double().round(decimals=4).numpy() for name in ('gt_spans', 'pred_spans'))
-            if len(truths):
-                spans = spans[:0 if sample.get('absent', False) else self.top]
-                self.results.append((sample['sample_idx'], average_precision(spans, truths)))
-
-    def compute_metrics(self, results: List) -> Dict[str, float]:
-        """Average over the queries, each once, however many processes have seen it."""
-        if not results:
-            return {}
-        scores = 100 * np.stack(list(dict(results).values())).mean(axis=0)
-        return {'mAP': round(float(scores.mean()), 4), 'mAP@0.5': round(float(scores[0]), 4),
-                'mAP@0.75': round(float(scores[5]), 4)}
+def by_length(spans: np.ndarray, truths: Sequence[Sequence[Sequence[float]]]) -> pd.DataFrame:
+    """Average precision where only moments of some length (in seconds) are to be found; NaN where a query has none."""
+    return pd.DataFrame({name: average_precisions(spans, [[span for span in of_query if low < span[1] - span[0] <= high]
+                                                          for of_query in truths])['mAP']
+                         for name, (low, high) in _LENGTHS.items()})

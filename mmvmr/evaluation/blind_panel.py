@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import comb
 
+from mmvmr.evaluation.average_precision import average_precisions
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.scoring import best_iou, is_hit
 
@@ -22,7 +23,8 @@ def blind_panel(truths: Truths, protocol: Protocol, train_spans: Optional[np.nda
             is fitted as well, which *uses timestamps* and is a diagnostic, not a weakly-supervised result.
 
     Returns:
-        Columns as in :func:`~mmvmr.evaluation.scoring.per_query`; index: names of the predictors.
+        Columns as in :func:`~mmvmr.evaluation.scoring.per_query`; index: names of the predictors. Average precision is
+        NaN for random ones.
     """
     rows = {'uniform random': _random(truths, protocol),
             'whole video': score_windows(truths, np.array([[0.0, 1.0]]), protocol)}
@@ -75,7 +77,11 @@ def score_windows(truths: Truths, windows: np.ndarray, protocol: Protocol) -> pd
         drawn = min(top, len(windows))
         return 1 - (comb(misses, drawn) / comb(len(windows), drawn)).mean()  # not all that are drawn are misses
 
-    return _scores(protocol, recall, iou.mean())
+    scores = _scores(protocol, recall, iou.mean())
+    if protocol.all_moments and len(windows) == 1:
+        scores = pd.concat([scores, 100 * average_precisions(np.repeat(windows[None], len(truths), axis=0),
+                                                             truths).mean()])
+    return scores
 
 
 def _random(truths: Truths, protocol: Protocol) -> pd.Series:

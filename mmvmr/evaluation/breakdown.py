@@ -3,7 +3,8 @@ from typing import Dict
 
 import numpy as np
 import pandas as pd
-from terminaltables import AsciiTable
+
+from mmvmr.utils.tables import format_table
 
 _INF = float('inf')
 _GROUPS = {  # name -> upper borders and their labels
@@ -42,10 +43,10 @@ def breakdown(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, names=['by', 'group'])
 
 
-def breakdown_table(table: pd.DataFrame, scores: pd.DataFrame) -> str:
-    """The breakdown as text."""
-    keys = [key for key in scores if key.startswith('R@1,') or key == 'mIoU']
+def breakdown_table(table: pd.DataFrame, scores: pd.DataFrame, form: str = 'text') -> str:
+    """The breakdown as a table, see :func:`~mmvmr.utils.tables.format_table`."""
+    keys = [key for key in scores if key.startswith('R@1,') or key in ('mIoU', 'mAP')]
     rows = [['', 'queries', *keys]]
     rows += [[group, int(row['queries']), *(f'{row[key]:.2f}' for key in keys)]
              for (_, group), row in breakdown(table, scores).iterrows()]
-    return AsciiTable(rows, ' by moment length, moment position and query length ').table
+    return format_table(rows, 'by moment length, moment position and query length', form)

@@ -7,6 +7,7 @@ import pandas as pd
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmvmr.evaluation.average_precision import AVERAGES
 from mmvmr.evaluation.predictions import write_predictions
 from mmvmr.evaluation.protocols import Protocol, find_protocol
 from mmvmr.evaluation.report import score_card
@@ -45,7 +46,8 @@ class MomentRecall(BaseMetric):
 
     def keys(self) -> Sequence[str]:
         """The names that it gives where queries have enough predictions."""
-        return (*self._protocol().keys(), 'mIoU')
+        protocol = self._protocol()
+        return (*protocol.keys(), 'mIoU', *(AVERAGES if protocol.all_moments else ()))
 
     def _protocol(self) -> Protocol:
         return find_protocol((self.dataset_meta or {}).get('protocol', 'custom'), **self.changes)

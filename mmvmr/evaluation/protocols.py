@@ -9,6 +9,8 @@ class Protocol(NamedTuple):
     ious: Tuple[float, ...] = (0.3, 0.5, 0.7)
     strict: bool = False  # a hit is IoU > m instead of IoU >= m
     nms: Optional[float] = None  # IoU above which a worse prediction is dropped before counting
+    clamped: bool = True  # predictions are cut at the ends of the video first
+    all_moments: bool = False  # whether all moments of a query are to be found: mAP
 
     def keys(self) -> Tuple[str, ...]:
         """Names of the recalls, e.g. ``R@1,IoU=0.5``."""
@@ -17,9 +19,12 @@ class Protocol(NamedTuple):
 
 _CUSTOMS = {  # by data set, or by data set and protocol
     'activitynet_captions': dict(ious=(0.1, 0.3, 0.5, 0.7)),
-    'qvhighlights_captions': dict(ious=(0.5, 0.7)),
+    'didemo': dict(ious=(0.5, 0.7, 1.0)),
+    'qvhighlights': dict(ious=(0.5, 0.7), clamped=False, all_moments=True),
+    'qvhighlights_captions': dict(ious=(0.5, 0.7), clamped=False, all_moments=True),
     'tacos': dict(ious=(0.1, 0.3, 0.5, 0.7)),
     'tacos/2d_tan': dict(ious=(0.1, 0.3, 0.5, 0.7), strict=True),
+    'tvr': dict(tops=(1, 5, 10, 100), ious=(0.5, 0.7), clamped=False),
 }
 
 

@@ -3,37 +3,47 @@ from typing import List, Optional
 
 import numpy as np
 import pandas as pd
-from terminaltables import AsciiTable
 
 from mmvmr.evaluation.blind_panel import blind_panel
 from mmvmr.evaluation.breakdown import breakdown_table
 from mmvmr.evaluation.predictions import relative_truths
 from mmvmr.evaluation.protocols import Protocol
+from mmvmr.utils.tables import format_table
 
 
 def score_card(table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol,
-               train_spans: Optional[np.ndarray] = None) -> str:
-    """Tables as text.
+               train_spans: Optional[np.ndarray] = None, form: str = 'text') -> str:
+    """Tables of the scores and of what they are made of.
 
     Args:
         table: Per-query predictions.
         scores: Per-query scores of the same rows.
         train_spans: (M, 2) training spans as fractions, for the fitted windows of the blind panel.
+        form: Of the tables, see :func:`~mmvmr.utils.tables.format_table`.
     """
-    panel = blind_panel(relative_truths(table), protocol, train_spans)
+    panel = blind_panel(relative_truths(table), protocol, train_spans).reindex(columns=scores.columns)
     model = 100 * scores.mean()
-    rows = [['', *(key.replace(',', '\n') for key in panel)], ['model', *model.map('{:.2f}'.format)]]
-    rows += [[f'blind: {name}', *row.map('{:.2f}'.format)] for name, row in panel.iterrows()]
-    rows.append(['lift over the best blind', *(model - panel.max()).map('{:+.2f}'.format)])
-    card = AsciiTable(rows, f' {protocol.name}: {len(table)} queries, {table["video_id"].nunique()} videos ')
-    card.inner_footing_row_border = True
-    return '\n'.join([card.table, *_notes(table, protocol, train_spans), '', breakdown_table(table, scores)])
+    head = [key.replace(',', '\n') if form == 'text' else key for key in scores]
+    rows = [['', *head], ['model', *map(_number, model)]]
+    rows += [[f'blind: {name}', *map(_number, row)] for name, row in panel.iterrows()]
+    rows.append(['lift over the best blind', *(_number(value, '+.2f') for value in model - panel.max())])
+    title = f'{protocol.name}: {len(table)} queries, {table["video_id"].nunique()} videos'
+    notes = _notes(table, protocol, train_spans)
+    if form == 'latex':
+        notes = [f'% {note}' for note in notes]
+    return '\n'.join([format_table(rows, title, form, rule=True), *([''] if form == 'markdown' else []), *notes, '',
+                      breakdown_table(table, scores, form)])
+
+
+def _number(value: float, form: str = '.2f') -> str:
+    return '-' if np.isnan(value) else f'{value:{form}}'
 
 
 def how_hits_count(protocol: Protocol) -> str:
     """What a hit is, as a sentence."""
-    return f'A hit is IoU {">" if protocol.strict else ">="} m; ' + (
-        f'non-maximum suppression at IoU {protocol.nms:g}.' if protocol.nms is not None else 'no suppression.')
+    return (f'A hit is IoU {">" if protocol.strict else ">="} m; '
+            + (f'non-maximum suppression at IoU {protocol.nms:g}' if protocol.nms is not None else 'no suppression')
+            + ('.' if protocol.clamped else '; predictions are not cut at the ends of the video.'))
 
 
 def how_windows_are_fitted(train_spans: Optional[np.ndarray]) -> str:

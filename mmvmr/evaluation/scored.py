@@ -35,20 +35,27 @@ def find_evaluator(config: Config) -> Dict:
 
 def score_predictions(path: Union[str, Path], evaluator: Dict, protocol: Optional[str] = None) -> Scored:
     """Score a file of predictions as a ``MomentRecall`` with these arguments does; ``protocol`` selects its pairs."""
-    table = read_annotated(path, protocol)
+    table = with_moments(read_protocol(path, protocol), path)
     rules = find_protocol(table['protocol'].iloc[0], **{key: evaluator.get(key) for key in ('tops', 'ious', 'nms')})
     rules = answerable(rules, table)
     return Scored(table, rules, per_query(table, rules))
 
 
-def read_annotated(path: Union[str, Path], protocol: Optional[str] = None) -> pd.DataFrame:
-    """The annotated queries of a file of predictions, under a protocol.
+def read_protocol(path: Union[str, Path], protocol: Optional[str] = None) -> pd.DataFrame:
+    """A file of predictions, or those of its rows that are of a smaller protocol."""
+    table = read_predictions(path)
+    return table if protocol is None else select_protocol(table, protocol)
+
+
+def with_moments(table: pd.DataFrame, path: Union[str, Path]) -> pd.DataFrame:
+    """The rows with annotated moments.
+
+    Args:
+        path: Where they are from, for messages.
 
     Raises:
         ValueError: If there are none.
     """
-    table = read_predictions(path)
-    table = table if protocol is None else select_protocol(table, protocol)
     table = table[table['gt_spans'].str.len() > 0].reset_index(drop=True)
     if table.empty:
         raise ValueError(f'"{path}" has no query with an annotated moment, so there is nothing to measure.')

@@ -5,10 +5,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mmvmr.evaluation.average_precision import average_precisions, by_length
+from mmvmr.evaluation.highlights import highlight_scores
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.functional.spans import temporal_iou, temporal_nms
 
 _TIE = 1e-9  # closer to the threshold than this counts as equal: the same moment in other units must score the same
+_MOST = 10  # predictions of a query that average precision looks at (QVHighlights)
 
 
 def best_iou(spans: np.ndarray, truths: List[List[List[float]]]) -> np.ndarray:
@@ -27,18 +30,25 @@ def best_iou(spans: np.ndarray, truths: List[List[List[float]]]) -> np.ndarray:
     return temporal_iou(torch.from_numpy(padded).unsqueeze(1), candidates).amax(dim=-1).numpy()
 
 
-def prediction_ious(table: pd.DataFrame, top: int, nms: Optional[float] = None) -> np.ndarray:
-    """IoU of the ``top`` best predictions of each query: (N, top); -1 where there are fewer, or not a number.
+def prediction_ious(table: pd.DataFrame, top: int, nms: Optional[float] = None, clamped: bool = True) -> np.ndarray:
+    """IoU of the ``top`` best predictions of each query: (N, top); -1 where there are fewer, or not a number."""
+    spans = predicted_spans(table, top, nms, clamped)
+    return np.where(np.isnan(spans).any(axis=-1), -1, best_iou(spans, table['gt_spans'].tolist()))
 
-    Predictions are cut at both ends of the video first.
+
+def predicted_spans(table: pd.DataFrame, top: int, nms: Optional[float] = None, clamped: bool = True) -> np.ndarray:
+    """The ``top`` best predictions of each query, (N, K, 2), NaN where there are fewer.
+
+    Args:
+        nms: IoU above which a worse prediction is dropped.
+        clamped: Predictions are cut at both ends of the video first.
     """
     spans = _pad(table['pred_spans'], top if nms is None else None)
-    spans = spans.clip(0, table['duration'].to_numpy(np.float64)[:, None, None])
+    if clamped:
+        spans = spans.clip(0, table['duration'].to_numpy(np.float64)[:, None, None])
     if nms is not None:
         spans = _suppress(spans, nms, top)
-    spans = spans[:, :top]
-    iou = best_iou(spans, table['gt_spans'].tolist())
-    return np.where(np.isnan(spans).any(axis=-1), -1, iou)
+    return spans[:, :top]
 
 
 def _pad(predictions: Sequence, most: Optional[int]) -> np.ndarray:
@@ -66,11 +76,21 @@ def answerable(protocol: Protocol, table: pd.DataFrame) -> Protocol:
 
 
 def per_query(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """One row per query, one column per metric: hits (0 or 1) and the IoU of the first prediction."""
-    iou = prediction_ious(table, max(protocol.tops), protocol.nms)
+    """One row per query, one column per metric: hits (0 or 1), the IoU of the first prediction, average precision.
+
+    Average precision is measured where the protocol asks for it, NaN where a query has no moment of a length; that of
+    highlights, where the table has saliency.
+    """
+    iou = prediction_ious(table, max(protocol.tops), protocol.nms, protocol.clamped)
     columns = {f'R@{top},IoU={threshold:g}': is_hit(iou[:, :top].max(axis=1), threshold, protocol.strict)
                for top in protocol.tops for threshold in protocol.ious}
-    return pd.DataFrame(columns).astype(float).assign(mIoU=iou[:, 0].clip(min=0))
+    parts = [pd.DataFrame(columns).astype(float).assign(mIoU=iou[:, 0].clip(min=0))]
+    if protocol.all_moments:
+        spans = predicted_spans(table, _MOST, protocol.nms, protocol.clamped)
+        parts += [average_precisions(spans, table['gt_spans']), by_length(spans, table['gt_spans'])]
+    if 'pred_saliency' in table and 'gt_saliency' in table:
+        parts.append(highlight_scores(table['pred_saliency'], table['gt_saliency']))
+    return pd.concat(parts, axis=1).dropna(axis=1, how='all')
 
 
 def is_hit(iou: np.ndarray, threshold: float, strict: bool) -> np.ndarray:

@@ -34,6 +34,6 @@ def paired_p_value(values: pd.Series, others: pd.Series, videos: pd.Series) -> f
 
 
 def _by_video(values: pd.Series, videos: pd.Series) -> Tuple[np.ndarray, np.ndarray]:
-    """Sum of the values and number of queries of each video."""
+    """Sum of the values and number of queries that have one, of each video."""
     grouped = values.groupby(videos.to_numpy())
-    return grouped.sum().to_numpy(float), grouped.size().to_numpy(float)
+    return grouped.sum().to_numpy(float), grouped.count().to_numpy(float)

@@ -2,11 +2,16 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
-import torch
 
-from mmvmr.evaluation.average_precision import IOUS, MomentAveragePrecision, average_precision
-from mmvmr.structures import MomentSample
+from mmvmr.datasets.qvhighlights import QVHighlights
+from mmvmr.evaluation.average_precision import IOUS, average_precision
+from mmvmr.evaluation.bare_predictions import read_bare_predictions
+from mmvmr.evaluation.blind_panel import blind_panel
+from mmvmr.evaluation.highlights import highlight_scores
+from mmvmr.evaluation.protocols import find_protocol
+from mmvmr.evaluation.scoring import per_query, summarize
 
 
 def test_each_annotated_moment_is_found_once():
@@ -22,34 +27,80 @@ def test_the_nearest_free_moment_is_taken():
     assert average_precision([[2, 8], [0, 9]], [[0, 10]], [0.5, 0.85]).tolist() == [1.0, 0.5]
 
 
-def sample(number, spans, truths, **fields):
-    made = MomentSample(metainfo=dict(sample_idx=number, **fields))
-    made.pred_spans, made.gt_spans = torch.tensor(spans), torch.tensor(truths).reshape(-1, 2)
-    return made.to_dict() | dict(sample_idx=number, **fields)
+def official(predictions, truths, iou):
+    """Average precision of one query, as the scorer of QVHighlights (that of ActivityNet before it) defines it."""
+    taken, right = set(), []
+    for start, end in predictions:
+        found = []
+        for number, (low, high) in enumerate(truths):
+            overlap = max(0.0, min(end, high) - max(start, low))
+            found.append((overlap / ((end - start) + (high - low) - overlap), number))
+        hit = False
+        for value, number in sorted(found, reverse=True):
+            if value < iou:
+                break
+            if number not in taken:
+                taken.add(number)
+                hit = True
+                break
+        right.append(hit)
+    hits = np.cumsum(right)
+    precision = [0, *hits / np.arange(1, len(right) + 1), 0]
+    recall = [0, *hits / len(truths), 1]
+    for place in range(len(precision) - 2, -1, -1):
+        precision[place] = max(precision[place], precision[place + 1])
+    return sum((recall[place] - recall[place - 1]) * precision[place] for place in range(1, len(recall))
+               if recall[place] != recall[place - 1])
 
 
-def test_queries_count_once_without_those_whose_moments_are_not_known():
-    metric = MomentAveragePrecision(top=1)
-    metric.process(None, [sample(0, [[0.0, 10.0]], [[0.0, 10.0]]), sample(1, [[5.0, 6.0]], []),
-                          sample(2, [[0.0, 9.0], [0.0, 10.0]], [[0.0, 10.0]]),
-                          sample(3, [[0.0, 10.0]], [[0.0, 10.0]], absent=True)])
-    metric.process(None, [sample(0, [[0.0, 10.0]], [[0.0, 10.0]])])
-    found = metric.compute_metrics(metric.results)
-    # 0.9 reaches nine of the ten IoUs; the absent video none
-    assert found == {'mAP': pytest.approx(100 * (1 + 0.9) / 3, abs=1e-3), 'mAP@0.5': pytest.approx(66.6667),
-                     'mAP@0.75': pytest.approx(66.6667)}
+def test_it_is_that_of_the_official_scorer_on_thousands_of_random_cases():
+    rng = np.random.default_rng(0)
+    for _ in range(1000):
+        predictions, truths = (np.sort(rng.uniform(0, 40, (rng.integers(1, most), 2))) for most in (11, 6))
+        found = average_precision(predictions, truths)
+        np.testing.assert_allclose(found, [official(predictions, truths, iou) for iou in IOUS], atol=1e-12)
+
+
+def table_of(spans, truths):
+    return pd.DataFrame(dict(pred_spans=spans, gt_spans=truths, duration=150.0))
+
+
+def test_protocols_whose_moments_are_all_to_be_found_measure_it_by_query_and_by_length_in_seconds():
+    table = table_of([[[0.0, 10.0], [20.0, 60.0]], [[0.0, 5.0]], []], [[[0.0, 10.0], [20.0, 60.0]], [[50.0, 61.0]],
+                                                                      [[1.0, 2.0]]])
+    scores = per_query(table, find_protocol('qvhighlights/val'))
+    assert scores['mAP'].tolist() == [1, 0, 0]
+    assert scores['mAP,short'].dropna().tolist() == [1, 0]  # up to 10 s, that length included
+    assert scores['mAP,middle'].dropna().tolist() == [0]
+    assert scores['mAP,long'].dropna().tolist() == [0.5]  # the first prediction is none of these moments
+    assert 'mAP' not in per_query(table, find_protocol('charades_sta/official'))
+    assert summarize(scores)['mAP,short'] == 50
+
+
+def test_ten_predictions_count():
+    table = table_of([[[100.0, 101.0]] * 9 + [[0.0, 10.0]], [[100.0, 101.0]] * 10 + [[0.0, 10.0]]], [[[0.0, 10.0]]] * 2)
+    assert per_query(table, find_protocol('qvhighlights/val'))['mAP'].tolist() == pytest.approx([0.1, 0])
+
+
+def test_a_blind_window_has_an_average_precision_and_random_ones_have_none():
+    panel = blind_panel([[[0.0, 1.0]], [[0.0, 0.5], [0.5, 1.0]]], find_protocol('qvhighlights/val'))
+    assert panel.loc['whole video', 'mAP@0.5'] == 75 and np.isnan(panel.loc['uniform random', 'mAP'])
 
 
 def test_scores_of_published_predictions_are_those_of_the_official_scorer(shared_data):
     folder = shared_data / 'moment_detr_predictions'
     if not folder.exists():
         pytest.skip(f'published predictions are not at {folder}')
-    lines = (folder / 'sample_val_preds.jsonl').read_text().splitlines()
-    predicted = {entry['qid']: entry['pred_relevant_windows'] for entry in map(json.loads, lines)}
-    pairs = (shared_data / 'qvhighlights_captions' / 'pairs_val.jsonl').read_text().splitlines()
-    scores = 100 * np.mean([average_precision([window[:2] for window in predicted[pair['qid']]],
-                                              pair['relevant_windows']) for pair in map(json.loads, pairs)], axis=0)
-    official = json.loads((folder / 'sample_val_preds_metrics_raw.json').read_text())['brief']
-    assert round(scores.mean(), 2) == official['MR-full-mAP']
-    assert round(scores[0], 2) == official['MR-full-mAP@0.5']
-    assert round(scores[IOUS.index(0.75)], 2) == official['MR-full-mAP@0.75']
+    pairs = QVHighlights(str(shared_data / 'qvhighlights' / 'highlight_val_release.jsonl'), split='test',
+                         protocol='val').data_list
+    table = read_bare_predictions(folder / 'sample_val_preds.jsonl', pairs, 'qvhighlights/val')
+    scores = summarize(per_query(table, find_protocol('qvhighlights/val')))
+    brief = json.loads((folder / 'sample_val_preds_metrics_raw.json').read_text())['brief']
+    named = {'R@1,IoU=0.5': 'MR-full-R1@0.5', 'R@1,IoU=0.7': 'MR-full-R1@0.7', 'mAP': 'MR-full-mAP',
+             'mAP@0.5': 'MR-full-mAP@0.5', 'mAP@0.75': 'MR-full-mAP@0.75', 'mAP,short': 'MR-short-mAP',
+             'mAP,middle': 'MR-middle-mAP', 'mAP,long': 'MR-long-mAP', 'HIT@1': 'HL-min-VeryGood-Hit1',
+             'HL-mAP': 'HL-min-VeryGood-mAP'}
+    assert {name: round(scores[name], 2) for name in named} == {name: brief[key] for name, key in named.items()}
+    for least, name in ((2, 'Fair'), (3, 'Good')):
+        hit, precision = 100 * highlight_scores(table['pred_saliency'], table['gt_saliency'], least).mean()
+        assert (round(hit, 2), round(precision, 2)) == (brief[f'HL-min-{name}-Hit1'], brief[f'HL-min-{name}-mAP'])

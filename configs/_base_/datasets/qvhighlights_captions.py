@@ -19,5 +19,5 @@ test_dataloader = dict(
         split='test',
         test_mode=True))
 
-test_evaluator = [dict(type='MomentRecall', report=True), dict(type='MomentAveragePrecision')]
+test_evaluator = dict(type='MomentRecall', report=True)
 test_cfg = dict()

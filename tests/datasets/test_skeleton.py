@@ -1,0 +1,91 @@
+"""A data set from a folder of videos."""
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from runs import run_command
+from videos import grey, write_frames
+
+from mmvmr.datasets.forms import read_pairs
+from mmvmr.datasets.skeleton import validation_share, write_skeleton
+from mmvmr.engine.run.check_config import check_config
+from mmvmr.engine.run.config import read_config
+
+PAGE = Path(__file__).parents[2] / 'docs' / 'own_videos.md'
+DURATIONS = {'kitchen': 31.5, 'garden': 48.0, 'v_street': 9.0}
+
+
+def table(folder, *lines):
+    (folder / 'a.csv').write_text('\n'.join(lines) + '\n')
+    return folder / 'a.csv'
+
+
+def test_without_a_table_each_video_has_a_line_to_be_filled():
+    train, test = write_skeleton(DURATIONS)
+    assert train == [[video_id, duration, None, ''] for video_id, duration in DURATIONS.items()] and test == []
+
+
+@pytest.mark.parametrize('mark', [',', ';', '\t'])
+def test_sentences_come_from_a_table_and_a_fifth_of_the_timed_videos_is_for_testing(tmp_path, mark):
+    lines = [mark.join(cells) for cells in (
+        ('Caption', 'File', 'end', 'start'), ('He sits.', 'videos/kitchen.mp4', '9', '2'),
+        ('It runs.', 'garden', '', ''), ('It stops.', 'street.avi', '4', '1'), ('It goes.', 'street', '', ''))]
+    train, test = write_skeleton(DURATIONS, table(tmp_path, *lines))
+    assert {entry[0] for entry in train} | {entry[0] for entry in test} == set(DURATIONS)
+    assert len(test) == 1 and test[0][2] and test[0][0] != 'garden'  # one of two videos with known moments
+    assert not {entry[0] for entry in test} & {entry[0] for entry in train}
+    assert [48.0, None, 'It runs.'] in [entry[1:] for entry in train]
+
+
+@pytest.mark.parametrize('lines, message', [
+    (['clip,words', 'kitchen,x'], 'names of its columns, video and sentence'),
+    (['video,sentence', 'cellar,He sits.'], "line 2: there is no video 'cellar'. There are kitchen, garden, v_street"),
+    (['video,sentence', 'kitchen,'], 'line 2: the sentence is empty'),
+    (['video,sentence,start,end', 'kitchen,He sits.,1,'], 'line 2: start and end must be numbers'),
+    (['video,sentence,start,end', 'kitchen,He sits.,4,1'], r'line 2: \[4.0, 1.0\] is no moment'),
+    (['video,sentence'], 'no rows')])
+def test_what_is_wrong_with_a_table_is_said(tmp_path, lines, message):
+    with pytest.raises(ValueError, match=message):
+        write_skeleton(DURATIONS, table(tmp_path, *lines))
+
+
+def test_a_share_is_held_out_that_leaves_videos_on_both_sides():
+    assert validation_share([f'video {number}' for number in range(100)]) == 0.1
+    assert validation_share(['a']) == 0.0
+
+
+def test_the_page_from_a_folder_of_videos_to_an_answer_can_be_followed(tmp_path, monkeypatch, capsys):
+    text = PAGE.read_text(encoding='utf-8')
+    monkeypatch.chdir(tmp_path)
+    Path('videos').mkdir()
+    for number, name in enumerate(('kitchen', 'garden', 'street', 'cellar')):
+        write_frames(f'videos/{name}.mkv', [grey(k * (number + 1) % 20) for k in range(80)])
+    head, *rows = re.search(r'```text\n(.*?)```', text, re.S)[1].splitlines()
+    table(tmp_path, head, *rows, 'street,A person opens a door.,1,4', 'cellar,The dog runs.,,').rename('sentences.csv')
+    small = ['--cfg-options', 'train_cfg.max_epochs=1', 'dim=16', 'transformer.num_layers=1']
+    commands = [shlex.split(line)[1:] for block in re.findall(r'```bash\n(.*?)```', text, re.S)
+                for line in block.splitlines()]
+    assert [words[0] for words in commands] == ['new', 'extract', 'vocabulary', 'train', 'test', 'infer']
+    for command, *words in commands:
+        run_command(command, *words, *(small if command == 'train' else []))
+    assert 'mmvmr train data/mine/cpl_mine.py' in capsys.readouterr().out
+    assert Path('page.html').exists() and list(Path('work_dirs/cpl_mine').glob('**/predictions.jsonl'))
+
+
+def test_nothing_is_written_over_and_bare_annotations_say_what_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path('videos').mkdir()
+    write_frames('videos/a.mkv', [grey(number) for number in range(16)])
+    Path('videos/broken.mp4').write_bytes(b'no video')
+    run_command('new', 'videos', 'mine')
+    text = capsys.readouterr().out
+    assert 'left out: videos/broken.mp4' in text and 'First write a sentence' in text
+    assert json.loads(Path('mine/train.json').read_text()) == [['a', 2.0, None, '']]
+    config = read_config('mine/cpl_mine.py')
+    check_config(config)
+    assert config.train_dataloader.dataset.num_clips == config.model.proposal_generator.num_clips == 32
+    assert read_pairs('mine/train.json')[0]['query'] == ''
+    with pytest.raises(FileExistsError, match='cpl_mine.py, mine/train.json would be written over'):
+        run_command('new', 'videos', 'mine')

@@ -1,0 +1,128 @@
+"""Predictions of other programs."""
+import json
+
+import numpy as np
+import pytest
+from runs import run_command
+
+from mmvmr.evaluation.bare_predictions import is_bare, read_bare_predictions
+from mmvmr.evaluation.protocols import find_protocol
+from mmvmr.evaluation.scoring import per_query, summarize
+
+PAIRS = [dict(video_id='a.mp4', query='He sits down.', duration=20.0, spans=[[0.0, 10.0]], qid=7),
+         dict(video_id='b', query='She eats.', duration=30.0, spans=[[5.0, 10.0]], qid=8)]
+
+
+def write(path, *entries):
+    path.write_text('\n'.join(map(json.dumps, entries)))
+    return path
+
+
+@pytest.mark.parametrize('entry', [
+    dict(qid=7, spans=[[0, 8], [1, 2]]), dict(qid='7', pred_relevant_windows=[[0, 8, 0.9], [1, 2, 0.1]]),
+    dict(vid='a', query='he sits down', pred_spans=[[0, 8], [1, 2]]),
+    dict(video_id='v_a', query='He sits down.', spans=[[0, 8], [1, 2]])])
+def test_a_pair_is_found_by_its_number_or_by_video_and_sentence(tmp_path, entry):
+    path = write(tmp_path / 'p.jsonl', entry)
+    assert is_bare(path)
+    table = read_bare_predictions(path, PAIRS, 'charades_sta/official')
+    assert table['pred_spans'].tolist() == [[[0, 8], [1, 2]], []] and len(table['pred_scores'][0]) == 2
+    assert summarize(per_query(table, find_protocol('charades_sta/official')))['mIoU'] == 40  # the other has none
+
+
+def test_one_span_needs_no_list_and_all_may_be_one_list(tmp_path):
+    path = tmp_path / 'p.json'
+    path.write_text(json.dumps([dict(qid=8, spans=[5, 10]), dict(qid=7, spans=[])]))
+    assert read_bare_predictions(path, PAIRS, 'x')['pred_spans'].tolist() == [[], [[5, 10]]]
+
+
+@pytest.mark.parametrize('entries, message', [
+    ([dict(qid=9, spans=[[0, 1]])], 'prediction 0 is for a query that the annotations do not have'),
+    ([dict(vid='a', query='He runs.', spans=[[0, 1]])], 'do not have'),
+    ([dict(qid=7, spans=[[0, 1]]), dict(vid='a', query='he sits down', spans=[])], 'prediction 1: there is another'),
+    ([dict(qid=7, spans=[[0, 1, 0.1], [2, 3, 0.9]])], 'scores rise'),
+    ([dict(qid=7, spans=[[0, 1, 0.1], [2, 3]])], '1 of 2 spans have a score'),
+    ([dict(qid=7, spans=[[0]])], 'prediction 0: expected a dict with qid'),
+    ([dict(qid=7, spans=['0 - 3'])], 'prediction 0: expected a dict with qid'),
+    ([dict(qid=7, answer=[[0, 1]])], 'and with spans'), ([7], 'prediction 0: expected'),
+    ([[]], 'holds no predictions')])
+def test_what_is_wrong_with_a_file_is_said(tmp_path, entries, message):
+    with pytest.raises(ValueError, match=message):
+        read_bare_predictions(write(tmp_path / 'p.jsonl', *entries), PAIRS, 'x')
+
+
+def submission(rng):
+    """To TVR, and its annotations: three videos, ten queries, predictions on a coarse grid, so that many meet."""
+    videos = {'a': 3, 'b': 5, 'c': 4}
+    pairs, entries = [], dict(VCMR=[], SVMR=[])
+    for number in range(10):
+        start = int(rng.integers(0, 20))
+        video = str(rng.choice(list(videos)))
+        pairs.append(dict(video_id=video, query=f'query {number}', duration=30.0, qid=number,
+                          spans=[[start, start + int(rng.integers(1, 10))]]))
+        for task in entries:
+            spans = [[int(videos[video] if task == 'SVMR' else rng.choice([3, 4, 5])), low, low + length, -1.0]
+                     for low, length in rng.integers([0, 1], [20, 10], (12, 2)).tolist()]
+            entries[task].append(dict(desc_id=number, desc='', predictions=spans))
+    return pairs, dict(entries, video2idx=videos)
+
+
+@pytest.mark.parametrize('protocol, task', [('tvr/val', 'SVMR'), ('tvr/val_corpus', 'VCMR')])
+def test_a_submission_to_tvr_has_the_recall_of_its_official_scorer(tmp_path, protocol, task):
+    """A prediction is right in the right video with IoU >= m; R@n is the share of queries with one among n."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        pairs, content = submission(rng)
+        scores = summarize(per_query(read_bare_predictions(write(tmp_path / 'p.json', content), pairs, protocol),
+                                     find_protocol(protocol)))
+        for top in (1, 5, 10):
+            for least in (0.5, 0.7):
+                hits = []
+                for pair, entry in zip(pairs, content[task]):
+                    low, high = pair['spans'][0]
+                    hits.append(any(
+                        video == content['video2idx'][pair['video_id']]
+                        and max(0, min(end, high) - max(start, low)) / (max(end, high) - min(start, low)) >= least
+                        for video, start, end, _ in entry['predictions'][:top]))
+                assert scores[f'R@{top},IoU={least:g}'] == pytest.approx(100 * np.mean(hits))
+
+
+# ------------------------------------------------------------------------------------------------------------- command
+@pytest.fixture
+def charades(tmp_path, monkeypatch):
+    """Two test pairs where docs/data.md puts them, and predictions of another program."""
+    folder = tmp_path / 'data' / 'charades_sta'
+    folder.mkdir(parents=True)
+    (folder / 'charades_sta_test.txt').write_text('AAAAA 0.0 10.0##he sits.\nBBBBB 5.0 10.0##she eats.\n')
+    (folder / 'Charades_v1_test.csv').write_text('id,length\nAAAAA,20\nBBBBB,30\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(__import__('mmvmr.datasets.charades_sta', fromlist=['']).CharadesSTA.PROTOCOLS, 'official', {})
+    return write(tmp_path / 'p.jsonl', dict(vid='AAAAA', query='He sits.', spans=[[0, 8]]),
+                 dict(vid='BBBBB', query='She eats.', spans=[[20, 25]]))
+
+
+@pytest.mark.parametrize('annotations', [[], ['--annotations', 'data/charades_sta/charades_sta_test.txt', '--durations',
+                                              'data/charades_sta/Charades_v1_test.csv']])
+def test_bare_spans_are_scored_under_a_named_protocol(charades, capsys, annotations):
+    run_command('score', charades, '--protocol', 'charades_sta/official', *annotations)
+    text = capsys.readouterr().out
+    assert 'charades_sta/official: 2 queries, 2 videos' in text and '| 50.00 ' in text and '| 40.00' in text
+
+
+def test_bare_spans_are_scored_against_annotations_of_ones_own(tmp_path, capsys):
+    (tmp_path / 'mine.json').write_text(json.dumps([['v', 20, [0, 10], 'He sits.']]))
+    path = write(tmp_path / 'p.jsonl', dict(vid='v', query='He sits.', spans=[[0, 8]]))
+    run_command('score', path, '--annotations', tmp_path / 'mine.json', '--format', 'markdown')
+    text = capsys.readouterr().out
+    assert '**custom (mine): 1 queries, 1 videos**' in text and '| model | 100.00 | 100.00 | 100.00 | 80.00 |' in text
+    run_command('score', path, '--annotations', tmp_path / 'mine.json', '--format', 'latex')
+    text = capsys.readouterr().out
+    assert text.count(r'\begin{tabular}') == 3 and r'model & 100.00 & 100.00 & 100.00 & 80.00 \\' in text
+    assert all(line.startswith(('%', '\\')) or line.endswith(r'\\') for line in text.splitlines() if line)
+
+
+def test_bare_spans_without_annotations_are_refused(charades):
+    with pytest.raises(ValueError, match='--annotations FILE'):
+        run_command('score', charades)
+    with pytest.raises(ValueError, match='There is no protocol "charades/official". Known are .*charades_sta/official'):
+        run_command('score', charades, '--protocol', 'charades/official')
