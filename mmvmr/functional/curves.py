@@ -48,6 +48,30 @@ def smooth_masked(curve: Tensor, mask: Tensor, std: float, radius: Optional[int]
     return weigh(torch.where(mask, curve, 0)) / weigh(mask.to(curve.dtype)).clamp(min=1e-12)
 
 
+def average_alike(curves: Tensor, video: Tensor, mask: Tensor, temperature: float, reach: float) -> Tensor:
+    """Averages of curves (B, S, T) over the clips that look alike and are near: (B, S, T).
+
+    Clip u has in the average at clip t a weight of softmax_u( cos(v_t, v_u) / temperature - (t - u)^2 / (2 reach^2) ):
+    clips of one scene get about the same value, and the step to the next scene stays. Clips that do not count have no
+    weight.
+
+    Args:
+        video: (B, T, D), of any length.
+        mask: (B, T) bool, True on clips that count.
+        reach: Standard deviation of the Gaussian over time, in clips.
+
+    Example:
+        >>> video = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+        >>> average_alike(torch.tensor([[[0.0, 1.0, 5.0]]]), video, torch.ones(1, 3).bool(), 0.05, reach=100.0)
+        tensor([[[0.5000, 0.5000, 5.0000]]])
+    """
+    directions = F.normalize(video, dim=-1)
+    time = torch.arange(video.size(1), device=video.device, dtype=video.dtype)
+    logits = directions @ directions.transpose(1, 2) / temperature - (time[:, None] - time).square() / (2 * reach**2)
+    weights = logits.masked_fill(~mask.unsqueeze(1), torch.finfo(logits.dtype).min).softmax(dim=-1)
+    return curves @ weights.transpose(1, 2)
+
+
 def sums_of_spans(values: Tensor, starts: Tensor, ends: Tensor) -> Tuple[Tensor, Tensor]:
     """Sums inside and outside of spans.
 

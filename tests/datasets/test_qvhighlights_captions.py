@@ -97,6 +97,18 @@ def test_a_model_without_weights_is_tested_without_a_checkpoint(tmp_path):
     assert 'What is to be tested? ' in trained.communicate()[0] and trained.returncode
 
 
+def test_halves_part_the_pairs_and_keep_the_pieces_of_a_source_together(tmp_path):
+    write_files(tmp_path)
+    pairs = [dict(PAIRS[1], qid=number, vid=f'{number // 2}_x_{60 * (number % 2)}.0_150.0') for number in range(40)]
+    (tmp_path / 'pairs_val.jsonl').write_text('\n'.join(map(json.dumps, pairs)))
+    halves = [{pair['video_id'] for pair in build(tmp_path, features=None, half=half).data_list}
+              for half in ('choosing', 'reporting')]
+    sources = [{video.rsplit('_', 2)[0] for video in half} for half in halves]
+    assert all(halves) and len(halves[0]) + len(halves[1]) == 40 and not sources[0] & sources[1]
+    with pytest.raises(ValueError, match="half must be 'choosing', 'reporting' or None for all pairs, got 'best'"):
+        build(tmp_path, half='best')
+
+
 @pytest.fixture
 def published(shared_data):
     folder = shared_data / 'qvhighlights_captions'
@@ -110,6 +122,8 @@ def test_pairs_of_the_protocol_are_those_that_were_published(published):
         dataset = QVHighlightsCaptions(str(published / f'pairs_{name}.jsonl'), split=split, protocol='val')
         assert all(bool(pair['spans']) == windows for pair in dataset.data_list)
     assert len({pair['qid'] for pair in dataset.data_list}) == 1542
+    for half, split in (('choosing', 'train'), ('reporting', 'test')):
+        QVHighlightsCaptions(str(published / 'pairs_val.jsonl'), split=split, protocol='halves', half=half)
 
 
 @pytest.mark.parametrize('name, reached', [

@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
+from mmvmr.functional.curves import average_alike
 from mmvmr.models.data_preprocessor import MomentDataPreprocessor
 from mmvmr.models.proposal_generators.similarity import SimilarityProposalGenerator
 from mmvmr.registry import MODELS
@@ -86,7 +87,7 @@ def test_query_without_sentence_vectors_and_of_another_space_are_refused():
         make_model()._propose(Batch(VIDEO, query._replace(sentences=None)))
     with pytest.raises(ValueError, match='Clips have 3 dimensions and sentence vectors 2'):
         make_model()._propose(Batch(VIDEO, query._replace(sentences=SENTENCES[..., :2])))
-    with pytest.raises(ValueError, match="must be None, 'mean' or 'union', got 'all'"):
+    with pytest.raises(ValueError, match="must be None, 'mean', 'union' or 'vote', got 'all'"):
         make_model(paraphrases='all')
 
 
@@ -95,3 +96,30 @@ def test_gaussians_of_a_mixture_are_masks_for_reconstructors_and_their_negatives
     assert model.proposal_generator.sigma == pytest.approx(12**0.5)
     outputs = model(MomentDataPreprocessor()(dict(inputs=Batch(VIDEO, make_query(SENTENCES))))['inputs'])
     assert outputs.proposals.masks.amax(dim=-1).tolist() == [[1, 1]]
+
+
+def test_clips_that_look_alike_get_the_mean_of_their_similarities_and_absent_clips_have_no_part():
+    video = torch.tensor([[[1.0, 0], [1, 0], [0, 1], [0, 0]]])
+    curves = torch.tensor([[[0.0, 1, 5, 99]]])
+    found = average_alike(curves, video, video.ne(0).any(dim=-1), temperature=0.02, reach=1e6)
+    torch.testing.assert_close(found[..., :3], torch.tensor([[[0.5, 0.5, 5]]]))
+    near = average_alike(curves, video, video.ne(0).any(dim=-1), temperature=1e6, reach=1e-2)
+    torch.testing.assert_close(near[..., :3], curves[..., :3])
+
+
+def test_a_generator_spreads_its_curve_before_it_is_decoded():
+    turned = torch.tensor([[[0.6, 0.8], [1, 0], [0.6, -0.8], [0, 1], [0, 1], [0, 1]]])
+    alone, = predict(make_model(), turned, torch.tensor([[[1.0, 0]]]))
+    spread, = predict(make_model(spread=0.05, reach=1e-2), turned, torch.tensor([[[1.0, 0]]]))
+    assert torch.equal(alone.pred_spans, spread.pred_spans)  # nothing is within reach
+    wide, = predict(make_model(spread=1e6, reach=1e6), turned, torch.tensor([[[1.0, 0]]]))
+    assert not torch.equal(alone.pred_spans, wide.pred_spans)
+
+
+def test_what_several_paraphrases_find_wins_the_vote_over_what_one_finds_more_clearly():
+    rest, clear, faint = [0.0, 0, 1], [1.0, 0, 0], [0, 1, 0.5]
+    video = torch.tensor([[rest, clear, clear, rest, faint, faint, rest, rest]])
+    sentences = torch.tensor([[[1.0, 0, 0], [0, 1, 0], [0, 1, 0]]])
+    first = {mode: predict(make_model(paraphrases=mode, nms=0.7), video, sentences)[0].pred_spans[0].tolist()
+             for mode in ('union', 'vote')}
+    assert first == dict(union=[2, 6], vote=[8, 12])

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvmr.functional.spans import temporal_nms
+from mmvmr.functional.curves import average_alike
+from mmvmr.functional.spans import temporal_iou, temporal_nms
 from mmvmr.models.interface import Decoder, trait
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
 from mmvmr.structures import Clips, EncodedQuery, Proposals
@@ -21,27 +22,36 @@ class SimilarityProposalGenerator(nn.Module):
     Args:
         decoder: Config of the decoder, see :class:`~mmvmr.models.interface.Decoder`.
         paraphrases: What becomes of the vectors of paraphrases, where the text encoder gives some: 'mean' averages the
-            curves of query and paraphrases (TFVTG), 'union' decodes each and takes the best proposals of all (VTG-GPT).
-            The query alone counts by default.
-        nms: With 'union', the IoU with a better proposal above which a proposal is left out.
+            curves of query and paraphrases (TFVTG), 'union' decodes each and takes the best proposals of all (VTG-GPT),
+            'vote' decodes each and the average, and lets all proposals vote: number i gets sum_j IoU(i, j) score_j,
+            scores below 0 counting as 0. The query alone counts by default.
+        nms: With 'union' and 'vote', the IoU with a better proposal above which a proposal is left out.
+        spread: Temperature of an average of the curve over clips that look alike, see
+            :func:`~mmvmr.functional.curves.average_alike`; the curve is left as it is by default.
+        reach: How far that average reaches, in clips.
     """
     gives = ('scores', 'clips')
 
-    def __init__(self, decoder: dict, paraphrases: Optional[str] = None, nms: float = 0.95) -> None:
+    def __init__(self, decoder: dict, paraphrases: Optional[str] = None, nms: float = 0.95,
+                 spread: Optional[float] = None, reach: float = 8.0) -> None:
         super().__init__()
-        if paraphrases not in (None, 'mean', 'union'):
-            raise ValueError(f"paraphrases must be None, 'mean' or 'union', got {paraphrases!r}.")
+        if paraphrases not in (None, 'mean', 'union', 'vote'):
+            raise ValueError(f"paraphrases must be None, 'mean', 'union' or 'vote', got {paraphrases!r}.")
         self.decoder = MODELS.build(decoder)
         self.sigma = trait(self.decoder, Decoder, 'sigma')
         self.paraphrases = paraphrases
         self.nms = nms
+        self.spread = spread
+        self.reach = reach
 
     def forward(self, video: Tensor, query: EncodedQuery) -> Proposals:
         """video (B, T, D), encoded query with sentence vectors (B, S, D) -> K proposals with masks (B, K, T)."""
         curves = self.curves(video, query.words.sentences)  # (B, S, T)
         mask = video.ne(0).any(dim=-1)
+        if self.spread is not None:
+            curves = average_alike(curves, video, mask, self.spread, self.reach)
         curve = curves[:, 0] if self.paraphrases is None else curves.mean(dim=1)
-        found = self._united(curves, mask) if self.paraphrases == 'union' else self.decoder(curve, mask)
+        found = self._united(curves, mask) if self.paraphrases in ('union', 'vote') else self.decoder(curve, mask)
         return found._replace(clips=Clips((1 + curve) / 2, F.normalize(video, dim=-1), mismatched=None))
 
     @staticmethod
@@ -62,9 +72,14 @@ class SimilarityProposalGenerator(nn.Module):
 
     def _united(self, curves: Tensor, mask: Tensor) -> Proposals:
         """The best K of the proposals from each curve."""
+        if self.paraphrases == 'vote':
+            curves = torch.cat([curves, curves.mean(dim=1, keepdim=True)], dim=1)
         found = self.decoder(curves.flatten(0, 1), mask.repeat_interleave(curves.size(1), dim=0))
         count = found.scores.size(1)
         spans, masks, scores = (part.unflatten(0, curves.shape[:2]).flatten(1, 2) for part in found[:3])
+        if self.paraphrases == 'vote':
+            overlap = temporal_iou(spans.unsqueeze(2), spans.unsqueeze(1))  # (B, N, N)
+            scores = (overlap * scores.clamp(min=0).unsqueeze(1)).sum(dim=2)
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         spans = spans.gather(1, order.unsqueeze(-1).expand_as(spans))
         kept = temporal_nms(spans, self.nms, top=count)

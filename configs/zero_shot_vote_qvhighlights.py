@@ -1,0 +1,14 @@
+"""Ours, nothing to train: curves averaged over clips that look alike, paraphrases vote for moments; on QVHighlights."""
+_base_ = ['_base_/datasets/qvhighlights_captions.py', '_base_/default_runtime.py']
+
+model = dict(
+    type='MomentRetriever',
+    encoder=dict(type='JointSpaceEncoder'),
+    proposal_generator=dict(
+        type='SimilarityProposalGenerator',
+        decoder=dict(type='OtsuRuns', num_proposals=10, smoothing=1.0),
+        paraphrases='vote',
+        nms=0.7,
+        spread=0.1,
+        reach=8.0),
+    ranker=dict(type='ScoreRanker'))
