@@ -9,28 +9,32 @@
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
 from mmvmr.features.stores.shards import Shard
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('source', type=Path, help='HDF5 file (one dataset per video, or id/c3d_features), folder of '
                                                   '<id>.npy, or a packed store that kept all rows')
     parser.add_argument('target', type=Path, help='folder to write')
-    parser.add_argument('--num-clips', type=int, default=200,
+    parser.add_argument('--num-clips', type=at_least(0), default=200,
                         help='T, clips per video (200); 0 keeps all rows and resamples when they are read')
     parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
                         help='float16 halves size and reading time')
     parser.add_argument('--extractor', help='what made the features, for the manifest')
     parser.add_argument('--weights-sha256', help="sha256 of the extractor's weights, for the manifest")
-    parser.add_argument('--fps', type=float, help='frames per second that the extractor saw, for the manifest')
-    parser.add_argument('--stride', type=float, help='frames between two rows of the source, for the manifest')
+    parser.add_argument('--fps', type=at_least(1e-3, float),
+                        help='frames per second that the extractor saw, for the manifest')
+    parser.add_argument('--stride', type=at_least(1e-3, float),
+                        help='frames between two rows of the source, for the manifest')
     parser.add_argument('--shard', type=Shard.parse, metavar='INDEX/COUNT',
                         help='pack this share of the videos, e.g. 3/16 for the fourth of 16; others pack the rest')
     parser.add_argument('--force', action='store_true', help='replace a store, or this shard of it, that is there')
 
 
 def run(args: argparse.Namespace) -> None:
+    check_writable(args.target)
     from mmvmr.features.stores.packing import pack_features
     given = dict(extractor=args.extractor, weights_sha256=args.weights_sha256, fps=args.fps, stride=args.stride)
     store = pack_features(args.source, args.target, args.num_clips or None, args.dtype,

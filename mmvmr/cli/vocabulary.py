@@ -12,7 +12,9 @@ import argparse
 from pathlib import Path
 from typing import List
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
+from mmvmr.engine.run.places import find_config
+from mmvmr.utils.files import check_output
 
 
 def add_arguments(parser: Parser) -> None:
@@ -20,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--vectors', type=Path, required=True, help='GloVe text file, or the glove.pkl of CNM and CPL')
     parser.add_argument('--sentences', nargs='+', default=[],
                         help='config (its training sentences) or JSON lists; glove.pkl brings its own counts')
-    parser.add_argument('--size', type=int, help='number of words; all by default')
+    parser.add_argument('--size', type=at_least(1), help='number of words; all by default')
     parser.add_argument('--force', action='store_true', help='replace a file that is there')
 
 
@@ -39,11 +41,13 @@ def read_sentences(name: str) -> List[str]:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmvmr.text.building import build_vocabulary
     if args.target.suffix != '.npz':
         raise ValueError(f'A vocabulary is a .npz file, got {args.target}.')
-    if args.target.exists() and not args.force:
-        raise FileExistsError(f'{args.target} exists. Choose another file, or pass --force.')
+    check_output(args.target, args.force)
+    for name in args.sentences:
+        if not name.endswith('.json'):
+            find_config(name)
+    from mmvmr.text.building import build_vocabulary
     sentences = [sentence for name in args.sentences for sentence in read_sentences(name)]
     vocabulary, counts = build_vocabulary(args.vectors, sentences, args.size)
     vocabulary.save(args.target)

@@ -17,7 +17,7 @@ class TACoS(MomentDataset):
         '  mmvmr pack tall_c3d_features.hdf5 data/tacos/features\n'
         'Words: GloVe text, then\n'
         '  mmvmr vocabulary data/tacos/vocabulary.npz \\\n'
-        '    --vectors glove.840B.300d.txt --sentences configs/_base_/datasets/tacos.py')
+        '    --vectors glove.840B.300d.txt --sentences _base_/datasets/tacos')
 
     def parse_annotations(self) -> List[Dict]:
         return [dict(video_id=video_id, duration=num_frames / fps, query=query,

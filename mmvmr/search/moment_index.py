@@ -1,13 +1,17 @@
 """Search for sentences in many videos: coarse vectors first, the model for the best windows."""
+import logging
+from collections import Counter
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Union
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.apis.windows import cut_windows, rank_moments
 from mmvmr.datasets.collate import collate_moments
+from mmvmr.engine.run.places import find_run
 from mmvmr.search.index_files import read_index
 from mmvmr.structures import MomentSample
 from mmvmr.text.sentences import Sentences, read_sentences
@@ -28,17 +32,19 @@ class MomentIndex:
 
     Raises:
         FileNotFoundError: If there is no index, or no run.
-        ValueError: If the index is damaged, or the weights of the run are not those that it was made with.
+        ValueError: If the index is damaged, the run has other weights than it was made with, or no video is there.
 
     Attributes:
-        windows: Pairs of video id and :class:`~mmvmr.apis.windows.Window`, W in all.
+        windows: Pairs of video id and :class:`~mmvmr.apis.windows.Window`, of the videos that are searched.
+        names: What a video is called in answers, for files their path, by video id.
+        left_out: What is wrong with each file that is not searched.
     """
 
     def __init__(self, folder: Union[str, Path], run: Optional[Union[str, Path]] = None, device: Optional[str] = None,
                  show_progress: bool = True) -> None:
         self.files = read_index(folder)
         self.show_progress = show_progress
-        checkpoint = Path(run or self.files.run, self.files.checkpoint)
+        checkpoint = Path(find_run(run)[0] if run else self.files.run, self.files.checkpoint)
         if not checkpoint.is_file():
             raise FileNotFoundError(f'The index "{folder}" was made with "{checkpoint}", which is not there. If the '
                                     'folder of the run has moved, say where it is now with --run.')
@@ -47,12 +53,35 @@ class MomentIndex:
                              'fit. Remove the index and make it anew, or give the old run with --run.')
         self.inferencer = MomentRetrievalInferencer(checkpoint.parent, checkpoint, device, show_progress=False)
         recipe = self.inferencer.recipe
-        self.windows = [(video_id, window) for video_id in self.files.videos
-                        for window in cut_windows(self.files.video(video_id), recipe)]
-        expected = len(recipe.vocabulary), len(self.windows)
+        self.windows, self.names, self.left_out, count = [], {}, {}, 0
+        columns: List[int] = []  # of the coarse vectors, of these windows
+        for video_id in self.files.videos:
+            windows = list(cut_windows(self.files.video(video_id), recipe))
+            self.names[video_id], problem = self.files.find(video_id)
+            if problem:
+                self.left_out[self.names[video_id]] = problem
+            else:
+                self.windows += [(video_id, window) for window in windows]
+                columns += range(count, count + len(windows))
+            count += len(windows)
+        self.columns = np.array(columns, dtype=int)
+        expected = len(recipe.vocabulary), count
         if self.files.coarse.shape[:2] != expected:
             raise ValueError(f'The index "{folder}" has coarse vectors of {self.files.coarse.shape[:2]} words and '
                              f'windows, expected {expected}. Remove it and make it anew.')
+        self._tell_left_out()
+
+    def _tell_left_out(self) -> None:
+        """Say which videos are not searched."""
+        if not self.left_out:
+            return
+        counts = ' and '.join(f'{count} {problem}' for problem, count in Counter(self.left_out.values()).items())
+        text = (f'{len(self.left_out)} of {len(self.names)} videos are left out: {counts}, such as '
+                f'"{next(iter(self.left_out))}". To bring the index up to date: mmvmr search index {self.files.run} '
+                f'VIDEOS {self.files.folder}, with --prune to drop those that are gone.')
+        if not self.windows:
+            raise ValueError(text)
+        print_log(text, 'current', logging.WARNING)
 
     def search(self, query: str, top_k: int = 10, candidates: Optional[int] = CANDIDATES) -> List[Dict]:
         """The best moments over all videos, best first.
@@ -63,12 +92,14 @@ class MomentIndex:
             candidates: Windows that the model looks at; all with None, which is the exhaustive search.
 
         Returns:
-            Dicts with ``video``, ``start`` and ``end`` (seconds) and ``score``, the match of
+            Dicts with ``video``, ``start`` and ``end`` (seconds) and ``match``, as of
             :class:`~mmvmr.apis.MomentRetrievalInferencer`.
 
         Raises:
-            ValueError: If the model knows no word of the sentence.
+            ValueError: If the model knows no word of the sentence, or a number is below 1.
         """
+        if top_k < 1 or (candidates is not None and candidates < 1):
+            raise ValueError(f'top_k and candidates must be at least 1, got {top_k} and {candidates}.')
         sentence = self.read(query)
         self.inferencer.warn(sentence)
         return self.best_moments(self.look(sentence, self.shortlist(sentence, candidates)), top_k)
@@ -80,7 +111,8 @@ class MomentIndex:
     def shortlist(self, sentence: Sentences, count: Optional[int] = None) -> np.ndarray:
         """Numbers of the windows with the best coarse scores, best first; of all by default."""
         words = sentence.encoded.word_ids[0]
-        pieces = self.files.coarse[words[words > 0]].astype(np.float32).sum(axis=0)  # (W, S)
+        coarse = self.files.coarse[words[words > 0]][:, self.columns]
+        pieces = coarse.astype(np.float32).sum(axis=0)  # (W, S)
         return np.argsort(-pieces.max(axis=1), kind='stable')[:count]
 
     def look(self, sentence: Sentences, windows: Sequence[int], batch_size: int = 8) -> List[MomentSample]:
@@ -95,8 +127,8 @@ class MomentIndex:
         return samples
 
     def best_moments(self, samples: Sequence[MomentSample], top_k: int) -> List[Dict]:
-        """The moments of all windows in one ranking, by their scores."""
-        moments = [dict(video=self.files.videos[video_id]['name'], **moment)
+        """The moments of all windows in one ranking, by their matches."""
+        moments = [dict(video=self.names[video_id], **moment)
                    for video_id, windows in groupby(samples, key=lambda sample: sample.video_id)
                    for moment in rank_moments(list(windows), top_k)]
-        return sorted(moments, key=lambda moment: -moment['score'])[:top_k]
+        return sorted(moments, key=lambda moment: -moment['match'])[:top_k]
