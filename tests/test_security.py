@@ -4,6 +4,7 @@ That damaged and malicious checkpoints, vocabularies and pages are harmless is t
 """
 import ast
 import json
+import re
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from runs import run_command
 from videos import grey, write_frames
 
 from mmvmr.cli.main import module_of
@@ -180,3 +182,42 @@ def test_the_name_of_a_video_is_no_address(secrets, address, monkeypatch):
 @pytest.mark.parametrize('command', ['train', 'test', 'infer', 'search', 'browse'])
 def test_commands_say_that_configs_are_code(command):
     assert 'A config is Python and is run' in module_of(command).__doc__
+
+
+# ------------------------------------------------------------------------------------------------------- what is code
+LINES = {'train': 'train RUN', 'test': 'test RUN', 'infer': 'infer RUN v.mp4 s', 'search': 'search index RUN v.mp4 x',
+         'print-config': 'print-config RUN', 'verify': 'verify RUN', 'browse-dataset': 'browse-dataset RUN --out x',
+         'browse': 'browse RUN', 'reproduce': 'reproduce RUN', 'benchmark': 'benchmark RUN', 'flops': 'flops RUN',
+         'publish': 'publish RUN x', 'score': 'score RUN', 'timelines': 'timelines RUN --out x',
+         'plot-results': 'plot-results RUN --out x', 'plot-training': 'plot-training RUN',
+         'extract': 'extract v.mp4 x --extractor RUN/config.py',
+         'vocabulary': 'vocabulary x.npz --vectors x --sentences RUN',
+         'convert-official': 'convert-official cpl x.pth y.pth --data RUN/config.py'}
+
+
+@pytest.mark.parametrize('name', LINES)
+def test_the_page_says_which_commands_run_the_config_of_a_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('run').mkdir()
+    torch.save({}, 'run/epoch_1.pth')
+    write_frames(tmp_path / 'v.mp4', [grey(0)] * 8)
+    torch.save({}, 'x.pth')
+    Path('run/config.py').write_text("open('ran', 'w').close()\n")
+    with pytest.raises((Exception, SystemExit)):  # noqa: B017  it is no config
+        run_command(*LINES[name].replace('RUN', 'run').split())
+    text = (REPO / 'docs' / 'security.md').read_text(encoding='utf-8')
+    found = re.search(r'\*\*the folder of a run\*\*(.*?)\. The others, (.*?) read predictions', text, re.S)
+    run_it, do_not = found.groups()
+    by_option = re.search(r'\*\*a file for\*\*(.*?)- \*\*plugins', text, re.S)[1]
+    assert f'`{name}`' in (run_it if Path('ran').exists() else do_not) or f'`mmvmr {name}`' in by_option
+
+
+def test_the_page_names_all_variables_that_are_read():
+    text = (REPO / 'docs' / 'security.md').read_text(encoding='utf-8')
+    read = set()
+    for path in (REPO / 'mmvmr').rglob('*.py'):
+        read |= set(re.findall(r"(?:environ|settings)(?:\.get\(|\[)[\"']([A-Z_]+)", path.read_text(encoding='utf-8')))
+    for path in (REPO / 'tools').rglob('*.sh'):
+        read |= set(re.findall(r'\$\{([A-Z][A-Z_]+)', path.read_text(encoding='utf-8')))
+    ours = {name for name in read if not name.startswith(('SLURM_', 'TORCH_DISABLE'))}
+    assert len(ours) > 15 and not {name for name in ours if f'`{name}`' not in text}

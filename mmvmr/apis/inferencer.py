@@ -33,7 +33,7 @@ class MomentRetrievalInferencer:
     training is looked at through overlapping windows.
 
     Args:
-        model: Folder of a run, a config, or the files of a model that were found already.
+        model: Folder of a run, a checkpoint in it, a config, or the files of a model that were found already.
         weights: A checkpoint, needed with the config of a model that has weights; by default the best one of the run,
             else its newest.
         device: E.g. 'cpu' or 'cuda:0'; by default a GPU if there is one.
@@ -93,13 +93,16 @@ class MomentRetrievalInferencer:
 
         Returns:
             ``predictions``, one dict per video and sentence: ``video``, ``query``, ``duration`` (seconds),
-            ``unknown_words``, and ``moments``, best first, dicts with ``start`` and ``end`` (seconds) and ``score``.
+            ``unknown_words``, and ``moments``, best first, dicts with ``start`` and ``end`` (seconds) and ``match``.
             ``errors``, what could not be answered: dicts with ``video`` or ``query``, and ``error``.
 
         Raises:
+            ValueError: If ``top_k`` is below 1.
             FileNotFoundError, ValueError: If the only video, or all sentences, cannot be used. One of several is
                 reported in ``errors``, and the others are answered.
         """
+        if top_k < 1:
+            raise ValueError(f'top_k must be at least 1, got {top_k}.')
         sentences = read_sentences([queries] if isinstance(queries, str) else queries, self.text,
                                    self.recipe.max_words)
         self.warn(sentences)
@@ -143,7 +146,7 @@ class MomentRetrievalInferencer:
 
     @torch.no_grad()
     def forward(self, inputs: Dict) -> List[MomentSample]:
-        """The moments of each pair, ranked as in testing, with a score of the first that can be compared."""
+        """The moments of each pair, ranked as in testing, with their matches, which can be compared."""
         return self.model.predict(**self.model.data_preprocessor(inputs, False), match=True)
 
     def postprocess(self, samples: Sequence[MomentSample], video: VideoFeatures, sentences: Sentences,
@@ -188,8 +191,10 @@ def choose_device(name: Optional[str] = None) -> torch.device:
         device = torch.device(name or get_device())
         torch.zeros(1, device=device)
     except (AssertionError, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f'The device {name!r} cannot be used: {str(error).splitlines()[0]} Here are cpu'
-                         f'{"".join(f", {gpu}" for gpu in there)}.') from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip('.')
+        known = ' and '.join(filter(None, ['cpu', ', '.join(there)]))
+        raise ValueError(f'The device {name!r} cannot be used: {reason}. Here are {known}: choose of these, or none, '
+                         'to take a GPU if there is one. `mmvmr doctor` says what PyTorch can use.') from error
     return device
 
 

@@ -17,9 +17,9 @@ def clock(seconds: float) -> str:
 
 def answer_table(prediction: Dict) -> str:
     """The moments of one prediction of the inferencer as a table."""
-    rows = [[rank, clock(moment['start']), clock(moment['end']), f'{moment["score"]:.3f}']
+    rows = [[rank, clock(moment['start']), clock(moment['end']), f'{moment["match"]:.3f}']
             for rank, moment in enumerate(prediction['moments'], start=1)]
-    table = AsciiTable([['rank', 'start', 'end', 'score'], *rows], title=None)
+    table = AsciiTable([['rank', 'start', 'end', 'match'], *rows], title=None)
     table.justify_columns = dict.fromkeys(range(4), 'right')
     return f'"{prediction["query"]}"\n{table.table}'
 

@@ -71,4 +71,4 @@ def _candidates(record: Dict, moments: Sequence[Dict], duration: float) -> Dict:
         return [float(moment['start'] <= second < moment['end']) for second in middles]
 
     return dict(spans=[[moment['start'], moment['end']] for moment in moments],
-                scores=[moment['score'] for moment in moments], masks=list(map(mask, moments)))
+                scores=[moment['match'] for moment in moments], masks=list(map(mask, moments)))

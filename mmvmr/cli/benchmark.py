@@ -12,28 +12,33 @@ processes train as mmvmr dist-train does, each with the batch size of the config
 """
 import argparse
 
-from mmvmr.cli.main import Parser, add_config_options
+from mmvmr.cli.main import Parser, add_config_options, at_least
+from mmvmr.engine.run.places import find_config
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('config', help='config file or name')
-    parser.add_argument('--videos', type=int, default=6670,
+    parser.add_argument('config', help='config file or name; or the folder of a run')
+    parser.add_argument('--videos', type=at_least(1), default=6670,
                         help='videos in the generated store, with two queries each (Charades-STA: 6,670)')
-    parser.add_argument('--steps', type=int, default=5, help='steps to time, after 2 to warm up; the loaders make 20 '
-                                                             'times as many')
+    parser.add_argument('--steps', type=at_least(1), default=5,
+                        help='steps to time, after 2 to warm up; the loaders make 20 times as many')
     parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32', help='of the packed store')
-    parser.add_argument('--shards', type=int, default=1, help='of the packed store')
+    parser.add_argument('--shards', type=at_least(1), default=1, help='of the packed store')
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--parts', nargs='+', choices=['loader', 'cold', 'training', 'evaluation'],
                         default=['loader', 'training', 'evaluation'],
                         help='"cold" is the loader with the store taken out of the page cache before each batch')
-    parser.add_argument('--processes', nargs='+', type=int, default=[1], metavar='N',
+    parser.add_argument('--processes', nargs='+', type=at_least(1), default=[1], metavar='N',
                         help='measure each part with so many processes on this machine')
     parser.add_argument('--folder', help='where the generated data go; kept there. A temporary folder by default')
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
+    path = find_config(args.config)
+    if args.folder:
+        check_writable(args.folder)
     import os
     import tempfile
     from pathlib import Path
@@ -44,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.engine.run.check_config import check_config
     from mmvmr.engine.run.config import parse_options, read_config
     from mmvmr.reproduction.benchmark import benchmark
-    config = read_config(args.config, parse_options(args.cfg_options))
+    config = read_config(path, parse_options(args.cfg_options))
     check_config(config)
     if args.amp:
         use_mixed_precision(config.optim_wrapper)

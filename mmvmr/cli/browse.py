@@ -8,47 +8,48 @@ The folder of a run holds its config. A config is Python and is run: read one fr
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser, add_config_options
+from mmvmr.cli.main import Parser, add_config_options, at_least
+from mmvmr.engine.run.places import find_config, find_run, find_run_config
+from mmvmr.utils.files import check_output
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('run', type=Path, help='folder of a run: its config, and its best checkpoint, else its newest')
+    parser.add_argument('run', type=Path, help='folder of a run: its config, and its best checkpoint, else its '
+                                               'newest; or a checkpoint in it')
     parser.add_argument('--config', help='config file or name (that in the folder of the run)')
     parser.add_argument('--split', choices=['val', 'test'], default='val')
     parser.add_argument('--predictions', type=Path, help='for the test split: predictions.jsonl of `mmvmr test` (the '
                         'newest of the run)')
     parser.add_argument('--videos', type=Path, help='folder of videos named by their ids, to play them and show frames')
-    parser.add_argument('--frames', type=int, default=32, help='pictures per video in the page, 0 for none (32)')
-    parser.add_argument('--num', type=int, help='the first NUM queries only')
+    parser.add_argument('--frames', type=at_least(0), default=32, help='pictures per video, 0 for none (32)')
+    parser.add_argument('--num', type=at_least(1), help='the first NUM queries only')
     parser.add_argument('--out', type=Path, help='the page (page_<split>.html in the folder of the run)')
     parser.add_argument('--force', action='store_true', help='replace an existing page')
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
+    folder, checkpoint = find_run(args.run)
+    path = find_config(args.config) if args.config else find_run_config(folder)
+    out = args.out or folder / f'page_{args.split}.html'
+    check_output(out, args.force)
     from mmengine.registry import init_default_scope
 
     from mmvmr.engine.checkpoint import find_weights
     from mmvmr.engine.run.config import parse_options, read_config
-    from mmvmr.engine.run.run_files import find_run_config
     from mmvmr.engine.run.runner import MomentRunner
     from mmvmr.engine.run.sizes import fill_sizes
     from mmvmr.engine.run.testing import find_predictions
     from mmvmr.features.folder import find_videos
     from mmvmr.visualization.browsing import check_same_queries, explain_all
     from mmvmr.visualization.page import write_page
-    if args.frames < 0 or (args.num is not None and args.num < 1):
-        raise ValueError(f'--num must be 1 or more and --frames 0 or more, got {args.num} and {args.frames}')
-    out = args.out or args.run / f'page_{args.split}.html'
-    if out.exists() and not args.force:
-        raise FileExistsError(f'"{out}" exists. Give another file with --out, or replace it with --force.')
-    weights = find_weights(args.run)
-    config = read_config(args.config or find_run_config(args.run), parse_options(args.cfg_options))
+    weights = find_weights(checkpoint or folder)
+    config = read_config(path, parse_options(args.cfg_options))
     if config.get(f'{args.split}_dataloader') is None:
         raise ValueError(f'"{config.filename}" does not say where the {args.split} split is. Give the config of the '
                          'run with --config.')
     init_default_scope('mmvmr')
-    predictions = args.predictions or (find_predictions(args.run) if args.split == 'test' else None)
+    predictions = args.predictions or (find_predictions(folder) if args.split == 'test' else None)
     videos = find_videos(args.videos) if args.videos else None
     loader = MomentRunner.build_dataloader(config[f'{args.split}_dataloader'])
     if predictions:
@@ -56,6 +57,6 @@ def run(args: argparse.Namespace) -> None:
     fill_sizes(config)
     num = min(args.num or len(loader.dataset), len(loader.dataset))
     note = f'{loader.dataset.metainfo["protocol"]} · {args.split} split · {Path(weights).name}'
-    title = f'{Path(config.filename).stem} · {args.run.resolve().name}'
+    title = f'{Path(config.filename).stem} · {folder.resolve().name}'
     write_page(out, explain_all(config, weights, loader, num), title, note, videos, args.frames)
     print(f'The page of {num} queries is at {out}')

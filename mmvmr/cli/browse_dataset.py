@@ -8,20 +8,24 @@ The test split is not shown.
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser, add_config_options
+from mmvmr.cli.main import Parser, add_config_options, at_least
+from mmvmr.engine.run.places import find_config
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('config', help='config file or name')
+    parser.add_argument('config', help='config file or name; or the folder of a run')
     parser.add_argument('--out', type=Path, required=True, help='folder for the pictures; those in it are replaced')
     parser.add_argument('--split', choices=['train', 'val'], default='train')
     parser.add_argument('--videos', type=Path, help='folder of videos named by their ids, to show frames')
-    parser.add_argument('--num', type=int, default=12, help='samples to draw, evenly chosen (12)')
+    parser.add_argument('--num', type=at_least(1), default=12, help='samples to draw, evenly chosen (12)')
     parser.add_argument('--format', choices=['png', 'svg', 'pdf'], default='png')
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
+    path = find_config(args.config)
+    check_writable(args.out)
     import numpy as np
     from mmengine.registry import init_default_scope
 
@@ -32,11 +36,9 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.visualization.sample_plot import draw_sample
     from mmvmr.visualization.style import save_figure
     from mmvmr.visualization.timeline import find_video, sample_frames
-    if args.num < 1:
-        raise ValueError(f'--num must be at least 1, got {args.num}')
     if args.videos and not args.videos.is_dir():
         raise FileNotFoundError(f'There is no folder "{args.videos}" of videos. Leave --videos out to draw no frames.')
-    config = read_config(args.config, parse_options(args.cfg_options))
+    config = read_config(path, parse_options(args.cfg_options))
     check_config(config)
     loader = config.get(f'{args.split}_dataloader')
     if not loader:

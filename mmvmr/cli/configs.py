@@ -16,7 +16,8 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmvmr.engine.run.config_file import SHIPPED, shipped_configs
+    from mmvmr.engine.run.config_file import SHIPPED
+    from mmvmr.engine.run.places import shipped_configs
     paths = [path for path in sorted(shipped_configs().glob('*.py')) if all(word in path.stem for word in args.words)]
     if not paths:
         raise ValueError(f'No config has {" and ".join(args.words)} in its name. `mmvmr configs` lists all.')

@@ -12,6 +12,8 @@ import argparse
 from pathlib import Path
 
 from mmvmr.cli.main import Parser
+from mmvmr.engine.run.places import find_config
+from mmvmr.utils.files import check_output
 
 
 def add_arguments(parser: Parser) -> None:
@@ -23,10 +25,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmvmr.reproduction.official_checkpoints import convert
     if args.target.suffix != '.pth':
         raise ValueError(f'The target is a .pth file, got "{args.target}".')
-    there = [str(path) for path in (args.target, args.target.with_suffix('.py')) if path.exists()]
-    if there and not args.force:
-        raise FileExistsError(f'{" and ".join(there)} would be replaced. Choose another target, or pass --force.')
-    print('\n'.join(convert(args.method, args.source, args.target, args.data)))
+    check_output(args.target, args.force)
+    check_output(args.target.with_suffix('.py'), args.force)
+    data = args.data and find_config(args.data)
+    from mmvmr.reproduction.official_checkpoints import convert
+    print('\n'.join(convert(args.method, args.source, args.target, data)))

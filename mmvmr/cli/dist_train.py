@@ -9,16 +9,18 @@ a process goes on from its last checkpoint, so many times.
 """
 import argparse
 
-from mmvmr.cli.main import Parser, build_parser
+from mmvmr.cli.main import Parser, at_least, build_parser
+from mmvmr.engine.run.places import find_config
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('config', help='config file or name')
-    parser.add_argument('processes', type=int, help='processes on this machine')
+    parser.add_argument('processes', type=at_least(1), help='processes on this machine')
     parser.add_argument('arguments', nargs=argparse.REMAINDER, metavar='...', help='of `mmvmr train`')
 
 
 def run(args: argparse.Namespace) -> None:
+    find_config(args.config)
     launch('train', args.processes, [args.config, *args.arguments])
 
 

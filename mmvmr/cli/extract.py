@@ -19,19 +19,21 @@ import os
 import sys
 from pathlib import Path
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
+from mmvmr.engine.run.places import find_config
 from mmvmr.features.stores.shards import Shard
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
     parser.hints = {'--device': 'It is an argument of the extractor: --cfg-options device=cpu.',
                     '--weights': 'It is an argument of the extractor: --cfg-options weights=FOLDER.'}
-    parser.add_argument('videos', type=Path, help='folder with <video id>.mp4 and so on, also in subfolders')
+    parser.add_argument('videos', type=Path, help='folder with <video id>.mp4 and so on, also below; or one file')
     parser.add_argument('target', type=Path, help='folder to write')
     parser.add_argument('--extractor', required=True, help='name of an extractor, or a config file')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE',
                         help='arguments of the extractor')
-    parser.add_argument('--workers', type=int, default=os.cpu_count(),
+    parser.add_argument('--workers', type=at_least(1), default=os.cpu_count(),
                         help='processes, one per core by default; each has its own copy of the network')
     parser.add_argument('--shard', type=Shard.parse, metavar='INDEX/COUNT',
                         help='do this share of the work, e.g. 3/16 for the fourth of 16; others do the rest')
@@ -39,6 +41,8 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    own = args.extractor.endswith('.py') and find_config(args.extractor)
+    check_writable(args.target)
     from mmengine.utils import import_modules_from_strings
 
     from mmvmr.engine.run.check_config import check_part
@@ -47,15 +51,16 @@ def run(args: argparse.Namespace) -> int:
     from mmvmr.features.folder import extract_folder
     from mmvmr.features.stores.packed_store import PackedStore
     from mmvmr.registry import EXTRACTORS
-    if args.workers < 1:
-        raise ValueError(f'--workers must be at least 1, got {args.workers}')
-    file = run_config_file(args.extractor).values if args.extractor.endswith('.py') else {}
+    file = run_config_file(own).values if own else {}
     imports = file.get('custom_imports', {}).get('imports', ())
     import_modules_from_strings(list(imports))
     config = dict(file.get('extractor', dict(type=args.extractor)))
     for key, value in parse_options(args.cfg_options).items():
         config = change('extractor', config, {f'extractor.{key}': interpret(value, config.get(key))})
-    check_part(config, EXTRACTORS, 'extractor')
+    try:
+        check_part(config, EXTRACTORS, 'extractor')
+    except ValueError as error:
+        raise ValueError(f'{error} Arguments of the extractor follow --cfg-options, as NAME=VALUE.') from error
     target = args.shard.folder(args.target) if args.shard else args.target
     try:
         failures = extract_folder(args.videos, target, config, args.workers, args.force, imports, args.shard)

@@ -15,22 +15,26 @@ from itertools import groupby
 from pathlib import Path
 from typing import Dict, List
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
+from mmvmr.engine.run.places import find_model, no_run
+from mmvmr.utils.files import check_output, check_writable
 
 
 def add_arguments(parser: Parser) -> None:
     parser.intermixed = True  # sentences may follow options
-    parser.add_argument('run', help='folder of a run; or a config, with --checkpoint; not with --zero-shot')
+    parser.add_argument('run', help='folder of a run, or a checkpoint in it; or a config, with --checkpoint; not with '
+                                    '--zero-shot')
     parser.add_argument('video', nargs='?', help='video file, folder of videos, file with features (.npy, .npz, .pt), '
                                                  'or feature store')
     parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for')
     parser.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
                         'in the format of transformers, such as CLIP; or a file with an extractor')
     parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences: one per line, or annotations')
-    parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
+    parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
     parser.add_argument('--video-id', metavar='ID', help='which video, if VIDEO is a feature store')
-    parser.add_argument('--duration', type=float, metavar='SECONDS', help='length of the video, if features are given')
-    parser.add_argument('--top-k', type=int, default=5, metavar='K', help='moments per sentence (5)')
+    parser.add_argument('--duration', type=at_least(1e-3, float), metavar='SECONDS',
+                        help='length of the video, if features are given')
+    parser.add_argument('--top-k', type=at_least(1), default=5, metavar='K', help='moments per sentence (5)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
     parser.add_argument('--srt', type=Path, metavar='FILE', help='write the best moment of each sentence as subtitles')
     parser.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out')
@@ -53,11 +57,19 @@ def without_run(args: argparse.Namespace) -> argparse.Namespace:
 
 def check_outputs(args: argparse.Namespace, features: bool) -> None:
     """Refuse what cannot be written before anything is computed."""
-    for path in filter(None, (args.json, args.srt, args.clips, args.html)):
-        if (any(path.iterdir()) if path.is_dir() else path.exists()) and not args.force:
-            raise FileExistsError(f'"{path}" exists. Choose another name, or replace it with --force.')
+    files = [path for path in (args.json, args.srt, args.html) if path]
+    for path in files:
+        check_output(path, args.force)
+    if len(set(files)) < len(files):
+        raise ValueError(f'Several answers are to be written to one file: {", ".join(map(str, files))}.')
+    if args.clips:
+        check_writable(args.clips)
+        if args.clips.is_dir() and any(args.clips.iterdir()) and not args.force:
+            raise FileExistsError(f'"{args.clips}" exists. Choose another name, or replace what is in it with --force.')
     if args.srt and Path(args.video).is_dir() and not features:
         raise ValueError('--srt is for one video, as times of several cannot stand in one file. Use --json.')
+    if args.duration and not features:
+        raise ValueError('--duration is for features, which do not tell how long their video is; a video file does.')
     if args.clips and features:
         raise ValueError('--clips needs the video file; there are no pictures in features.')
 
@@ -82,7 +94,6 @@ def show(result: Dict) -> None:
 
 def cut_clips(predictions: List[Dict], folder: Path) -> None:
     """Cut the best moment of each prediction out of its video."""
-
     from mmvmr.apis.clips import clip_name, cut_clip
     from mmvmr.utils.progress import progress
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,8 +107,12 @@ def run(args: argparse.Namespace) -> int:
     args = without_run(args)
     if not args.sentences and not args.queries:
         raise ValueError('There is no sentence to look for; write one behind the video, or give a file with --queries.')
-    if args.top_k < 1:
-        raise ValueError(f'--top-k must be at least 1, got {args.top_k}')
+    if args.zero_shot is None:
+        find_model(args.run, args.checkpoint)
+    if args.checkpoint and not args.checkpoint.exists():
+        raise no_run(args.checkpoint, 'checkpoint')
+    if not Path(args.video).exists():
+        raise FileNotFoundError(f'There is no video, folder or file of features "{args.video}".')
     from mmvmr.features.stores.arrays import SUFFIXES
     features = args.video_id is not None or args.video.lower().endswith(SUFFIXES)
     check_outputs(args, features)

@@ -2,11 +2,12 @@
 import argparse
 import difflib
 import importlib
+import math
 import os
 import re
 import sys
 from types import ModuleType
-from typing import Dict, List, NoReturn, Optional, Sequence
+from typing import Callable, Dict, List, NoReturn, Optional, Sequence, Union
 
 from mmvmr.cli.errors import friendly_errors
 from mmvmr.version import __version__
@@ -124,6 +125,26 @@ def overview() -> str:
     for purpose, commands in COMMANDS.items():
         lines += ['', f'{purpose}:', *(f'  {name:<17} {what}' for name, what in commands.items())]
     return '\n'.join(lines)
+
+
+def at_least(least: float, kind: type = int, most: float = math.inf) -> Callable[[str], Union[int, float]]:
+    """What argparse turns an argument into that is a number, by default a whole one, with bounds.
+
+    Example:
+        >>> at_least(1)('3'), at_least(0, float, most=1)('0.5')
+        (3, 0.5)
+    """
+    def number(text: str) -> Union[int, float]:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (least <= value <= most and math.isfinite(value)):
+            raise argparse.ArgumentTypeError(
+                f'must be a {"whole " if kind is int else ""}number '
+                + (f'of at least {least}' if most == math.inf else f'from {least} to {most}') + f', got {text!r}')
+        return value
+    return number
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,9 @@
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
 from mmvmr.features.stores.shards import Shard
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
@@ -20,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
                                                   'video, or a packed store that kept all rows; several are put '
                                                   'side by side')
     parser.add_argument('target', type=Path, help='folder to write')
-    parser.add_argument('--num-clips', type=int, default=200,
+    parser.add_argument('--num-clips', type=at_least(0), default=200,
                         help='T, clips per video (200); 0 keeps all rows and resamples when they are read')
     parser.add_argument('--key', help='which array or group holds the features, where it cannot be told')
     parser.add_argument('--normalize', action='store_true', help='divide each row of each source by its L2 norm')
@@ -28,14 +29,17 @@ def add_arguments(parser: Parser) -> None:
                         help='float16 halves size and reading time')
     parser.add_argument('--extractor', help='what made the features, for the manifest')
     parser.add_argument('--weights-sha256', help="sha256 of the extractor's weights, for the manifest")
-    parser.add_argument('--fps', type=float, help='frames per second that the extractor saw, for the manifest')
-    parser.add_argument('--stride', type=float, help='frames between two rows of the source, for the manifest')
+    parser.add_argument('--fps', type=at_least(1e-3, float),
+                        help='frames per second that the extractor saw, for the manifest')
+    parser.add_argument('--stride', type=at_least(1e-3, float),
+                        help='frames between two rows of the source, for the manifest')
     parser.add_argument('--shard', type=Shard.parse, metavar='INDEX/COUNT',
                         help='pack this share of the videos, e.g. 3/16 for the fourth of 16; others pack the rest')
     parser.add_argument('--force', action='store_true', help='replace a store, or this shard of it, that is there')
 
 
 def run(args: argparse.Namespace) -> None:
+    check_writable(args.target)
     from mmvmr.features.stores.packing import pack_features
     given = dict(extractor=args.extractor, weights_sha256=args.weights_sha256, fps=args.fps, stride=args.stride)
     source = [dict(path=path, key=args.key, normalize=args.normalize) for path in args.source]

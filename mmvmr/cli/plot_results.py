@@ -10,7 +10,9 @@ in folders seed_0, seed_1, ..., are the seeds of one method: drawn as their mean
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
+from mmvmr.engine.run.places import find_config, find_predictions_of
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
@@ -19,7 +21,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder for the pictures; those in it are replaced')
     parser.add_argument('--format', choices=['png', 'svg', 'pdf'], default='png')
     parser.add_argument('--protocol', help='e.g. charades_sta/filtered: only its pairs, and its way of counting')
-    parser.add_argument('--nms', type=float, help='drop predictions that overlap more than this with a better one')
+    parser.add_argument('--nms', type=at_least(0, float, most=1),
+                        help='drop predictions that overlap more than this with a better one')
     parser.add_argument('--config', help='config of a test with the training set that constant windows are fitted on')
 
 
@@ -36,13 +39,16 @@ def read_methods(args: argparse.Namespace):
     from mmvmr.visualization.result_plots import IOUS
     methods = {}
     rules = dict(tops=(1, 5), ious=IOUS, nms=args.nms)
-    for label, path in zip(args.labels, progress(args.predictions, desc='Scoring')):
+    for label, path in progress(list(zip(args.labels, args.predictions)), desc='Scoring'):
         methods.setdefault(label, []).append(score_predictions(find_predictions(path), rules, args.protocol))
         check_same_queries(methods[args.labels[0]][0].table, methods[label][-1].table)
     return methods
 
 
 def run(args: argparse.Namespace) -> None:
+    config = args.config and find_config(args.config)
+    args.predictions = list(map(find_predictions_of, args.predictions))
+    check_writable(args.out)
     from mmengine.registry import init_default_scope
 
     from mmvmr.engine.run.config import read_config
@@ -56,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     if len(args.labels) != len(args.predictions):
         raise ValueError(f'--labels needs one name per file: {len(args.predictions)}, got {len(args.labels)}')
     init_default_scope('mmvmr')
-    train_spans = fitted_on(read_config(args.config) if args.config else None)
+    train_spans = fitted_on(config and read_config(config))
     methods = read_methods(args)
     all_runs = [run for runs in methods.values() for run in runs]
     first = max(all_runs, key=lambda run: run.protocol.tops)  # with R@5, if one has it

@@ -10,6 +10,8 @@ import argparse
 from pathlib import Path
 
 from mmvmr.cli.main import Parser
+from mmvmr.engine.run.places import no_run
+from mmvmr.utils.files import check_output
 
 
 def add_arguments(parser: Parser) -> None:
@@ -22,6 +24,11 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    for run in args.runs:
+        if not run.is_dir():
+            raise no_run(run)
+    out = args.out or args.runs[0] / 'training.png'
+    check_output(out, overwrite=True)
     from mmvmr.reproduction.comparison import names_by_path
     from mmvmr.visualization.style import save_figure
     from mmvmr.visualization.training_log import read_training_log
@@ -32,6 +39,5 @@ def run(args: argparse.Namespace) -> None:
     logs = {}
     for label, folder in zip(labels, args.runs):
         logs.setdefault(label, []).append(read_training_log(folder))
-    out = args.out or args.runs[0] / 'training.png'
     save_figure(draw_training(logs, choose_scalars(logs, args.keys)), out)
     print(out)

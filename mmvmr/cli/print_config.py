@@ -8,6 +8,7 @@ Before it stand, as comments, the variables that the files compute with; they ca
 import argparse
 
 from mmvmr.cli.main import Parser, add_config_options
+from mmvmr.engine.run.places import find_config
 
 
 def add_arguments(parser: Parser) -> None:
@@ -16,12 +17,9 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from pathlib import Path
-
+    path = find_config(args.config)
     from mmvmr.engine.run.check_config import check_config
     from mmvmr.engine.run.config import MomentConfig, parse_options, read_config, read_helpers
-    from mmvmr.engine.run.run_files import find_run_config
-    path = find_run_config(Path(args.config)) if Path(args.config).is_dir() else args.config
     options = parse_options(args.cfg_options)
     config = read_config(path, options)
     check_config(config)

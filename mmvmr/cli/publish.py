@@ -9,15 +9,21 @@ import argparse
 from pathlib import Path
 
 from mmvmr.cli.main import Parser
+from mmvmr.engine.run.places import find_model, no_run
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('run', type=Path, help='folder of a run')
+    parser.add_argument('run', type=Path, help='folder of a run, or a checkpoint in it')
     parser.add_argument('target', type=Path, help='folder to write')
-    parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
+    parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
 
 
 def run(args: argparse.Namespace) -> None:
+    find_model(args.run, args.checkpoint)
+    if args.checkpoint and not args.checkpoint.exists():
+        raise no_run(args.checkpoint, 'checkpoint')
+    check_writable(args.target)
     from mmvmr.engine.run.publishing import publish
     for path, size in publish(args.run, args.target, args.checkpoint):
         print(f'{path}  {size / 2**20:.1f} MB')

@@ -11,30 +11,33 @@ import signal
 import sys
 from pathlib import Path
 
-from mmvmr.cli.main import Parser, add_config_options
+from mmvmr.cli.main import Parser, add_config_options, at_least
+from mmvmr.engine.run.places import find_config
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files or names (all of Moving Shapes)')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='of the runs of each config (0 1 2)')
+    parser.add_argument('--seeds', type=at_least(0), nargs='+', default=[0, 1, 2],
+                        help='of the runs of each config (0 1 2)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/reproduction'), help='folder of runs and tables')
-    parser.add_argument('--jobs', type=int, default=1, help='runs at a time; they share the cores')
+    parser.add_argument('--jobs', type=at_least(1), default=1, help='runs at a time; they share the cores')
     parser.add_argument('--reference', help='name of a config that all are compared with, beside the best (the first)')
     parser.add_argument('--redo', action='store_true', help='delete and repeat the runs whose config has changed')
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    configs = list(map(find_config, args.configs))
+    check_writable(args.out)
     from mmengine.registry import init_default_scope
 
     from mmvmr.engine.run.config import parse_options
     from mmvmr.reproduction.reproduce import plan, report, run_all
-    if args.jobs < 1:
-        raise ValueError(f'--jobs must be 1 or more, got {args.jobs}')
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # as by Ctrl-C: what is running is ended and can be resumed
     init_default_scope('mmvmr')
-    runs = plan(args.configs, args.seeds, args.out, parse_options(args.cfg_options), args.reference, args.redo)
+    runs = plan(configs, args.seeds, args.out, parse_options(args.cfg_options), args.reference, args.redo)
     try:
         failures = run_all(runs, args.jobs)
     except KeyboardInterrupt:

@@ -13,7 +13,8 @@ import argparse
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
+from mmvmr.engine.run.places import find_config, find_predictions_of
 
 
 def add_arguments(parser: Parser) -> None:
@@ -23,10 +24,11 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--annotations', help='what bare spans are compared with: a file, or a config with its test '
                         'set; by default the files of the protocol, where docs/data.md puts them')
     parser.add_argument('--durations', help='Charades_v1_test.csv, with --annotations charades_sta_test.txt')
-    parser.add_argument('--top', type=int, nargs='+', help='the n of R@n')
-    parser.add_argument('--iou', type=float, nargs='+', help='the m of IoU=m')
+    parser.add_argument('--top', type=at_least(1), nargs='+', help='the n of R@n')
+    parser.add_argument('--iou', type=at_least(0, float, most=1), nargs='+', help='the m of IoU=m')
     parser.add_argument('--strict', action=argparse.BooleanOptionalAction, help='a hit is IoU > m instead of >= m')
-    parser.add_argument('--nms', type=float, help='drop predictions that overlap more than this with a better one')
+    parser.add_argument('--nms', type=at_least(0, float, most=1),
+                        help='drop predictions that overlap more than this with a better one')
     parser.add_argument('--config', help='config of a test with the training set that constant windows are fitted on')
     parser.add_argument('--format', choices=['text', 'markdown', 'latex'], default='text', help='of the tables')
     parser.add_argument('--against', type=Path, help='predictions, or the run, of another model on the same queries')
@@ -65,6 +67,8 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str]:
 
 
 def run(args: argparse.Namespace) -> None:
+    config = args.config and find_config(args.config)
+    given = [find_predictions_of(path) for path in (args.predictions, args.against) if path]
     from mmengine.registry import init_default_scope
 
     from mmvmr.engine.run.config import read_config
@@ -84,11 +88,11 @@ def run(args: argparse.Namespace) -> None:
         return with_moments(read_bare_predictions(path, *annotated_pairs(args)) if bare else
                             read_protocol(path, args.protocol), path)
 
-    table, config = read(args.predictions), read_config(args.config) if args.config else None
+    table, config = read(given[0]), config and read_config(config)
     protocol = find_protocol(table['protocol'].iloc[0], args.top, args.iou, args.strict, args.nms)
     scores = per_query(table, answerable(protocol, table))
     print(score_card(table, scores, answerable(protocol, table), fitted_on(config), args.format))
     print('', intervals(table, scores, args.format), sep='\n')
     if args.against:
-        other = read(args.against)
+        other = read(given[1])
         print('', compare(table, scores, other, per_query(other, answerable(protocol, other)), args.format), sep='\n')

@@ -4,7 +4,8 @@
     mmvmr search query videos.index "a red square spins" "a blue star grows"
     mmvmr search evaluate test.index data/moving_shapes/test.json --queries 50
 
-The same `index` command adds videos that have come since. A feature store can be indexed instead of video files:
+The same `index` command adds videos that have come since, and reads those again that have changed. A feature store can
+be indexed instead of video files:
 
     mmvmr search index work_dirs/mmvmr_best_moving_shapes data/moving_shapes/features test.index \\
         --annotations data/moving_shapes/test.json
@@ -22,33 +23,30 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Dict
 
-from mmvmr.cli.main import Parser
-
-
-def positive(text: str) -> int:
-    """A number of things, at least one."""
-    if int(text) < 1:
-        raise ValueError
-    return int(text)
+from mmvmr.cli.main import Parser, at_least
+from mmvmr.engine.run.places import find_run
+from mmvmr.utils.files import check_output, check_writable
 
 
 def add_arguments(parser: Parser) -> None:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     index = commands.add_parser('index', help='make an index, or add new videos to it')
-    index.add_argument('run', nargs='?', help='folder of a run; not with --zero-shot')
-    index.add_argument('videos', help='folder of video files; with --annotations, a feature store')
+    index.add_argument('run', nargs='?', help='folder of a run, or a checkpoint in it; not with --zero-shot')
+    index.add_argument('videos', help='folder of video files, or one; with --annotations, a feature store')
     index.add_argument('index', type=Path, help='folder to write')
     index.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
                        'in the format of transformers, such as CLIP; or a file with an extractor')
     index.add_argument('--annotations', metavar='FILE', help='what videos of the store, and how long they are')
-    index.add_argument('--workers', type=positive, default=os.cpu_count(), help='processes that extract features')
+    index.add_argument('--workers', type=at_least(1), default=os.cpu_count(), help='processes that extract features')
+    index.add_argument('--prune', action='store_true', help='drop the videos that are gone from the index')
     index.set_defaults(command=run_index)
     query = commands.add_parser('query', help='find the best moments over all videos')
     query.add_argument('index', type=Path, help='folder of the index')
     query.add_argument('sentences', nargs='+', metavar='sentence', help='what to look for')
-    query.add_argument('--top-k', type=positive, default=10, metavar='K', help='moments per sentence (10)')
-    query.add_argument('--candidates', type=positive, default=argparse.SUPPRESS, metavar='N',
+    query.add_argument('--top-k', type=at_least(1), default=10, metavar='K', help='moments per sentence (10)')
+    query.add_argument('--candidates', type=at_least(1), default=argparse.SUPPRESS, metavar='N',
                        help='windows that the model looks at (20)')
     query.add_argument('--exhaustive', action='store_const', dest='candidates', const=None, default=argparse.SUPPRESS,
                        help='look at all windows')
@@ -58,8 +56,8 @@ def add_arguments(parser: Parser) -> None:
     evaluate = commands.add_parser('evaluate', help='what the coarse stage loses and saves')
     evaluate.add_argument('index', type=Path, help='folder of the index')
     evaluate.add_argument('annotations', help='file in the format of the training annotations')
-    evaluate.add_argument('--queries', type=positive, metavar='N', help='take N of them, evenly chosen')
-    evaluate.add_argument('--windows', type=positive, nargs='+', default=[5, 10, 20, 40], metavar='N',
+    evaluate.add_argument('--queries', type=at_least(1), metavar='N', help='take N of them, evenly chosen')
+    evaluate.add_argument('--windows', type=at_least(1), nargs='+', default=[5, 10, 20, 40], metavar='N',
                           help='numbers of windows kept (5 10 20 40)')
     evaluate.add_argument('--events', type=Path, metavar='FILE', help='events.json of Moving Shapes: any event that '
                           'looks as the annotated one is right')
@@ -71,30 +69,77 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run_index(args: argparse.Namespace) -> int:
-    from mmvmr.search.build_index import build_index
-    from mmvmr.search.index_files import read_index
     if (args.run is None) == (args.zero_shot is None):
         raise ValueError('An index is made with a run, mmvmr search index RUN VIDEOS INDEX, or without, mmvmr search '
                          'index --zero-shot MODEL VIDEOS INDEX.')
-    failures = build_index(args.run or args.zero_shot, args.videos, args.index, args.annotations, args.workers,
-                           args.device, zero_shot=args.run is None)
+    if args.run is not None:
+        find_run(args.run)
+    check_writable(args.index)
+    from mmvmr.search.build_index import build_index
+    from mmvmr.search.index_files import GONE, read_index
+    before = read_index(args.index).videos if (args.index / 'index.json').is_file() else {}
+    try:
+        failures = build_index(args.run or args.zero_shot, args.videos, args.index, args.annotations, args.workers,
+                               args.device, args.prune, zero_shot=args.run is None)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f'Stopped. {what_is_kept(args.index)}') from None
     for path, reason in failures.items():
         print(f'left out: {path}\n  {reason}', file=sys.stderr)
     if not args.index.exists():
         raise ValueError(f'No video of "{args.videos}" can be decoded: there is nothing to index.')
     files = read_index(args.index)
-    print(f'{args.index}: {len(files.videos)} videos, {files.coarse.shape[1]} windows.')
+    gone = [files.find(video_id)[0] for video_id in files.videos if files.find(video_id)[1] == GONE]
+    print(f'{args.index}: {len(files.videos)} videos, {files.coarse.shape[1]} windows{changes(before, files.videos)}.')
+    if gone:
+        print(f'{len(gone)} of the videos are gone, such as "{gone[0]}", and are not searched. --prune drops them.')
     return int(bool(failures))
 
 
+def changes(before: Dict[str, Dict], now: Dict[str, Dict]) -> str:
+    """What was done to an index that was there, as a part of a sentence."""
+    both = before.keys() & now.keys()
+    facts = [(before[video_id].get('file') or {}, now[video_id].get('file') or {}) for video_id in both]
+    again = sum(one.get('modified') != other.get('modified') or one.get('size') != other.get('size')
+                for one, other in facts)
+    moved = sum(one.get('relative') != other.get('relative') for one, other in facts)
+    done = [f'{count} {what}' for count, what in (
+        (len(now.keys() - before.keys()), 'added'), (again, 'read again'), (moved, 'found elsewhere'),
+        (len(before.keys() - now.keys()), 'dropped')) if count]
+    return f' ({", ".join(done) or "nothing has changed"})' if before else ''
+
+
+def what_is_kept(index: Path) -> str:
+    """Which videos need not be read again when an indexing that was stopped is started again."""
+    finished = sorted(path.stem for path in index.with_name(f'{index.name}.new.unfinished').glob('*.npy'))
+    extracted = index.with_name(f'{index.name}.new') / 'index.json'
+    if extracted.is_file():
+        finished = json.loads(extracted.read_text(encoding='utf-8'))
+    was = 'The index is as it was. ' if index.exists() else ''
+    if not finished:
+        return f'{was}No video was finished.'
+    more = f' and {len(finished) - 20} more' if len(finished) > 20 else ''
+    return (f'{was}The features of {len(finished)} videos are kept: {", ".join(finished[:20])}{more}. The same command '
+            'goes on from there.')
+
+
+def check_index(args: argparse.Namespace) -> None:
+    """Refuse what is no index, and no run, before anything is loaded."""
+    if not (args.index / 'index.json').is_file():
+        raise FileNotFoundError(f'There is no index in "{args.index}". Make one: mmvmr search index RUN VIDEOS '
+                                f'{args.index}')
+    if args.run:
+        find_run(args.run)
+
+
 def run_query(args: argparse.Namespace) -> int:
+    check_index(args)
+    if args.json:
+        check_output(args.json, args.force)
     from terminaltables import AsciiTable
 
     from mmvmr.apis.outputs import clock
     from mmvmr.search.moment_index import MomentIndex
     from mmvmr.utils.files import write_text
-    if args.json and args.json.exists() and not args.force:
-        raise FileExistsError(f'"{args.json}" exists. Choose another name, or replace it with --force.')
     index = MomentIndex(args.index, args.run, args.device)
     candidates = {'candidates': args.candidates} if 'candidates' in args else {}
     answers, errors = [], []
@@ -106,31 +151,32 @@ def run_query(args: argparse.Namespace) -> int:
             print(f'\nNot answered: {error}', file=sys.stderr)
             continue
         answers.append(dict(query=sentence, moments=moments))
-        rows = [[rank, moment['video'], clock(moment['start']), clock(moment['end']), f'{moment["score"]:.3f}']
+        rows = [[rank, moment['video'], clock(moment['start']), clock(moment['end']), f'{moment["match"]:.3f}']
                 for rank, moment in enumerate(moments, start=1)]
-        print(f'\n"{sentence}"\n{AsciiTable([["rank", "video", "start", "end", "score"], *rows]).table}')
+        print(f'\n"{sentence}"\n{AsciiTable([["rank", "video", "start", "end", "match"], *rows]).table}')
     if args.json:
-        text = json.dumps(dict(predictions=answers, errors=errors), indent=2, ensure_ascii=False) + '\n'
-        write_text(args.json, text)
+        found = dict(predictions=answers, errors=errors, left_out=index.left_out)
+        write_text(args.json, json.dumps(found, indent=2, ensure_ascii=False) + '\n')
         print(f'Written: {args.json}')
     return int(bool(errors))
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
+    check_index(args)
     import numpy as np
 
     from mmvmr.search.build_index import read_pairs
     from mmvmr.search.moment_index import MomentIndex
     from mmvmr.search.quality import evaluate_search
     index = MomentIndex(args.index, args.run, args.device, show_progress=False)
-    pairs = [pair for pair in read_pairs(index.inferencer.cfg, args.annotations)
-             if pair['video_id'] in index.files.videos]
+    there = {video_id for video_id, _ in index.windows}
+    pairs = [pair for pair in read_pairs(index.inferencer.cfg, args.annotations) if pair['video_id'] in there]
     if not pairs:
-        raise ValueError(f'No video of "{args.annotations}" is in the index "{args.index}".')
+        raise ValueError(f'No video of "{args.annotations}" is searched by the index "{args.index}".')
     chosen = np.linspace(0, len(pairs) - 1, min(args.queries or len(pairs), len(pairs))).round().astype(int)
     events = json.loads(args.events.read_text(encoding='utf-8')) if args.events else None
     result = evaluate_search(index, [pairs[number] for number in chosen], args.windows, events)
-    print(f'\n{len(chosen)} queries, {len(index.files.videos)} videos, {len(index.windows)} windows\n')
+    print(f'\n{len(chosen)} queries, {len(there)} videos, {len(index.windows)} windows\n')
     print(result['recall'].round(1).to_string())
     print('\nMedian milliseconds per query: ' + ', '.join(
         f'{stage} {1000 * value:.1f}' for stage, value in result['seconds'].items()))

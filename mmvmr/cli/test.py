@@ -11,11 +11,13 @@ import argparse
 from pathlib import Path
 
 from mmvmr.cli.main import Parser, add_config_options, add_launcher, set_local_rank
+from mmvmr.engine.run.places import find_config, find_model, no_run
+from mmvmr.utils.files import check_output, check_writable
 
 
 def add_arguments(parser: Parser) -> None:
     parser.hints = {'--device': 'Testing takes a GPU if there is one. CUDA_VISIBLE_DEVICES= chooses the CPU.'}
-    parser.add_argument('config', help='config file or name; or the folder of a run, whose config is then taken')
+    parser.add_argument('config', help='config file or name; or a run, or a checkpoint in it: then its config is taken')
     parser.add_argument('checkpoint', nargs='?', help='a file; or a run: its best checkpoint, else its newest; a model '
                                                       'without weights needs none')
     parser.add_argument('--work-dir', help='where log, config and predictions go (RUN/test/<what was tested>)')
@@ -27,14 +29,20 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    config, checkpoint = args.config, args.checkpoint
+    if checkpoint is None and (Path(config).is_dir() or Path(config).suffix == '.pth'):
+        config, checkpoint = find_model(config)
+    config = find_config(config)
+    if checkpoint is not None and not Path(checkpoint).exists():
+        raise no_run(Path(checkpoint), 'run or checkpoint')
+    if args.work_dir:
+        check_writable(args.work_dir)
+    if args.out:
+        check_output(args.out, overwrite=True)
     from mmvmr.engine.distributed import end_processes
     from mmvmr.engine.run.config import parse_options, read_config
-    from mmvmr.engine.run.run_files import find_run_config
     from mmvmr.engine.run.testing import run_test
     set_local_rank(args)
-    config, checkpoint = args.config, args.checkpoint
-    if Path(config).is_dir():
-        config, checkpoint = find_run_config(Path(config)), checkpoint or config
     options = parse_options(args.cfg_options)
     run_test(read_config(config, options), checkpoint, args.work_dir, args.out, args.probe, options, args.launcher)
     end_processes()

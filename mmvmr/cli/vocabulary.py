@@ -14,7 +14,9 @@ import argparse
 from pathlib import Path
 from typing import List
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
+from mmvmr.engine.run.places import find_config
+from mmvmr.utils.files import check_output
 
 
 def add_arguments(parser: Parser) -> None:
@@ -23,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
                         help='GloVe text file, the glove.pkl of CNM and CPL, or random')
     parser.add_argument('--sentences', nargs='+', default=[],
                         help='config (its training sentences), annotations, sentences; glove.pkl has its own counts')
-    parser.add_argument('--size', type=int, help='number of words; all by default')
+    parser.add_argument('--size', type=at_least(1), help='number of words; all by default')
     parser.add_argument('--force', action='store_true', help='replace a file that is there')
 
 
@@ -42,11 +44,13 @@ def read_sentences(name: str) -> List[str]:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmvmr.text.building import build_vocabulary
     if args.target.suffix != '.npz':
         raise ValueError(f'A vocabulary is a .npz file, got {args.target}.')
-    if args.target.exists() and not args.force:
-        raise FileExistsError(f'{args.target} exists. Choose another file, or pass --force.')
+    check_output(args.target, args.force)
+    for name in args.sentences:
+        if not name.endswith('.json'):
+            find_config(name)
+    from mmvmr.text.building import build_vocabulary
     sentences = [sentence for name in args.sentences for sentence in read_sentences(name)]
     vocabulary, counts = build_vocabulary(args.vectors, sentences, args.size)
     vocabulary.save(args.target)

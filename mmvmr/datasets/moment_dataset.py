@@ -234,8 +234,8 @@ class MomentDataset(BaseDataset):
     def _check_store(self, feature_dim: Optional[int]) -> None:
         if feature_dim not in (None, self.store.dim):
             raise ValueError(f'The features in "{self.store.path}" have {self.store.dim} dimensions, the config '
-                             f'expects feature_dim={feature_dim}. Choose the right file; for other features, set '
-                             f'dataset.feature_dim={self.store.dim}.')
+                             f'expects feature_dim={feature_dim}. Choose the right file; for other features, add '
+                             f'--cfg-options dataset.feature_dim={self.store.dim}.')
         packed = getattr(self.store, 'num_clips', None)
         if self.resident and packed is None:
             raise ValueError(f'resident=True needs a packed store with a fixed number of clips, "{self.store.path}" is '
@@ -243,8 +243,8 @@ class MomentDataset(BaseDataset):
                              f'{self.num_clips}`.')
         if packed not in (None, self.num_clips):
             raise ValueError(f'"{self.store.path}" was packed with {packed} clips per video, the config asks for '
-                             f'num_clips={self.num_clips}. Set num_clips={packed}, or pack again with --num-clips '
-                             f'{self.num_clips}.')
+                             f'num_clips={self.num_clips}. Add --cfg-options dataset.num_clips={packed}, or pack again '
+                             f'with --num-clips {self.num_clips}.')
 
     def _check_protocol(self, pairs: List[Dict]) -> str:
         """Refuse other pairs than those of the protocol; returns a remark for its name where a few differ."""
@@ -263,7 +263,8 @@ class MomentDataset(BaseDataset):
         if expected not in (None, len(pairs)):
             raise ValueError(f'Protocol "{self.protocol}" of {self.METAINFO["dataset"]} has {expected} pairs in its '
                              f'{name} file, but "{self.ann_file}" gives {len(pairs)}. Use the complete file, or '
-                             'protocol=None, whose numbers may not stand beside published ones.')
+                             'add --cfg-options dataset.protocol=None, whose numbers may not stand beside published '
+                             'ones.')
         return ''
 
     def _match_features(self, pairs: List[Dict]) -> List[Dict]:
@@ -277,9 +278,9 @@ class MomentDataset(BaseDataset):
         found = (f'{len(videos)} videos of "{self.ann_file}" ({len(absent)} of {len(pairs)} pairs) have no features in '
                  f'"{self.store.path}": {", ".join(videos[:5])}{", ..." if len(videos) > 5 else ""}.')
         if self.missing == 'error' or len(absent) == len(pairs):
-            remedy = ("missing='score_as_wrong' to count their queries as wrong" if self.test_mode else
-                      "missing='drop' to train without them")
-            raise ValueError(f'{found} Extract them, or set {remedy}.')
+            remedy = ('missing=score_as_wrong to count their queries as wrong' if self.test_mode else
+                      'missing=drop to train without them')
+            raise ValueError(f'{found} Extract them, or add --cfg-options {self.split}_dataloader.dataset.{remedy}.')
         print_log(f'{found} Their queries {"count as wrong" if self.test_mode else "are left out"}.', 'current',
                   logging.WARNING)
         return pairs if self.test_mode else [pair for pair in pairs if pair['video_id'] in self.store]

@@ -14,4 +14,4 @@ class TACoS(MomentDataset):
         '  mmvmr pack tall_c3d_features.hdf5 data/tacos/features\n'
         'Words: GloVe text, then\n'
         '  mmvmr vocabulary data/tacos/vocabulary.npz \\\n'
-        '    --vectors glove.840B.300d.txt --sentences configs/_base_/datasets/tacos.py')
+        '    --vectors glove.840B.300d.txt --sentences _base_/datasets/tacos')

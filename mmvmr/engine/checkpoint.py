@@ -14,6 +14,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer, print_log
 from torch import Tensor, nn
 
+from mmvmr.engine.run.places import no_run, runs_near
 from mmvmr.utils.files import write_bytes
 
 _HISTORY = '_history_buffer_'
@@ -153,17 +154,17 @@ def find_weights(path: Union[str, Path]) -> str:
     path = Path(path)
     if path.is_file():
         return str(path)
-    folder = path if path.is_dir() else path.parent
     best = sorted(path.glob('best_*.pth'), key=lambda file: file.stat().st_mtime) if path.is_dir() else []
     found = best[-1] if best else find_latest(path) if path.is_dir() else None
     whole = [file for file in path.glob('*.pth') if _is_whole(file)] if found is None and path.is_dir() else []
     if len(whole) == 1:  # of `mmvmr publish`
         found = whole[0]
+    if found is None and not path.is_dir():
+        raise no_run(path, 'checkpoint')
     if found is None:
-        there = ', '.join(sorted(file.name for file in folder.glob('*.pth'))) if folder.is_dir() else ''
-        what = f'There is no checkpoint "{path}".' if path != folder else f'There is no whole checkpoint in "{path}".'
-        rest = f'"{folder}" has {there}.' if there else 'Train one: mmvmr train CONFIG.'
-        raise FileNotFoundError(f'{what} {rest}')
+        there = ', '.join(sorted(file.name for file in path.glob('*.pth')))
+        raise FileNotFoundError(f'There is no whole checkpoint in "{path}".'
+                                + (f' It has {there}.' if there else runs_near(path / 'x')))
     return str(found)
 
 

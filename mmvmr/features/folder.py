@@ -21,10 +21,18 @@ SETTINGS = 'settings.json'
 def find_videos(folder: Path) -> Dict[str, Path]:
     """The video files in ``folder`` and below by video id, their name without its suffix; sorted by id.
 
+    Args:
+        folder: A single video file stands for a folder with nothing else.
+
     Raises:
         FileNotFoundError: If there is no such folder, or no video in it.
         ValueError: If two files have the same id.
     """
+    if folder.is_file() and folder.suffix.lower() in VIDEO_SUFFIXES:
+        return {folder.stem: folder}
+    if folder.is_file():
+        raise FileNotFoundError(f'"{folder}" is no folder with videos, and no video: files with these suffixes are '
+                                f'read: {" ".join(VIDEO_SUFFIXES)}')
     if not folder.is_dir():
         raise FileNotFoundError(f'There is no folder "{folder}" with videos.')
     videos: Dict[str, Path] = {}

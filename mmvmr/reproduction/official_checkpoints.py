@@ -8,8 +8,9 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmvmr.engine.checkpoint import load_checkpoint
-from mmvmr.engine.run.config import MomentConfig, runner_entries, shipped_configs
+from mmvmr.engine.run.config import MomentConfig, runner_entries
 from mmvmr.engine.run.config_file import run_config_file
+from mmvmr.engine.run.places import shipped_configs
 from mmvmr.models.losses.diversity import width_of
 from mmvmr.registry import MODELS
 from mmvmr.utils.files import write_text, written_aside

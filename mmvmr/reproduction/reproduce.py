@@ -7,8 +7,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 import pandas as pd
 
 from mmvmr.engine.checkpoint import find_weights
-from mmvmr.engine.run.config import find_config, read_config, shipped_configs
-from mmvmr.engine.run.run_files import find_run_config
+from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.places import find_config, find_run_config, shipped_configs
 from mmvmr.evaluation.moment_recall import annotated_fractions
 from mmvmr.evaluation.scored import find_evaluator
 from mmvmr.reproduction.comparison import by_protocol, compare, read_method, short_names

@@ -1,4 +1,5 @@
 """Making an index of many videos, once, or adding videos to it."""
+import os
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
 
@@ -8,15 +9,16 @@ from mmengine.config import Config
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.apis.windows import cut_windows
 from mmvmr.engine.checkpoint import find_weights
+from mmvmr.engine.run.places import find_run
 from mmvmr.features.folder import extract_videos, find_videos
 from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.features.stores.packed_store import PackedStore
-from mmvmr.features.stores.shards import STORE_FILES
+from mmvmr.features.stores.shards import MANIFEST, STORE_FILES
 from mmvmr.features.video import probe_video
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import DATASETS
 from mmvmr.search.coarse import make_coarse, sha256_of_inputs
-from mmvmr.search.index_files import HEAD, IndexFiles, read_index, write_index
+from mmvmr.search.index_files import GONE, HEAD, IndexFiles, file_facts, is_unchanged, read_index, write_index
 from mmvmr.utils.files import remove_own_files, sha256_of_files
 from mmvmr.utils.progress import progress
 
@@ -25,20 +27,24 @@ Videos = Dict[str, VideoFeatures]
 
 def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[str, Path],
                 annotations: Optional[str] = None, workers: int = 1, device: Optional[str] = None,
-                zero_shot: bool = False) -> Dict[Path, str]:
-    """Write the index of videos, or add to an index those that it does not have; the same bits either way.
+                prune: bool = False, zero_shot: bool = False) -> Dict[Path, str]:
+    """Write the index of videos, or bring one up to date; the same bits as if it was made at once.
+
+    Videos that it does not have are added, those whose files have changed are read again, those that have moved are
+    found by their names, size and time. Those that are gone stay in the index, and are answered by no search.
 
     A run that was stopped goes on where it was: the features of every finished video are kept beside the index.
 
     Args:
-        run: Folder of a run; with ``zero_shot`` a model of pictures and text, see
+        run: Folder of a run, or a checkpoint in it; with ``zero_shot`` a model of pictures and text, see
             :func:`~mmvmr.engine.run.zero_shot.open_zero_shot`.
-        source: Folder of video files; with ``annotations``, a feature store.
+        source: Folder of video files, or one; with ``annotations``, a feature store.
         folder: Of the index.
         annotations: File in the format of the training annotations, which says what videos of the store are taken, and
             how long they are. No span and no sentence in it is used.
         workers: Processes that extract features.
         device: Of the model.
+        prune: Take the videos that are gone out of the index.
 
     Returns:
         What was wrong with each video file that is left out.
@@ -52,23 +58,64 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
         head = dict(run=str(Path(run).absolute()), checkpoint=None, weights_sha256=sha256_of_inputs(inferencer))
         old = _open_old(folder, head['weights_sha256'])
     else:
-        checkpoint = find_weights(run)
-        head = dict(run=str(Path(run).absolute()), checkpoint=Path(checkpoint).name,
+        run, checkpoint = find_run(run)
+        checkpoint = find_weights(checkpoint or run)
+        head = dict(run=str(run.absolute()), checkpoint=Path(checkpoint).name,
                     weights_sha256=sha256_of_files(checkpoint))
         old = _open_old(folder, head['weights_sha256'])
         inferencer = MomentRetrievalInferencer(run, checkpoint, device)
     extracted = folder.with_name(f'{folder.name}.new')
+    kept = {video_id: dict(entry) for video_id, entry in (old.videos if old else {}).items()
+            if not (prune and old.find(video_id)[1] == GONE)}
     if annotations is None:
-        videos, failures = _from_files(source, old, inferencer, extracted, workers)
+        paths, failures = _choose(source, folder, old, kept, prune)
+        files = {video_id: file_facts(path, folder) for video_id, path in paths.items()}
+        videos, broken = _from_files(paths, inferencer, extracted, workers)
+        failures.update(broken)
     else:
-        videos, failures = _from_store(source, annotations, old, inferencer), {}
-    if videos:
-        coarse = _coarse_vectors(videos, inferencer)
-        everything = sorted({**_with_coarse(old, inferencer), **coarse}.items())
+        videos, files, failures = _from_store(source, annotations, kept, inferencer), {}, {}
+    if old and not (kept or videos):
+        raise ValueError(f'No video of the index "{folder}" would be left. Remove the index, or give a folder of '
+                         'videos.')
+    if videos or (old and kept != old.videos):
+        coarse = _coarse_vectors(videos, inferencer) if videos else {}
+        everything = sorted({**_with_coarse(old, kept, inferencer), **coarse}.items())
+        files.update((video_id, entry['file']) for video_id, entry in kept.items() if 'file' in entry)
         write_index(folder, head, ((video_id, video) for video_id, (video, _) in everything),
-                    np.concatenate([part for _, (_, part) in everything], axis=1))
+                    np.concatenate([part for _, (_, part) in everything], axis=1), files)
     remove_own_files(extracted, STORE_FILES)
     return failures
+
+
+def _choose(source: Union[str, Path], folder: Path, old: Optional[IndexFiles], kept: Dict[str, Dict],
+            prune: bool) -> Tuple[Dict[str, Path], Dict[Path, str]]:
+    """The video files that are to be read; what is known of others that have moved is brought up to date in ``kept``.
+
+    Those that are to be read again are taken out of it. Second, what is wrong with files that cannot be taken.
+    """
+    try:
+        found = find_videos(Path(source))
+    except FileNotFoundError:
+        if not (old and prune):
+            raise
+        found = {}
+    paths, failures = {}, {}
+    for video_id, path in found.items():
+        facts = kept.get(video_id, {}).get('file')
+        if video_id not in kept:
+            paths[video_id] = path
+        elif facts is None:
+            failures[path] = f'The index has features of another video {video_id!r}, from a store. Rename the file.'
+        elif is_unchanged(path, facts):
+            if old.find(video_id)[1] is not None or os.path.samefile(old.find(video_id)[0], path):
+                kept[video_id].update(name=str(path.absolute()), file=file_facts(path, folder))
+        elif os.path.isfile(old.find(video_id)[0]) and not os.path.samefile(old.find(video_id)[0], path):
+            failures[path] = (f'The index has another video {video_id!r}, "{old.find(video_id)[0]}": videos are told '
+                              'apart by their file names without the suffix. Rename one of them.')
+        else:
+            paths[video_id] = path
+            del kept[video_id]
+    return paths, failures
 
 
 def _open_old(folder: Path, weights_sha256: str) -> Optional[IndexFiles]:
@@ -84,28 +131,32 @@ def _open_old(folder: Path, weights_sha256: str) -> Optional[IndexFiles]:
     return old
 
 
-def _from_files(source: Union[str, Path], old: Optional[IndexFiles], inferencer: MomentRetrievalInferencer,
-                target: Path, workers: int) -> Tuple[Videos, Dict[Path, str]]:
-    """Features of the video files that are not in the old index, and what was wrong with the others."""
+def _from_files(paths: Dict[str, Path], inferencer: MomentRetrievalInferencer, target: Path,
+                workers: int) -> Tuple[Videos, Dict[Path, str]]:
+    """Features of video files, and what was wrong with those that have none."""
     extractor, failures = inferencer.read.extractor, {}
-    paths = {video_id: path for video_id, path in find_videos(Path(source)).items()
-             if old is None or video_id not in old.videos}
-    if paths and not (target.exists() and PackedStore(target).video_ids == list(paths)):  # else all is done
+    if paths and not _is_extracted(target, paths):
         imports = (inferencer.cfg.get('custom_imports') or {}).get('imports', ())
         failures = extract_videos(paths, target, inferencer.recipe.features['extractor'], workers, imports)
-    store = PackedStore(target) if target.exists() else None
+    store = PackedStore(target) if paths and target.exists() else None
     return {video_id: VideoFeatures(str(paths[video_id].absolute()), store.read(video_id), extractor.clip_seconds,
                                     probe_video(paths[video_id]).duration)
             for video_id in (store.video_ids if store else [])}, failures
 
 
-def _from_store(source: Union[str, Path], annotations: str, old: Optional[IndexFiles],
+def _is_extracted(target: Path, paths: Dict[str, Path]) -> bool:
+    """Whether a run that was stopped has left the features of just these files, as they are now."""
+    return (target / MANIFEST).exists() and PackedStore(target).video_ids == list(paths) and all(
+        path.stat().st_mtime <= (target / MANIFEST).stat().st_mtime for path in paths.values())
+
+
+def _from_store(source: Union[str, Path], annotations: str, kept: Dict[str, Dict],
                 inferencer: MomentRetrievalInferencer) -> Videos:
     """Features of the annotated videos that are not in the old index."""
     store = open_feature_store(source)
     seconds = None if getattr(store, 'num_clips', None) else inferencer.recipe.features.get('clip_seconds')
     durations = {pair['video_id']: pair['duration'] for pair in read_pairs(inferencer.cfg, annotations)
-                 if old is None or pair['video_id'] not in old.videos}
+                 if pair['video_id'] not in kept}
     missing = [video_id for video_id in durations if video_id not in store]
     if missing:
         raise ValueError(f'"{source}" has no features of {len(missing)} of {len(durations)} videos in "{annotations}", '
@@ -130,12 +181,14 @@ def _coarse_vectors(videos: Videos, inferencer: MomentRetrievalInferencer) -> Di
             for video_id, video in progress(videos.items(), 'Coarse vectors', unit='video')}
 
 
-def _with_coarse(old: Optional[IndexFiles], inferencer: MomentRetrievalInferencer) -> Dict[str, Tuple]:
-    """The same of the videos that are in the index."""
+def _with_coarse(old: Optional[IndexFiles], kept: Dict[str, Dict],
+                 inferencer: MomentRetrievalInferencer) -> Dict[str, Tuple]:
+    """The same of the videos of the index that are kept."""
     found, first = {}, 0
     for video_id in old.videos if old else ():
         video = old.video(video_id)
         last = first + sum(1 for _ in cut_windows(video, inferencer.recipe))
-        found[video_id] = video, old.coarse[:, first:last]
+        if video_id in kept:
+            found[video_id] = video._replace(name=kept[video_id]['name']), old.coarse[:, first:last]
         first = last
     return found

@@ -54,10 +54,10 @@ def right_spans(index: MomentIndex, pair: Dict, events: Optional[Dict[str, List]
     """The spans that answer a query, by the name of their video."""
     found = {pair['video_id']: list(pair['spans'])}
     looks = [look for *look, start, end in (events or {}).get(pair['video_id'], ()) if [start, end] in pair['spans']]
-    for video_id in index.files.videos if looks else ():
+    for video_id in index.names if looks else ():
         found.setdefault(video_id, []).extend(
             [start, end] for *look, start, end in events.get(video_id, ()) if look in looks)
-    return {index.files.videos[video_id]['name']: spans for video_id, spans in found.items()}
+    return {index.names[video_id]: spans for video_id, spans in found.items()}
 
 
 def _compare(kept: List[Dict], exhaustive: List[Dict]) -> Dict[str, float]:

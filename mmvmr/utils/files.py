@@ -2,6 +2,7 @@
 import hashlib
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -37,6 +38,40 @@ def write_bytes(path: Union[str, Path], content: bytes) -> None:
 def write_text(path: Union[str, Path], text: str) -> None:
     """Write a text file in UTF-8 in one piece."""
     write_bytes(path, text.encode())
+
+
+def check_output(path: Union[str, Path], overwrite: bool = False) -> None:
+    """Make sure, before long work, that a file can be written when it is done.
+
+    Raises:
+        FileExistsError: If it is there, and is not to be replaced.
+        OSError: If a folder has its name, or it cannot be written there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f'"{path}" is a folder, where a file is to be written. Give the name of a file.')
+    if path.exists() and not overwrite:
+        raise FileExistsError(f'"{path}" exists. Choose another name, or replace it with --force.')
+    check_writable(path.parent)
+
+
+def check_writable(folder: Union[str, Path]) -> None:
+    """Make sure, before long work, that files can be written to a folder, which need not be there yet.
+
+    Raises:
+        NotADirectoryError: If a file is where a folder should be.
+        PermissionError: If nothing can be written there.
+    """
+    folder = Path(os.path.realpath(folder))
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise NotADirectoryError(f'"{there}" is a file, where a folder should be. Choose another name.')
+    try:
+        with tempfile.TemporaryFile(dir=there):  # has no name, and so leaves nothing
+            pass
+    except OSError as error:
+        raise PermissionError(f'Nothing can be written to "{folder}": {error.strerror}. Choose another place, or '
+                              f'change the permissions of "{there}".') from error
 
 
 def refuse_foreign_files(folder: Union[str, Path], ours: Sequence[str]) -> None:

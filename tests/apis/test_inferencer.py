@@ -88,15 +88,15 @@ def test_results_are_plain_and_complete(trained, inferencer):
         assert all(0 <= moment['start'] < moment['end'] <= 20 for moment in prediction['moments'])
 
 
-def test_the_score_is_the_likelihood_of_the_words_given_the_moment(trained, inferencer):
+def test_the_match_is_the_likelihood_of_the_words_given_the_moment(trained, inferencer):
     data, *_ = trained
     dataset = DATASETS.build(data.test)
     batch = inferencer.model.data_preprocessor(dataset[0], False)['inputs']
     with torch.no_grad():
         nll = inferencer.model.retrieve(batch).nll['query']['positive'][0]  # (K,)
     prediction, = inferencer(_video(data), dataset.data_list[0]['query'], top_k=8)['predictions']
-    scores = [moment['score'] for moment in prediction['moments']]
-    assert all(min(abs(score - likelihood) for likelihood in (-nll).exp().tolist()) < 1e-4 for score in scores)
+    matches = [moment['match'] for moment in prediction['moments']]
+    assert all(min(abs(match - likelihood) for likelihood in (-nll).exp().tolist()) < 1e-4 for match in matches)
 
 
 @pytest.mark.parametrize('batch_size', [1, 4, 1000])
@@ -106,12 +106,12 @@ def test_a_long_video_is_the_best_of_its_windows(trained, inferencer, batch_size
     long = inferencer(video, QUERIES[:2], top_k=3, batch_size=batch_size)['predictions']
     for query, prediction in zip(QUERIES, long):
         assert prediction['duration'] == 60.0
-        scores = [moment['score'] for moment in prediction['moments']]
-        assert scores == sorted(scores, reverse=True)
+        matches = [moment['match'] for moment in prediction['moments']]
+        assert matches == sorted(matches, reverse=True)
         parts = [inferencer(VideoFeatures.from_array(video.rows[first:first + 40], row_seconds=0.5), query, top_k=8)
                  for first in (0, 20, 40, 60, 80)]
-        best = max(moment['score'] for part in parts for moment in part['predictions'][0]['moments'])
-        assert scores[0] >= best - 1e-4
+        best = max(moment['match'] for part in parts for moment in part['predictions'][0]['moments'])
+        assert matches[0] >= best - 1e-4
 
 
 def test_unknown_words_are_named_in_a_warning(trained, inferencer, monkeypatch):

@@ -4,7 +4,7 @@ from mmvmr.apis.outputs import answer_table, subtitles
 
 
 def _prediction(query, *moments):
-    return dict(query=query, moments=[dict(start=start, end=end, score=0.5) for start, end in moments])
+    return dict(query=query, moments=[dict(start=start, end=end, match=0.5) for start, end in moments])
 
 
 def test_subtitles_come_in_the_order_of_time():
@@ -19,4 +19,4 @@ def test_a_table_has_a_line_per_moment(query):
     lines = answer_table(_prediction(query, (61.04, 65.0), (0.0, 1.25))).splitlines()
     assert lines[0] == f'"{query}"'
     assert [line.replace('|', ' ').split() for line in lines if line.startswith('|')] == [
-        ['rank', 'start', 'end', 'score'], ['1', '1:01.0', '1:05.0', '0.500'], ['2', '0:00.0', '0:01.2', '0.500']]
+        ['rank', 'start', 'end', 'match'], ['1', '1:01.0', '1:05.0', '0.500'], ['2', '0:00.0', '0:01.2', '0.500']]

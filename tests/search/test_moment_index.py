@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from runs import REPO, make_runner, run_tool, write_config
+from runs import REPO, make_runner, run_command, run_tool, write_config
 from tiny import make_tiny_dataset
 from videos import write_frames
 
@@ -64,7 +64,7 @@ def test_a_search_of_all_windows_gives_the_answers_of_the_inferencer(tmp_path, t
     expected = [dict(moment, video=answer['video']) for answer in answers for moment in answer['moments']]
     found = index.search(query, top_k=1000, candidates=None)
     assert len(index.windows) == 8  # one of each video, five of the long one
-    assert [moment['score'] for moment in found] == sorted((moment['score'] for moment in found), reverse=True)
+    assert [moment['match'] for moment in found] == sorted((moment['match'] for moment in found), reverse=True)
     key = lambda moment: (moment['video'], moment['start'], moment['end'])  # noqa: E731
     assert [key(moment) for moment in sorted(found, key=key)] == [key(moment) for moment in sorted(expected, key=key)]
     assert index.search(query, top_k=1000, candidates=8) == found
@@ -221,6 +221,137 @@ def test_videos_are_indexed_broken_ones_reported_and_new_ones_added(tmp_path, fi
     build_index(filmed / 'run', videos, tmp_path / 'at_once', device='cpu')
     assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['at_once', 'index', 'videos']
+
+
+@pytest.fixture
+def indexed(tmp_path, filmed):
+    """``indexed(options)`` brings the index of a folder with two videos up to date; gives the folder of both."""
+    root = tmp_path / 'here'
+    shutil.copytree(filmed / 'videos', root / 'videos', ignore=shutil.ignore_patterns('broken*'))
+
+    def update(source=root / 'videos', **options):
+        return build_index(filmed / 'run', source, root / 'index', device='cpu', **options)
+
+    update()
+    return root, update
+
+
+def _search(folder):
+    index = MomentIndex(folder, device='cpu', show_progress=False)
+    return index, {moment['video'] for moment in index.search(QUERIES[0], candidates=None)}
+
+
+@pytest.mark.parametrize('change, problem', [(lambda path: path.unlink(), 'gone'),
+                                             (lambda path: _film(path, 3), 'changed')])
+def test_a_video_that_is_gone_or_another_one_is_not_answered_and_named(indexed, capsys, change, problem):
+    root, update = indexed
+    change(root / 'videos' / 'b.mkv')
+    index, found = _search(root / 'index')
+    assert index.left_out == {str(root / 'videos' / 'b.mkv'): problem} and found == {str(root / 'videos' / 'où.mkv')}
+    assert [video_id for video_id, _ in index.windows] == ['où']
+    assert np.array_equal(index.shortlist(index.read(QUERIES[0])), [0])
+    evaluate_search(index, [dict(video_id='où', query=QUERIES[0], spans=[[0.0, 1.0]])], [1])
+    change = shutil.rmtree if problem == 'gone' else lambda folder: _film(folder / 'où.mkv', 4)
+    change(root / 'videos')
+    with pytest.raises(ValueError, match=f'2 of 2 videos are left out: 2 {problem}, such as .*b.mkv.*search index'):
+        MomentIndex(root / 'index', device='cpu')
+
+
+def test_a_video_that_has_changed_is_read_again_and_the_others_are_not(indexed, filmed, monkeypatch):
+    root, update = indexed
+    _film(root / 'videos' / 'b.mkv', 3)
+    read = []
+    extract = building.extract_videos
+    monkeypatch.setattr(building, 'extract_videos', lambda paths, *rest: read.extend(paths) or extract(paths, *rest))
+    assert update() == {} and read == ['b']
+    build_index(filmed / 'run', root / 'videos', root / 'at_once', device='cpu')
+    assert _files(root / 'index') == _files(root / 'at_once')
+    before = (root / 'index' / 'index.json').stat().st_mtime_ns
+    update()
+    assert (root / 'index' / 'index.json').stat().st_mtime_ns == before  # nothing to do
+
+
+def test_videos_that_are_gone_stay_until_they_are_dropped(indexed):
+    root, update = indexed
+    (root / 'videos' / 'b.mkv').unlink()
+    update()
+    assert list(_search(root / 'index')[0].files.videos) == ['b', 'où']
+    update(prune=True)
+    index, found = _search(root / 'index')
+    assert list(index.files.videos) == ['où'] and index.files.coarse.shape[1] == 1 and not index.left_out
+    (root / 'videos' / 'où.mkv').unlink()
+    with pytest.raises(ValueError, match='No video of the index .* would be left'):
+        update(prune=True)
+
+
+def test_an_index_and_its_videos_can_move_together_and_apart(indexed, tmp_path, monkeypatch):
+    root, update = indexed
+    root.rename(tmp_path / 'there')
+    index, found = _search(tmp_path / 'there' / 'index')
+    assert found == {str(tmp_path / 'there' / 'videos' / name) for name in ('b.mkv', 'où.mkv')}
+    (tmp_path / 'there').rename(root)
+    (root / 'index').rename(tmp_path / 'index')
+    assert _search(tmp_path / 'index')[1] == {str(root / 'videos' / name) for name in ('b.mkv', 'où.mkv')}
+    (tmp_path / 'index').rename(root / 'index')
+    (root / 'videos').rename(tmp_path / 'elsewhere')
+    monkeypatch.setattr(building, 'extract_videos', None)  # they are known, and not read again
+    update(source=tmp_path / 'elsewhere')
+    index, found = _search(root / 'index')
+    assert found == {str(tmp_path / 'elsewhere' / name) for name in ('b.mkv', 'où.mkv')} and not index.left_out
+
+
+def test_another_video_of_the_same_name_takes_the_place_of_none(indexed, tmp_path):
+    root, update = indexed
+    (tmp_path / 'other').mkdir()
+    _film(tmp_path / 'other' / 'b.mkv', 3)
+    before = _files(root / 'index')
+    failures = update(source=tmp_path / 'other')
+    assert list(failures) == [tmp_path / 'other' / 'b.mkv'] and 'has another video' in str(failures)
+    assert _files(root / 'index') == before
+
+
+def test_an_indexing_that_is_stopped_says_what_is_kept(indexed, filmed, capsys, monkeypatch):
+    root, update = indexed
+    run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--device', 'cpu')
+    assert '2 videos, 2 windows (nothing has changed)' in capsys.readouterr().out
+    _film(root / 'videos' / 'a.mkv', 2)
+    (root / 'videos' / 'b.mkv').unlink()
+
+    def stop(*args):
+        folder = root / 'index.new.unfinished'
+        folder.mkdir()
+        (folder / 'a.npy').touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, 'extract_videos', stop)
+        with pytest.raises(KeyboardInterrupt, match='The index is as it was. The features of 1 videos are kept: a. '):
+            run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--device', 'cpu')
+    shutil.rmtree(root / 'index.new.unfinished')
+    run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--workers', 1, '--device', 'cpu')
+    said = capsys.readouterr().out
+    assert '3 videos, 3 windows (1 added)' in said and '1 of the videos are gone' in said and '--prune' in said
+    run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--prune', '--device', 'cpu')
+    assert '2 videos, 2 windows (1 dropped)' in capsys.readouterr().out
+
+
+def test_flags_of_a_query_reach_the_search(indexed, monkeypatch, tmp_path, filmed, capsys):
+    root, update = indexed
+    seen = []
+    monkeypatch.setattr(MomentIndex, 'search', lambda self, sentence, top_k, **more: seen.append((top_k, more)) or [])
+    devices = []
+    monkeypatch.setattr('mmvmr.apis.inferencer.choose_device', lambda name: devices.append(name) or torch.device('cpu'))
+    query = ['search', 'query', root / 'index', QUERIES[0]]
+    run_command(*query)
+    run_command(*query, '--top-k', 3, '--candidates', 7, '--device', 'mine')
+    run_command(*query, '--exhaustive')
+    assert seen == [(10, {}), (3, dict(candidates=7)), (10, dict(candidates=None))] and devices == [None, 'mine', None]
+    shutil.copytree(filmed / 'run', tmp_path / 'run')
+    opened = []
+    monkeypatch.setattr('mmvmr.search.moment_index.MomentRetrievalInferencer',
+                        lambda run, *rest, **more: opened.append(run) or MomentRetrievalInferencer(run, *rest, **more))
+    run_command(*query, '--run', tmp_path / 'run')
+    assert opened == [tmp_path / 'run']
 
 
 def test_an_indexing_that_is_killed_goes_on_where_it_was(tmp_path, filmed, monkeypatch):

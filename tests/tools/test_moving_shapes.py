@@ -1,6 +1,7 @@
 """The command that renders Moving Shapes, from nothing to an ordinary data set."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from runs import run_command
 
 from mmvmr.datasets.moving_shapes import MovingShapes
+from mmvmr.engine.run.config import read_config
 from mmvmr.features.extract import extract_video
 from mmvmr.features.extractors.descriptor import DescriptorExtractor
 from mmvmr.features.stores.feature_store import open_feature_store
@@ -100,3 +102,16 @@ def test_a_folder_of_somebody_else_is_never_deleted(tmp_path):
 def test_impossible_options_are_named(tmp_path, option):
     with pytest.raises(ValueError, match=f'--{option} must be at least'):
         run_command('moving-shapes', *options(tmp_path / 'shapes', f'--{option}', 0))
+
+
+def test_a_training_says_where_and_how_much_it_renders_before_it_does(tmp_path, capsys, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmvmr.datasets.moving_shapes_files.write_moving_shapes',
+                        lambda *args, **kwargs: said.append(capsys.readouterr().out))
+    monkeypatch.chdir(tmp_path)
+    MovingShapes.prepare('typo')
+    assert f'580 videos of Moving Shapes are rendered into "{tmp_path / "typo"}"' in said[0]
+    option = re.search(r'--cfg-options (\S+)=FOLDER', said[0])[1]
+    assert read_config('mcmt_moving_shapes', {option: '/x'}).train_dataloader.dataset.data_root == '/x'
+    MovingShapes.prepare(str(tmp_path))
+    assert len(said) == 1

@@ -20,7 +20,7 @@ class CheckFitHook(Hook):
 
     def before_train(self, runner) -> None:
         model = unwrap(runner.model)
-        check_sizes(model, data_sizes(runner.train_dataloader.dataset))
+        check_sizes(model, data_sizes(runner.train_dataloader.dataset), trained=runner._has_loaded)
         driven = [type(module).__name__ for module in model.modules() if hasattr(module, 'set_progress')]
         if driven and not any(isinstance(hook, ProgressHook) for hook in runner.hooks):
             raise ValueError(f'{", ".join(dict.fromkeys(driven))} change with the progress of training, but no '
@@ -29,7 +29,7 @@ class CheckFitHook(Hook):
             self._check_held_out(runner)
 
     def before_test(self, runner) -> None:
-        check_sizes(unwrap(runner.model), data_sizes(runner.test_dataloader.dataset))
+        check_sizes(unwrap(runner.model), data_sizes(runner.test_dataloader.dataset), trained=True)
 
     @staticmethod
     def _check_held_out(runner) -> None:

@@ -32,7 +32,7 @@ class InputRecipeHook(Hook):
         loader = runner.test_dataloader if runner._train_loop is None else runner.train_dataloader
         found, source = data_fingerprint(getattr(loader, 'dataset', None)), runner._load_from
         if found is not None:
-            check_inputs(checkpoint.get('inputs') or _beside(Path(source)), found, source)
+            check_inputs(checkpoint.get('inputs') or _beside(Path(source)), found, source, of_config=True)
 
 
 def _beside(path: Path) -> Optional[Dict]:

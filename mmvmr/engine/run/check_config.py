@@ -243,7 +243,7 @@ def _check_arguments(part: Callable, values: Mapping[str, Any], key: str, given:
     missing = [name for name, argument in arguments.items() if argument.default is argument.empty and name not in (
         *values, *given) and argument.kind in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY)]
     if missing:
-        raise ValueError(f'{key}: {part.__name__} needs {", ".join(missing)}. Add it to the config.')
+        raise ValueError(f'{key}: {part.__name__} needs {", ".join(missing)}. Add it there.')
     kinds = kinds_of_arguments(part)
     for name, value in values.items():
         if name in arguments:

@@ -5,13 +5,14 @@ import inspect
 import re
 from pathlib import Path
 from pprint import pformat
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
-from mmvmr.engine.run.config_file import ConfigVariables, change, run_config_file, shipped_configs
+from mmvmr.engine.run.config_file import ConfigVariables, change, run_config_file
 from mmvmr.engine.run.kinds import check_kind, kind_of
+from mmvmr.engine.run.places import find_config, is_run
 
 _NOT_IN_SIGNATURE = ('model_wrapper_cfg', 'custom_imports', 'compile', 'sync_bn', 'activation_checkpointing',
                      'efficient_conv_bn_eval')  # what MMEngine's runner reads beside its arguments
@@ -69,23 +70,6 @@ def runner_entries() -> List[str]:
     return [*arguments, *_NOT_IN_SIGNATURE]
 
 
-def find_config(name: Union[str, Path]) -> str:
-    """The path of a config: a file, or the name of one that comes with mmvmr, such as 'mcmt_charades'.
-
-    Raises:
-        FileNotFoundError: If there is none; the message names the closest ones.
-    """
-    if Path(name).is_file():
-        return str(name)
-    known = {path.stem: str(path) for folder in (shipped_configs(), Path(name).parent)
-             for path in sorted(folder.glob('*.py'))}
-    if str(name) in known:
-        return known[str(name)]
-    close = difflib.get_close_matches(Path(name).stem, known, n=3)
-    raise FileNotFoundError(f'There is no config "{name}". ' + (
-        f'Did you mean {" or ".join(close)}?' if close else '`mmvmr configs` lists those that come with mmvmr.'))
-
-
 def parse_options(options: Sequence[str]) -> Dict[str, Typed]:
     """``['a.b=1', ...]`` of a command line as changes of a config.
 
@@ -132,10 +116,12 @@ def read_config(path: Union[str, Path], options: Optional[Mapping[str, Any]] = N
                 work_dir: Optional[str] = None) -> MomentConfig:
     """Read a config file, make the changes of ``--cfg-options``, leave what a runner reads, and import its plugins.
 
-    Variables that nothing reads are refused; in the folder of a run, where earlier versions left some, they are not.
+    ``dataset.KEY`` changes all data sets, whether the file has a variable of that name or, as in the folder of a run,
+    has not. Variables that nothing reads are refused; in the folder of a run, where earlier versions left some, they
+    are not.
 
     Args:
-        path: A file, or the name of a config that comes with mmvmr.
+        path: A file, the name of a config that comes with mmvmr, or the folder of a run.
         options: Changes, see :func:`~mmvmr.engine.run.config_file.run_config_file`.
         work_dir: By default that of the config, the folder of a run that holds it, or ``work_dirs/<its name>``.
 
@@ -145,7 +131,7 @@ def read_config(path: Union[str, Path], options: Optional[Mapping[str, Any]] = N
     """
     path = find_config(path)
     original = run_config_file(path)
-    options = _interpreted(options or {}, original)
+    options = _interpreted(_for_data_sets(options or {}, original.values), original)
     entries = runner_entries()
     _check_names(original, options, entries, path)
     values = _with_changes(original, path, options, entries)
@@ -176,6 +162,28 @@ def read_helpers(path: Union[str, Path], options: Optional[Mapping[str, Any]] = 
     return {name: value for name, value in values.items() if name not in entries}
 
 
+def _for_data_sets(options: Mapping[str, Any], values: Dict[str, Any]) -> Dict[str, Any]:
+    """Changes of ``dataset``, where no variable has that name, as changes of each data set of the config."""
+    found: Dict[str, Any] = {}
+    for key, value in options.items():
+        name, _, entry = key.partition('.')
+        places = list(_data_sets(values, '')) if name == 'dataset' and entry and name not in values else []
+        found.update({f'{place}.{entry}': value for place in places} or {key: value})
+    return found
+
+
+def _data_sets(value: Any, key: str) -> Iterator[str]:
+    """Dotted keys of the data sets in a config; of those that wrap others, of the others."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    named = key.rstrip('.0123456789').rpartition('.')[2] in ('dataset', 'datasets', 'train_set')
+    if named and isinstance(value, dict) and not {'dataset', 'datasets'} & set(value):
+        yield key
+        return
+    for name, item in items:
+        if key or str(name).endswith(('_dataloader', '_evaluator')):
+            yield from _data_sets(item, f'{key}.{name}' if key else str(name))
+
+
 def _interpreted(options: Mapping[str, Any], config: ConfigVariables) -> Dict[str, Any]:
     """Options with the meaning of what was typed, which must be of the kind of what it replaces."""
     found = {}
@@ -185,11 +193,6 @@ def _interpreted(options: Mapping[str, Any], config: ConfigVariables) -> Dict[st
         if isinstance(value, Typed) and not isinstance(found[key], (dict, type(None))):  # a dict fits what is declared
             check_kind(key, found[key], kind_of(current), current)
     return found
-
-
-def is_run(folder: Union[str, Path]) -> bool:
-    """Whether a folder is that of a training."""
-    return any(Path(folder).glob('*.pth')) or Path(folder, 'inputs.json').is_file()
 
 
 def _with_changes(original: ConfigVariables, path: str, options: Dict[str, Any],

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Union
 
 from mmengine.config import ConfigDict
 
-import mmvmr
+from mmvmr.engine.run.places import shipped_configs
 
 BASE, DELETE = '_base_', '_delete_'
 SHIPPED = 'mmvmr::'  # before the name of a config that comes with mmvmr, in _base_
@@ -30,12 +30,6 @@ class ConfigVariables(NamedTuple):
     values: Dict[str, Any]  # in the order of their first assignment
     read: Set[str]  # names that are read somewhere in the files
     files: List[Path]  # all of them, the file itself last
-
-
-def shipped_configs() -> Path:
-    """The folder of the configs that come with mmvmr."""
-    package = Path(mmvmr.__file__).parent
-    return package / 'configs' if (package / 'configs').is_dir() else package.parent / 'configs'
 
 
 def run_config_file(path: Union[str, Path], changes: Optional[Mapping[str, Any]] = None) -> ConfigVariables:

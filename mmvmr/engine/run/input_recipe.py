@@ -127,13 +127,15 @@ def _what(config: Dict) -> Dict:
     return {key: value for key, value in config.items() if key not in _WHERE_IT_RAN}
 
 
-def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], source: Union[str, Path]) -> None:
+def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], source: Union[str, Path],
+                 of_config: bool = False) -> None:
     """Refuse inputs that mean something else than those that weights were trained on.
 
     Args:
         trained: The fingerprint in a checkpoint; None in those of earlier versions, of which nothing can be said.
         given: The fingerprint of the data at hand.
-        source: The checkpoint, for messages.
+        source: The checkpoint.
+        of_config: The data are those of a config, which can be changed.
 
     Raises:
         ValueError: If the words are numbered in another way, or the features come from elsewhere; what one of both does
@@ -147,9 +149,12 @@ def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], sourc
                          'its run: `text` of the data set.')
     words, others = trained['vocabulary'], given['vocabulary']
     if words != others:
+        own = Path(source).absolute().with_name(VOCABULARY)
+        remedy = (f'Copy {VOCABULARY} of its run to where it lay.' if not of_config else
+                  f'Use that of its run: --cfg-options dataset.vocabulary={own}' if own.is_file() else
+                  f'Use {VOCABULARY} in the folder of its run: --cfg-options dataset.vocabulary=PATH')
         raise ValueError(f'"{source}" was trained with another vocabulary: the data have {_difference(words, others)}, '
-                         f'so words would be taken for others. Use that of its run, {VOCABULARY} in its folder: '
-                         '--cfg-options dataset.vocabulary=PATH.')
+                         f'so words would be taken for others. {remedy}')
     before, now = trained['features'], given['features']
     for key in before.keys() & now.keys():
         if None not in (before[key], now[key]) and before[key] != now[key]:

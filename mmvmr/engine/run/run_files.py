@@ -5,8 +5,9 @@ from typing import NamedTuple, Optional, Union
 from mmengine.config import Config
 
 from mmvmr.engine.checkpoint import find_weights
-from mmvmr.engine.run.config import is_run, read_config
+from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe
+from mmvmr.engine.run.places import find_model
 from mmvmr.engine.run.sizes import fill_sizes, input_sizes, names_of_weights
 from mmvmr.registry import DATASETS
 
@@ -22,7 +23,7 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
     """Find what belongs to a model; sizes that the config leaves out are filled in.
 
     Args:
-        model: Folder of a run, or a config.
+        model: Folder of a run, a checkpoint in it, or a config.
         weights: A checkpoint, or a folder with some; by default the folder of the run. A model that has nothing to
             learn needs none: its recipe is that of its test set.
 
@@ -30,11 +31,8 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
         FileNotFoundError, ValueError: If something is absent, damaged, or cannot be told.
     """
     if not isinstance(model, Config):
-        path = Path(model)
-        if not path.exists() and path.parent != Path('.'):  # else it may be the name of a config
-            raise FileNotFoundError(f'There is no run "{path}".{_runs_near(path)}')
-        weights = weights or (path if path.is_dir() else None)
-        model = read_config(find_run_config(path) if path.is_dir() else path)
+        path, weights = find_model(model, weights)
+        model = read_config(path)
     if not isinstance(model.get('model'), dict):
         raise ValueError(f'The config "{model.filename}" describes no model: expected `model = dict(type=...)`, got '
                          f'{model.get("model")!r}.')
@@ -48,28 +46,6 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
     recipe = _recipe(model, Path(weights).parent)
     fill_sizes(model, input_sizes(recipe.features['dim'], recipe.text_encoder))
     return RunFiles(model, weights, recipe)
-
-
-def find_run_config(folder: Path) -> str:
-    """The config in the folder of a run.
-
-    Raises:
-        FileNotFoundError, ValueError: If there is none, or more than one.
-    """
-    configs = sorted(folder.glob('*.py'))
-    if not configs:
-        raise FileNotFoundError(f'"{folder}" is no folder of a run: it holds no config.{_runs_near(folder / "x")}')
-    if len(configs) > 1:
-        raise ValueError(f'"{folder}" holds {len(configs)} configs ({", ".join(path.name for path in configs)}), '
-                         'expected the one that a training leaves in the folder of its run. Give config and '
-                         'checkpoint instead of the folder.')
-    return str(configs[0])
-
-
-def _runs_near(path: Path) -> str:
-    """The runs that lie where one was looked for, as a sentence."""
-    runs = sorted(str(folder) for folder in path.parent.glob('*/') if is_run(folder)) if path.parent.is_dir() else []
-    return f' In "{path.parent}" there are: {", ".join(runs[:8])}.' if runs else ' Train one: mmvmr train CONFIG.'
 
 
 def _recipe(config: Config, folder: Path) -> InputRecipe:

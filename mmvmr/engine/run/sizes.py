@@ -77,8 +77,11 @@ def innermost(dataset: Dict) -> Dict:
     return dataset
 
 
-def check_sizes(model: nn.Module, sizes: Dict[str, int]) -> None:
+def check_sizes(model: nn.Module, sizes: Dict[str, int], trained: bool = False) -> None:
     """Compare the sizes that the parts of a model were built with to those of the data.
+
+    Args:
+        trained: The model has weights, so only the data can be others.
 
     Raises:
         ValueError: If one differs; the message gives the ``--cfg-options`` that repair it.
@@ -88,7 +91,12 @@ def check_sizes(model: nn.Module, sizes: Dict[str, int]) -> None:
              and getattr(part, size) != found}
     if wrong:
         listed = '; '.join(f'{key} is {given}, the data have {found}' for key, (given, found) in wrong.items())
+        if trained:
+            files = {'vocab_size': 'vocabulary', 'word_dim': 'vocabulary', 'video_dim': 'features'}
+            names = sorted({files[key.rpartition('.')[2]] for key in wrong})
+            options = ' '.join(f'dataset.{name}=PATH' for name in names)
+            raise ValueError(f'The data are not those that the model was trained on: {listed}. Give it '
+                             f'{" and ".join(names)} of its training: --cfg-options {options}')
         options = ' '.join(f'{key}={found}' for key, (_, found) in wrong.items())
         raise ValueError(f'The model does not fit the data: {listed}. If the data are right, leave these sizes out of '
-                         f'the config, or add --cfg-options {options}. Trained weights want the data that they were '
-                         'trained on.')
+                         f'the config, or add --cfg-options {options}')

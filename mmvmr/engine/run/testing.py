@@ -15,7 +15,7 @@ from mmvmr.engine.run.config import MomentConfig
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import fill_sizes, names_of_weights
 from mmvmr.evaluation.probes import apply_probe
-from mmvmr.utils.files import sha256_of_files, write_text
+from mmvmr.utils.files import remove_own_files, sha256_of_files, write_text
 
 PREDICTIONS, FACTS, TESTS, UNTRAINED = 'predictions.jsonl', 'test.json', 'test', 'untrained'
 
@@ -63,10 +63,21 @@ def run_test(config: MomentConfig, checkpoint: Union[str, Path, None], folder: U
     for evaluator in config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]:
         if evaluator['type'] == 'MomentRecall':
             evaluator.setdefault('out_file', str(out))
-    runner = MomentRunner.from_cfg(config, without=('train', 'val'), launcher=launcher, load_from=weights,
-                                   work_dir=str(folder))
+    new = not folder.exists()
+    try:
+        runner = MomentRunner.from_cfg(config, without=('train', 'val'), launcher=launcher, load_from=weights,
+                                       work_dir=str(folder))
+        data = runner.test_dataloader.dataset.metainfo
+        if weights:
+            runner.load_or_resume()
+    except (KeyError, OSError, TypeError, ValueError):
+        if new and is_main_process():  # a test that is refused leaves nothing
+            remove_own_files(folder, ['*', '*/*', '*/*/*'])
+            if folder.parent.name == TESTS and folder.parent.is_dir() and not any(folder.parent.iterdir()):
+                folder.parent.rmdir()
+        raise
     write_text(folder / FACTS, json.dumps(facts, indent=2) + '\n')
-    for line in _describe(runner, weights, folder, probe):
+    for line in _describe(data, weights, folder, probe):
         runner.logger.info(line)
     if probe:
         dataset = runner.test_dataloader.dataset
@@ -149,8 +160,7 @@ def _is_unchanged(name: str, facts: Mapping[str, Any]) -> bool:
     return re.fullmatch(re.escape(folder_name(weights, weights.stem, None, {})) + r'(,\d+)?', name) is not None
 
 
-def _describe(runner: MomentRunner, weights: Optional[str], folder: Path, probe: Optional[str]) -> Iterator[str]:
-    data = runner.test_dataloader.dataset.metainfo
+def _describe(data: Mapping[str, Any], weights: Optional[str], folder: Path, probe: Optional[str]) -> Iterator[str]:
     what = f'"{weights}"' if weights else 'a model that was not trained'
     yield f'Testing {what} on {data.get("num_pairs", "the")} pairs of {data.get("protocol", "data of your own")}'
     if probe:

@@ -4,7 +4,7 @@ function drawTimeline(row, detail) {
   const rows = [filmRow(), axisRow(row.duration)];
   row.truth.forEach((moment) => rows.push(momentRow('Annotated', 'truth', moment, row.duration)));
   rows.push(...candidateRows(row, detail));
-  if (detail.frame_scores) rows.push(heading('Match of each clip', 'with the query'), curveRow('Score', detail.frame_scores));
+  if (detail.frame_scores) rows.push(heading('Match of each clip', 'with the query'), curveRow('Match', detail.frame_scores));
   const negatives = Object.entries(detail.negatives);
   if (negatives.length) rows.push(heading('Negatives', 'what the chosen moment is compared with in training'));
   negatives.forEach(([name, mask]) => rows.push(tableRow(name, trackOf(mask), '', 'negative')));

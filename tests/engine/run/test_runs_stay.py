@@ -1,23 +1,28 @@
 """The folder of a run: testing and using it changes nothing, and its config trains, resumes and tests."""
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import torch
 from mmengine.hooks import Hook
-from runs import make_runner, same, weights, write_config
+from runs import make_runner, run_command, same, weights, write_config
 from tiny import make_tiny_dataset
 
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.engine.run.config import differences, read_config
 from mmvmr.engine.run.config_file import run_config_file
-from mmvmr.engine.run.run_files import find_run_config, find_run_files
+from mmvmr.engine.run.places import find_run_config
+from mmvmr.engine.run.run_files import find_run_files
+from mmvmr.engine.run.runner import MomentRunner
+from mmvmr.engine.run.sizes import check_sizes
 from mmvmr.engine.run.testing import find_predictions, run_test
-from mmvmr.engine.run.training import _refuse_used_work_dir, train
+from mmvmr.engine.run.training import _refuse_used_work_dir, describe, train
 from mmvmr.registry import DATASETS, HOOKS
 from mmvmr.text.vocabulary import Vocabulary
 
@@ -166,8 +171,46 @@ def test_words_that_are_numbered_in_another_way_are_refused(trained, tmp_path, k
         _answer(data, run)
 
 
+def test_the_option_that_is_recommended_for_another_vocabulary_works_as_pasted(trained, tmp_path):
+    data, _, run = trained
+    _with_words(data, [*range(len(Vocabulary.load(data.vocabulary).words))][::-1], tmp_path / 'other.npz')
+    wrong = [f'test_dataloader.dataset.vocabulary={tmp_path / "other.npz"}']
+    with pytest.raises(ValueError) as error:
+        run_command('test', run, '--cfg-options', *wrong)
+    assert not (run / 'test').exists()  # a test that is refused leaves nothing
+    recommended = re.search(r'--cfg-options (\S+)', str(error.value))[1]
+    assert run_command('test', run, '--cfg-options', *wrong, recommended) == 0
+
+
+def test_a_test_of_other_weights_leaves_nothing(trained, tmp_path):
+    data, _, run = trained
+    other, before = write_config(tmp_path / 'other.py', data, 'mcmt'), sorted(run.rglob('*'))
+    with pytest.raises(ValueError, match='does not fit the model of this config'):
+        run_test(read_config(other), run)
+    absent = read_config(find_run_config(run), {'test_dataloader.dataset.ann_file': '/absent.json'})
+    with pytest.raises(FileNotFoundError, match='/absent.json'):
+        run_test(absent, run)
+    assert sorted(run.rglob('*')) == before
+
+
+def test_sizes_of_other_data_are_no_reason_to_change_trained_weights():
+    model = torch.nn.ModuleDict(dict(encoder=torch.nn.Linear(2, 2)))
+    model['encoder'].vocab_size, model['encoder'].video_dim = 9, 8
+    with pytest.raises(ValueError, match='add --cfg-options model.encoder.vocab_size=7'):
+        check_sizes(model, dict(vocab_size=7))
+    with pytest.raises(ValueError, match='trained on: .*--cfg-options dataset.features=PATH dataset.vocabulary=PATH'):
+        check_sizes(model, dict(vocab_size=7, video_dim=4), trained=True)
+
+
+def test_a_training_without_validation_promises_no_best_checkpoint(trained, tmp_path):
+    data, file, _ = trained
+    for without, said in (('test', 'the best checkpoint is chosen by'), ('val', 'the last checkpoint counts')):
+        config = read_config(file, work_dir=tmp_path / without)
+        runner = MomentRunner.from_cfg(config, without=('test', without), experiment_name=without)
+        assert said in '\n'.join(describe(runner))
+
+
 def test_checkpoints_of_earlier_versions_are_compared_with_the_recipe_beside_them(trained, tmp_path):
-    import torch
     data, file, run = trained
     for path in run.glob('*.pth'):
         content = torch.load(path, weights_only=True)
