@@ -200,6 +200,14 @@ def test_ranker_gets_the_negatives_that_it_names_of_all_candidates():
         assert sample.pred_scores.unique().numel() == 4
 
 
+def test_what_a_combiner_has_asked_is_not_reconstructed_again():
+    model, asked = _build('mcmt'), {}
+    for task, part in model.reconstructors.items():
+        part.register_forward_hook(lambda _, inputs, nll, task=task: asked.setdefault(task, []).append(nll.size(1)))
+    _predict(model, make_batch())
+    assert asked == dict(query=[1], inverse=[1 + 3])  # the combiner knows how the three components explain the query
+
+
 def test_combiner_needs_a_reconstructor_of_the_query():
     with pytest.raises(ValueError, match='A combiner asks the reconstructor named "query", but the model has'):
         _build('mcmt', losses={}, reconstructors=dict(text=config('mcmt')['reconstructors']['query']))
