@@ -237,6 +237,14 @@ def test_mode_says_what_is_given():
         model(**data, mode='train')
 
 
+def test_model_begins_with_the_weights_that_its_config_names(tmp_path):
+    trained = _build('cnm').state_dict()
+    torch.save(dict(state_dict={name: value + 1 for name, value in trained.items()}), tmp_path / 'trained.pth')
+    model = _build('cnm', init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth')))
+    model.init_weights()
+    assert all(torch.equal(value, trained[name] + 1) for name, value in model.state_dict().items())
+
+
 def test_unknown_negative_in_a_loss_is_named():
     broken = config('cnm')
     broken['losses']['ranking']['margins'] = dict(esay=0.1)
