@@ -17,9 +17,10 @@ def test_what_is_written_is_read_again(tmp_path):
 
 
 def test_the_file_has_one_line_of_json_per_query(tmp_path):
-    write_predictions(pd.DataFrame([ROW, ROW]), tmp_path / 'predictions.jsonl')
-    lines = (tmp_path / 'predictions.jsonl').read_text(encoding='utf-8').splitlines()
-    assert [json.loads(line) for line in lines] == [ROW, ROW]
+    rows = [ROW, dict(ROW, query='Er öffnet die Tür.')]
+    write_predictions(pd.DataFrame(rows), tmp_path / 'predictions.jsonl')
+    text = (tmp_path / 'predictions.jsonl').read_text(encoding='utf-8')
+    assert [json.loads(line) for line in text.splitlines()] == rows and 'Tür' in text
 
 
 @pytest.mark.parametrize('text, message', [
@@ -52,10 +53,9 @@ def test_the_filtered_pairs_of_charades_are_found_among_the_official_ones(shared
 
 
 def test_pairs_whose_moment_ends_with_the_video_are_not_in_the_filtered_protocol():
-    table = pd.DataFrame([dict(ROW, gt_spans=[[1.0, end]], protocol='charades_sta/official') for end in (19.9, 20.0)])
-    chosen = select_protocol(table, 'charades_sta/filtered')
-    assert chosen['gt_spans'].tolist() == [[[1.0, 19.9]]]
-    assert chosen['protocol'].tolist() == ['charades_sta/filtered']
+    table = pd.DataFrame([dict(ROW, gt_spans=[[1.0, end]], protocol='charades_sta/official') for end in (20.0, 19.9)])
+    expected = pd.DataFrame([dict(ROW, gt_spans=[[1.0, 19.9]], protocol='charades_sta/filtered')])
+    pd.testing.assert_frame_equal(select_protocol(table, 'charades_sta/filtered'), expected)
 
 
 def test_a_protocol_with_other_pairs_is_refused():

@@ -20,6 +20,12 @@ def test_queries_of_one_video_count_once():
         confidence_interval(one, videos))
 
 
+def test_a_video_is_drawn_with_all_its_queries():
+    # videos of 2, 20 and 200 queries, half of which are hit: whatever is drawn, the mean is a half
+    videos = pd.Series(np.repeat(['a', 'b', 'c'], [2, 20, 200]))
+    assert confidence_interval(pd.Series([0.0, 1.0] * 111), videos) == pytest.approx((0.5, 0.5))
+
+
 def test_a_single_video_has_no_interval():
     assert np.isnan(confidence_interval(pd.Series([0.0, 1.0]), pd.Series(['a', 'a']))).all()
 

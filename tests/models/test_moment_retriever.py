@@ -200,6 +200,14 @@ def test_ranker_gets_the_negatives_that_it_names_of_all_candidates():
         assert sample.pred_scores.unique().numel() == 4
 
 
+def test_what_a_combiner_has_asked_is_not_reconstructed_again():
+    model, asked = _build('mcmt'), {}
+    for task, part in model.reconstructors.items():
+        part.register_forward_hook(lambda _, inputs, nll, task=task: asked.setdefault(task, []).append(nll.size(1)))
+    _predict(model, make_batch())
+    assert asked == dict(query=[1], inverse=[1 + 3])  # the combiner knows how the three components explain the query
+
+
 def test_combiner_needs_a_reconstructor_of_the_query():
     with pytest.raises(ValueError, match='A combiner asks the reconstructor named "query", but the model has'):
         _build('mcmt', losses={}, reconstructors=dict(text=config('mcmt')['reconstructors']['query']))
@@ -227,6 +235,14 @@ def test_mode_says_what_is_given():
     assert model(**data, mode='predict') == samples and samples[0].pred_spans.shape == (1, 2)
     with pytest.raises(ValueError, match="mode must be 'loss', 'predict' or 'tensor', got 'train'"):
         model(**data, mode='train')
+
+
+def test_model_begins_with_the_weights_that_its_config_names(tmp_path):
+    trained = _build('cnm').state_dict()
+    torch.save(dict(state_dict={name: value + 1 for name, value in trained.items()}), tmp_path / 'trained.pth')
+    model = _build('cnm', init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth')))
+    model.init_weights()
+    assert all(torch.equal(value, trained[name] + 1) for name, value in model.state_dict().items())
 
 
 def test_unknown_negative_in_a_loss_is_named():

@@ -95,6 +95,8 @@ def test_two_optimizers_for_all_the_rest_are_refused(model):
 def test_module_that_is_not_there_is_named_with_the_closest(model):
     with pytest.raises(ValueError, match=r'ranking.modules names "proposal_generator.heads".*Did you mean .*\.head'):
         _build(model, ranking=dict(ADAM, modules=['proposal_generator.heads']))
+    with pytest.raises(ValueError, match='names "zzz".*Did you mean .*encoder or proposal_generator'):
+        _build(model, ranking=dict(ADAM, modules=['zzz']))
 
 
 @pytest.mark.parametrize('own', [False, True])

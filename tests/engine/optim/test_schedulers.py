@@ -65,10 +65,11 @@ def test_runner_fits_the_warm_up_to_the_training(tmp_path, tiny_dataset, optimiz
     runner.train()  # eight iterations
     schedules = runner.param_schedulers
     for schedule in sum(schedules.values(), []) if isinstance(schedules, dict) else schedules:
-        assert schedule.warmup == 2
+        assert (schedule.warmup, schedule.last_step) == (2, 8), 'it counts iterations, not epochs'
     assert 'it is shortened to 2.' in next((tmp_path / 'run').rglob('*.log')).read_text()
 
 
 def test_warm_up_takes_an_update_at_least():
+    assert _rates(3, warmup=1)[0] == pytest.approx([1e-7, 4e-4, 4e-4 * 0.5**0.5])
     with pytest.raises(ValueError, match='takes 1 update or more, got warmup=0'):
         _rates(1, warmup=0)

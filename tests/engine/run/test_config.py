@@ -74,7 +74,7 @@ def test_dict_of_an_inheriting_file_replaces_that_of_its_base_if_it_says_so(tmp_
     (['modle.first.width=5'], 'Did you mean model'),
     (['width.x=5'], '"width.x" does not fit: x is to be set in 4'),
     (['model.sizes.2=5'], '"model.sizes.2" does not fit: 2 is to be set in .4, 8.'),
-    (['width'], '"width" should be KEY=VALUE'),
+    (['width'], '"width" should be KEY=VALUE'), (['=5'], '"=5" should be KEY=VALUE'),
     (['width', '=', '5'], '"width" should be KEY=VALUE.*without blanks')])
 def test_change_that_nothing_reads_is_refused(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
