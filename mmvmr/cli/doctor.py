@@ -14,7 +14,7 @@ from mmvmr.version import __version__
 NEEDED = ('torch', 'mmengine', 'mmcv', 'cv2', 'numpy', 'h5py', 'pandas', 'scipy', 'matplotlib', 'nltk', 'textblob',
           'terminaltables', 'tqdm', 'av')
 OPTIONAL: Dict[str, Tuple[str, str]] = {
-    'transformers': ('CLIP features of videos and sentences', '"mmvmr[clip]"'),
+    'transformers': ('features and words by CLIP, BERT and others', '"mmvmr[clip]"'),
     'torchvision': ('features by R3D, MViT, Swin and others', '"mmvmr[video]"'),
     'tensorboard': ('training curves in TensorBoard', 'tensorboard'),
 }

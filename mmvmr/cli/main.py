@@ -24,6 +24,7 @@ COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
     },
     'data': {
         'extract': 'extract features of video files',
+        'captions': 'make features of captions of clips',
         'pack': 'pack features into one fast store',
         'vocabulary': 'write the words of a data set and their vectors',
         'new': 'start a data set of your own from a folder of videos',

@@ -5,7 +5,7 @@ sees no video of the benchmark, no span and no timestamp. What it knows are colo
 tells little.
 """
 from pathlib import Path
-from typing import Any, Iterator, List, NamedTuple, Tuple, Union
+from typing import Any, List, NamedTuple, Tuple, Union
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmvmr.datasets.moving_shapes import ACTIONS, COLORS, SHAPES, Event, Script, describe
-from mmvmr.datasets.moving_shapes_renderer import render
+from mmvmr.datasets.moving_shapes_renderer import FPS, render
 from mmvmr.utils.files import folder_written_aside
 from mmvmr.utils.progress import progress
 from mmvmr.utils.transformers_folder import import_transformers
@@ -21,7 +21,7 @@ from mmvmr.utils.transformers_folder import import_transformers
 FILES = ['config.json', 'model.safetensors', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json',
          'processor_config.json']
 _SEED = 10**6  # of the renderer, added to that of the training; the benchmark has small ones
-_SECONDS, _MOMENTS = 2.5, (3, 10, 17)  # of a script, and which of its pictures are taken
+_SECONDS = 3.0  # that an action takes
 _EMPTY = ['an empty scene', 'nothing is to be seen', 'only grey shapes']
 _TOWER = dict(hidden_size=64, intermediate_size=128, num_attention_heads=4, projection_dim=32)
 _PICTURE, _BATCH = 48, 64
@@ -34,11 +34,11 @@ class Pictures(NamedTuple):
     sentences: List[str]
 
 
-def make_toy_clip(folder: Union[str, Path], num_scripts: int = 800, num_steps: int = 700, seed: int = 0) -> None:
+def make_toy_clip(folder: Union[str, Path], num_pictures: int = 4000, num_steps: int = 800, seed: int = 0) -> None:
     """Train the model, and write it in the format of transformers; what an earlier call has written is replaced.
 
     Args:
-        num_scripts: Short videos that three pictures are taken of.
+        num_pictures: That it is trained on.
         num_steps: Of the training.
         seed: Of pictures and weights.
 
@@ -48,7 +48,7 @@ def make_toy_clip(folder: Union[str, Path], num_scripts: int = 800, num_steps: i
     """
     import_transformers('the toy CLIP')
     with folder_written_aside(folder, FILES) as partial:
-        pictures = draw_pictures(num_scripts, seed)
+        pictures = draw_pictures(num_pictures, seed)
         network, tokenizer, prepare = _untrained(pictures.sentences, seed)
         _train(network, _pixels(prepare, pictures.frames), _tokens(tokenizer, pictures.sentences), pictures.looks,
                num_steps, seed)
@@ -56,30 +56,21 @@ def make_toy_clip(folder: Union[str, Path], num_scripts: int = 800, num_steps: i
             part.save_pretrained(partial)
 
 
-def draw_pictures(num_scripts: int, seed: int = 0) -> Pictures:
-    """Pictures of single events, of which one in ten is empty."""
-    rng, frames, looks, sentences = np.random.default_rng([_SEED, seed]), [], [], []
-    for number in progress(range(num_scripts), 'Drawing pictures'):
-        script, look, text = _script(rng, number, seed)
-        drawn = list(_chosen(render(script, _SEED + seed)))
-        frames += drawn
-        looks += [look] * len(drawn)
-        sentences += [text] * len(drawn)
-    return Pictures(frames, np.array(looks), sentences)
-
-
-def _script(rng: np.random.Generator, number: int, seed: int) -> Tuple[Script, int, str]:
-    name = f'train_{number:06d}'
-    color, shape, action = (int(rng.integers(len(options))) for options in (COLORS, SHAPES, ACTIONS))
-    if rng.random() < 0.1:
-        return Script(name, _SECONDS, []), -1, str(rng.choice(_EMPTY))
-    event = Event(list(COLORS)[color], SHAPES[shape], list(ACTIONS)[action], 0.0, _SECONDS)
-    script = Script(name, _SECONDS, [event])
-    return script, color * len(SHAPES) + shape, describe(script, _SEED + seed)[0][3]
-
-
-def _chosen(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    return (frame[..., ::-1] for number, frame in enumerate(frames) if number in _MOMENTS)
+def draw_pictures(count: int, seed: int = 0) -> Pictures:
+    """Each of another scene, at any time of an event; one in ten is empty."""
+    rng, drawn = np.random.default_rng([_SEED, seed]), []
+    for number in progress(range(count), 'Drawing pictures'):
+        color, shape, action = (int(rng.integers(len(options))) for options in (COLORS, SHAPES, ACTIONS))
+        name, began = f'train_{number:06d}', -float(rng.uniform(0, _SECONDS))
+        event = Event(list(COLORS)[color], SHAPES[shape], list(ACTIONS)[action], began, began + _SECONDS)
+        script, look = Script(name, 1 / FPS, [event]), color * len(SHAPES) + shape
+        text = describe(script, _SEED + seed)[0][3]
+        if rng.random() < 0.1:
+            script, look, text = Script(name, 1 / FPS, []), -1, str(rng.choice(_EMPTY))
+        frame = next(render(script, _SEED + seed))
+        drawn.append((frame[..., ::-1], look, text))
+    frames, looks, sentences = zip(*drawn)
+    return Pictures(list(frames), np.array(looks), list(sentences))
 
 
 def _untrained(sentences: List[str], seed: int) -> Tuple[Any, Any, Any]:
@@ -118,13 +109,18 @@ def _tokens(tokenizer: Any, sentences: List[str]) -> Tensor:
 
 
 def _train(network: Any, pixels: Tensor, tokens: Tensor, looks: np.ndarray, num_steps: int, seed: int) -> None:
-    """Contrast of pictures and sentences, as CLIP's; all pairs of one look belong together."""
-    rng, looks = np.random.default_rng([seed, 1]), torch.from_numpy(looks)
+    """Contrast of pictures and sentences, as CLIP's; all pairs of one look belong together.
+
+    A batch has two colours, or else colours would be all that is learned.
+    """
+    rng, colors = np.random.default_rng([seed, 1]), looks // len(SHAPES)
+    looks = torch.from_numpy(looks)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=num_steps, pct_start=0.1)
     network.train()
     for _ in progress(range(num_steps), 'Training the toy CLIP'):
-        rows = torch.from_numpy(rng.choice(len(looks), min(_BATCH, len(looks)), replace=False))
+        chosen = np.isin(colors, [-1, *rng.choice(len(COLORS), 2, replace=False)]).nonzero()[0]
+        rows = torch.from_numpy(rng.choice(chosen, min(_BATCH, len(chosen)), replace=False))
         out = network(input_ids=tokens[rows], pixel_values=pixels[rows])
         same = (looks[rows, None] == looks[None, rows]).float()
         targets = same / same.sum(dim=1, keepdim=True)
