@@ -10,13 +10,15 @@ from mmvmr.engine.run.sizes import fill_sizes
 SHIPPED = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 ZERO_SHOT = [path for path in SHIPPED if path.stem.startswith('zero_shot_')]  # nothing to train
 CONFIGS = [path for path in SHIPPED if path not in ZERO_SHOT]
-VOCAB_SIZES = dict(CharadesSTA=1112, ActivityNetCaptions=8001, MovingShapes=62)
+VOCAB_SIZES = dict(CharadesSTA=1112, ActivityNetCaptions=8001, MovingShapes=62, QVHighlightsCaptions=685)
+WORD_DIMS = dict(QVHighlightsCaptions=384)  # in the space of the clips; else GloVe
 
 
 def data_sizes(config: Config) -> Dict[str, int]:
     """The sizes that data of the kind of a config have."""
     dataset = config.train_dataloader.dataset
-    return dict(video_dim=dataset.feature_dim, word_dim=300, vocab_size=VOCAB_SIZES[dataset.type])
+    return dict(video_dim=dataset.feature_dim, word_dim=WORD_DIMS.get(dataset.type, 300),
+                vocab_size=VOCAB_SIZES[dataset.type])
 
 
 def read_shipped(path: Path, **options) -> Config:

@@ -74,7 +74,10 @@ def test_config_trains_in_mixed_precision(path, capability, monkeypatch):
 def test_no_split_but_the_test_loader_reads_the_test_set(path):
     config = read_shipped(path)
     for loader in (config.train_dataloader, config.val_dataloader):
-        assert loader.dataset.split != 'test' and loader.dataset.ann_file != config.test_dataloader.dataset.ann_file
+        tested = config.test_dataloader.dataset
+        assert loader.dataset.split != 'test'
+        assert (loader.dataset.ann_file, loader.dataset.get('half')) != (tested.ann_file, tested.get('half'))
+        assert (loader.dataset.get('half') is None) == (tested.get('half') is None)  # all pairs would hold a half
     assert not config.train_dataloader.dataset.get('test_mode', False)  # no ground truth in training batches
 
 

@@ -79,3 +79,30 @@ def read_glove_text(lines: Iterable[str], words: Container[str], source: str = '
                 raise ValueError(f'"{source}", line {number}: expected a word and {dim} numbers, got '
                                  f'{line[:60]!r}.') from None
     return vectors
+
+
+def fit_word_vectors(sentences: Iterable[Iterable[str]], vectors: np.ndarray,
+                     ridge: float = 3.0) -> Dict[str, np.ndarray]:
+    """Word vectors in the space of sentence vectors, where a sentence is about the sum of its words.
+
+    They minimise |sum of the words - sentence vector|^2 + ridge |words|^2 and have unit length then.
+
+    Args:
+        sentences: N sentences, each as its words; a word counts once in a sentence.
+        vectors: (N, D) their vectors.
+
+    Example:
+        >>> found = fit_word_vectors([['red', 'ball'], ['red']], np.array([[1.0, 1.0], [1.0, 0.0]]), ridge=1e-6)
+        >>> [found[word].round(2).tolist() for word in ('ball', 'red')]
+        [[0.0, 1.0], [1.0, 0.0]]
+    """
+    found = [sorted(set(words)) for words in sentences]
+    words = sorted({word for sentence in found for word in sentence})
+    ids = {word: number for number, word in enumerate(words)}
+    together, sums = ridge * np.eye(len(words)), np.zeros((len(words), vectors.shape[1]))
+    for sentence, vector in zip(found, vectors):
+        rows = [ids[word] for word in sentence]
+        together[np.ix_(rows, rows)] += 1
+        sums[rows] += vector
+    fitted = np.linalg.solve(together, sums)
+    return dict(zip(words, (fitted / np.linalg.norm(fitted, axis=1, keepdims=True).clip(min=1e-12)).astype(np.float32)))
