@@ -23,7 +23,7 @@ from networks import save_network  # noqa: E402
 
 SENTENCES = ['a red ball', 'a blue box spins', '一只猫']
 SECONDS = dict(first=20, second=31, long=400)
-KEYS = ('start', 'end', 'score')
+KEYS = ('start', 'end', 'match')
 
 
 @pytest.fixture(scope='module')
@@ -93,7 +93,7 @@ def test_test_infer_and_search_give_the_same_answer(root, tmp_path, monkeypatch)
                     if answer['query'] == sentence for moment in answer['moments']]
         found = index.search(sentence, candidates=None)
         assert sorted((*moments([moment])[0], moment['video']) for moment in found) == sorted(expected)
-        assert [moment['score'] for moment in found] == sorted((moment['score'] for moment in found), reverse=True)
+        assert [moment['match'] for moment in found] == sorted((moment['match'] for moment in found), reverse=True)
 
 
 def test_a_long_video_is_looked_at_through_windows(root):
@@ -101,7 +101,7 @@ def test_a_long_video_is_looked_at_through_windows(root):
     found = inferencer(root / 'videos' / 'long.mp4', SENTENCES[0], top_k=20)['predictions'][0]['moments']
     assert max(moment['end'] for moment in found) > 300 and min(moment['start'] for moment in found) < 150
     assert all(moment['end'] - moment['start'] <= 150 for moment in found)
-    assert [moment['score'] for moment in found] == sorted((moment['score'] for moment in found), reverse=True)
+    assert [moment['match'] for moment in found] == sorted((moment['match'] for moment in found), reverse=True)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def raise_from(*words):
     (['infer', '--zero-shot', 'MODEL', 'v.mp4'], 'There is no sentence to look for'),
     (['infer', '--zero-shot', 'MODEL', 'v.mp4', 'a ball', '--checkpoint', 'x'], '--checkpoint belongs to a run'),
     (['infer', 'RUN'], 'There is no video'),
-    (['infer', '--zero-shot', 'nowhere', 'v.mp4', 'a ball'], 'nowhere" is no folder with .safetensors'),
+    (['infer', '--zero-shot', 'nowhere', '.', 'a ball'], 'nowhere" is no folder with .safetensors'),
     (['search', 'index', 'videos', 'i'], 'An index is made with a run'),
     (['search', 'index', 'run', 'videos', 'i', '--zero-shot', 'MODEL'], 'An index is made with a run')])
 def test_what_does_not_fit_together_is_said(tmp_path, monkeypatch, words, message):

@@ -54,7 +54,7 @@ def test_moments_are_found_among_captions_by_the_encoder_that_embedded_them(tmp_
     assert inferencer.text.config == text.config
     video = VideoFeatures.from_file('data/custom/features', 'v', 12.0)
     best = inferencer(video, 'a dog jumps over a fence')['predictions'][0]['moments'][0]
-    assert (best['start'], best['end']) == (6, 10) and best['score'] == pytest.approx(1, abs=1e-3)
+    assert (best['start'], best['end']) == (6, 10) and best['match'] == pytest.approx(1, abs=1e-3)
     write_frames(tmp_path / 'video.mp4', [grey(1)] * 8, codec='mpeg4', pixels='yuv420p')
     with pytest.raises(ValueError, match='do not say how to make them'):
         inferencer('video.mp4', 'a dog')
