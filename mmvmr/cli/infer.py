@@ -111,11 +111,11 @@ def run(args: argparse.Namespace) -> int:
         find_model(args.run, args.checkpoint)
     if args.checkpoint and not args.checkpoint.exists():
         raise no_run(args.checkpoint, 'checkpoint')
-    if not Path(args.video).exists():
-        raise FileNotFoundError(f'There is no video, folder or file of features "{args.video}".')
     from mmvmr.features.stores.arrays import SUFFIXES
     features = args.video_id is not None or args.video.lower().endswith(SUFFIXES)
     check_outputs(args, features)
+    if not Path(args.video).exists():
+        raise FileNotFoundError(f'There is no video, folder or file of features "{args.video}".')
     queries = args.sentences + (read_lines(args.queries) if args.queries else [])
     from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
     from mmvmr.apis.outputs import subtitles

@@ -28,7 +28,8 @@ def dataset_configs(args: argparse.Namespace, path: Optional[str]) -> List[Dict]
     from mmvmr.engine.run.check_config import check_config
     from mmvmr.engine.run.config import parse_options, read_config
     config = read_config(path, parse_options(args.cfg_options))
-    check_config(config)
+    if 'model' in config:  # data sets alone will do
+        check_config(config)
     loaders = [config.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
     return [dict(loader['dataset']) for loader in loaders if loader]
 

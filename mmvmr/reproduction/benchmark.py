@@ -63,6 +63,7 @@ def generate(folder: Path, config: Config, videos: int, dtype: str = 'float32', 
     for shard in (Shard(index, shards) for index in range(shards)):
         write_packed_store(shard.folder(folder / 'features'), features(shard.take(ids)), num_clips, dtype,
                            shard.entries(ids))
+    bar.close()
     os.sync()  # pages that are not written yet cannot be taken out of the page cache
 
 

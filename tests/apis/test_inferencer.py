@@ -88,6 +88,11 @@ def test_results_are_plain_and_complete(trained, inferencer):
         assert all(0 <= moment['start'] < moment['end'] <= 20 for moment in prediction['moments'])
 
 
+def test_no_moments_are_no_answer(trained, inferencer):
+    with pytest.raises(ValueError, match='top_k must be at least 1, got 0'):
+        inferencer(np.zeros((8, 8), np.float32), 'a red ball moves.', top_k=0)
+
+
 def test_the_match_is_the_likelihood_of_the_words_given_the_moment(trained, inferencer):
     data, *_ = trained
     dataset = DATASETS.build(data.test)

@@ -257,6 +257,14 @@ def test_an_animated_gif_is_a_video(tmp_path):
     assert [numbers([frame])[0] for _, frame in read_frames(path, 1, end=2)] == pytest.approx([0, 8], abs=2)
 
 
+def test_one_video_is_as_good_as_a_folder_of_one(tmp_path):
+    path = write_frames(tmp_path / 'v.mp4', [grey(0)] * 4)
+    assert find_videos(path) == find_videos(tmp_path) == dict(v=path)
+    (tmp_path / 'v.txt').touch()
+    with pytest.raises(FileNotFoundError, match='v.txt" is no folder with videos, and no video'):
+        find_videos(tmp_path / 'v.txt')
+
+
 def test_a_folder_of_pictures_says_how_to_make_a_video_of_them(tmp_path):
     (tmp_path / 'frames' / 'kitchen').mkdir(parents=True)
     cv2.imwrite(str(tmp_path / 'frames' / 'kitchen' / '00001.jpg'), grey(1))

@@ -111,7 +111,7 @@ def test_what_cannot_be_done_is_refused_before_it_is_begun(tmp_path, infer, vide
                '--html', tmp_path / 'a.html'], 1, 'there are no pictures in features'),
             ([video.parent, 'a ball', '--srt', tmp_path / 'a.srt'], 1, '--srt is for one video'),
             ([video], 1, 'no sentence to look for'),
-            ([video, 'a ball', '--top-k', 0], 1, '--top-k must be at least 1')]:
+            ([video, 'a ball', '--top-k', 0], 2, 'argument --top-k: must be a whole number of at least 1')]:
         text, found = infer(*arguments)
         assert found == code and message in text
     assert [path.name for path in tmp_path.iterdir()] == ['videos']
