@@ -1,5 +1,6 @@
 """What a reader sees in a shipped config can be changed, and reaches everything that is made of it, or is refused."""
 import math
+from functools import cache
 from typing import Any, Dict, Iterator, Tuple
 
 import pytest
@@ -82,12 +83,11 @@ def every_place(value: Any, key: str = '') -> Iterator[Tuple[str, Any]]:
 
 def test_value_of_another_kind_is_refused_by_its_name_on_the_command_line(monkeypatch):
     """All values of all configs, once for each place and kind; texts once for each name."""
-    seen, bad = set(), []
+    as_it_is, seen, bad = cache(run_config_file), set(), []
+    monkeypatch.setattr(config_module, 'run_config_file', lambda path, changes=None: (
+        run_config_file(path, changes) if changes else as_it_is(path)))
     for path in [*CONFIGS, *ZERO_SHOT]:
-        as_it_is = run_config_file(path)
-        monkeypatch.setattr(config_module, 'run_config_file', lambda path, changes=None, found=as_it_is: (
-            run_config_file(path, changes) if changes else found._replace(values=dict(found.values))))
-        for key, value in every_place(as_it_is.values):
+        for key, value in every_place(as_it_is(str(path)).values):
             place = key.split('.')[-1] if isinstance(value, str) else key
             if value is None or (place, type(value)) in seen:
                 continue

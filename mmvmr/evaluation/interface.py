@@ -37,7 +37,8 @@ def check_key(key: str, setting: str, evaluators: Sequence[BaseMetric]) -> None:
     """
     known = known_keys(evaluators)
     if known is not None and key not in known:
-        close = difflib.get_close_matches(key, known, n=1) or difflib.get_close_matches(key.lower(), known, n=1)
+        names = {name.lower(): name for name in known}
+        close = [names[name] for name in difflib.get_close_matches(key.lower(), names, n=1)]
         raise ValueError(f'{setting} is {key!r}, which the validation does not measure. '
                          + (f'Did you mean {close[0]}? ' if close else '')
                          + f'It measures {", ".join(known) or "nothing"}.')

@@ -46,6 +46,17 @@ def test_resumed_run_ends_with_the_same_weights(case, tmp_path, tiny_dataset):
     _check(tmp_path)
 
 
+def test_run_that_is_resumed_with_other_batches_knows_how_much_is_left(tmp_path, tiny_dataset):
+    """Two epochs of four iterations, then, with twice the batch size, one of two."""
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm')
+    make_runner(file, tmp_path / 'run').train()
+    options = {'train_cfg.max_epochs': 3, 'train_dataloader.batch_size': 8}
+    runner = make_runner(file, tmp_path / 'run', options, str(tmp_path / 'run' / 'epoch_2.pth'))
+    runner.train()
+    assert (runner.iter, runner.max_iters, runner.epoch) == (10, 10, 3)
+    assert runner.message_hub.get_info('eta') == pytest.approx(0)
+
+
 def test_loader_that_stays_is_resumed_exactly(tmp_path, tiny_dataset):
     file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm')
     train_thrice(file, tmp_path, {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True})

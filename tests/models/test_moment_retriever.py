@@ -148,6 +148,23 @@ def test_span_level_reads_the_span_from_the_mask():
             assert height.item() == pytest.approx(0.5 * mask.max().item(), abs=1e-4)
 
 
+@pytest.mark.parametrize('level', [0, -0.1, 1.01, 50])
+def test_span_level_that_is_no_fraction_of_a_peak_is_refused(level):
+    with pytest.raises(ValueError, match=f'span_level .*above 0 and up to 1; got {level}'):
+        MODELS.build(dict(config('cnm'), span_level=level))
+    assert MODELS.build(dict(config('cnm'), span_level=1)).span_level == 1
+
+
+@pytest.mark.parametrize('temperature', [0, -0.1])
+def test_number_that_a_part_refuses_is_told_with_the_place_of_the_part(temperature):
+    combiner = dict(type='ReconstructionWeighted', temperature=temperature)
+    with pytest.raises(ValueError, match=f'model.combiner: temperature should be above 0, got {temperature}'):
+        MODELS.build(dict(config('mcmt'), combiner=combiner))
+    cnm = config('cnm')
+    with pytest.raises(ValueError, match='model.encoder: dropout probability has to be between 0 and 1, but got 2'):
+        MODELS.build(dict(cnm, encoder=dict(cnm['encoder'], dropout=2)))
+
+
 def test_order_of_the_tasks_in_the_config_does_not_matter():
     model = _build('mcmt').eval()
     other = config('mcmt')  # as MMEngine writes it into the work dir, sorted by name

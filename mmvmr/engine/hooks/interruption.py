@@ -11,6 +11,7 @@ import torch
 from mmengine.dist import get_world_size, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
+from torch import nn
 
 from mmvmr.registry import HOOKS, LOOPS
 
@@ -37,6 +38,12 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.batches_done = 0
+
+    def run(self) -> nn.Module:
+        """All epochs that are left. Those before may have had other batches, so iterations are counted from here."""
+        left = (self._max_epochs - self._epoch) * len(self.dataloader) - self.batches_done
+        self._max_iters = self._iter + left
+        return super().run()
 
     def run_epoch(self) -> None:
         """One epoch, or the rest of it."""

@@ -2,11 +2,12 @@
 import difflib
 from typing import Dict, List, Optional, Sequence
 
-from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import OPTIMIZERS
 from torch import nn
 
 from mmvmr.engine.distributed import unwrap
+from mmvmr.engine.optim.groups import DefaultOptimWrapperConstructor
 from mmvmr.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 
@@ -91,8 +92,7 @@ def _groups(model: nn.Module, parameters: List[nn.Parameter], optimizer: dict, p
     """The parameters, or groups of them with settings of their own."""
     if not paramwise:
         return parameters
-    constructor = DefaultOptimWrapperConstructor(
-        dict(type='OptimWrapper', optimizer=optimizer), dict(paramwise, bypass_duplicate=True))  # tied transformers
+    constructor = DefaultOptimWrapperConstructor(dict(type='OptimWrapper', optimizer=optimizer), paramwise)
     groups: List[dict] = []
     constructor.add_params(groups, model)
     own = {id(parameter) for parameter in parameters}

@@ -2,7 +2,7 @@
 import difflib
 import inspect
 import warnings
-from functools import reduce
+from functools import cache, reduce
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence
 
 from mmengine.config import Config
@@ -34,6 +34,10 @@ _SETTINGS: Dict[str, Dict[str, Any]] = {  # kinds of entries that are no parts
     'auto_scale_lr': dict(base_batch_size=int, enable=bool),
     'env_cfg': dict(cudnn_benchmark=bool, mp_cfg=Optional[dict], dist_cfg=Optional[dict], resource_limit=Optional[int]),
     'env_cfg.mp_cfg': dict(mp_start_method=str, opencv_num_threads=int)}
+_CONSTRUCTORS = ('DefaultOptimWrapperConstructor', 'AlternatingConstructor')
+_PARAMWISE = {**dict.fromkeys(('bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult',
+                               'flat_decay_mult', 'dcn_offset_lr_mult'), float),
+              'custom_keys': Dict[str, Dict[str, float]], 'bypass_duplicate': bool}
 _TOGETHER = (('train_dataloader', 'train_cfg', 'optim_wrapper'), ('val_dataloader', 'val_cfg', 'val_evaluator'))
 
 
@@ -48,7 +52,8 @@ def check_config(config: Config) -> None:
     if not isinstance(values.get('model'), dict):
         raise ValueError(f'The config "{config.filename}" describes no model: expected `model = dict(type=...)`, got '
                          f'{values.get("model")!r}.')
-    arguments, kinds = arguments_of(Runner), kinds_of_arguments(Runner)
+    arguments, kinds = arguments_of(Runner), {
+        **kinds_of_arguments(Runner), 'default_hooks': Dict[str, Any]}  # of which None leaves one out
     for name in arguments.keys() & values.keys():
         _check_value(name, values[name], kinds.get(name), arguments[name].default)
     _check_parts(values['model'], 'model')
@@ -140,7 +145,9 @@ def _check_loader(loader: Any, key: str) -> None:
     if loader.get('sampler') and loader.get('shuffle') is not None:
         raise ValueError(f'{key}.shuffle is {loader["shuffle"]}, but the order is that of the sampler. Set '
                          f'{key}.sampler.shuffle instead.')
-    _check_arguments(DataLoader, settings, key, given=('dataset',), more=own)
+    takes = {name for name in arguments_of(DataLoader) if name != 'dataset'}
+    _check_names(loader, (*takes, *own), key, 'DataLoader takes ', takes)
+    _check_arguments(DataLoader, settings, key, given=('dataset',))
     with warnings.catch_warnings():  # of more workers than this machine has cores
         warnings.simplefilter('ignore')
         _try(key, DataLoader, [0], **settings)
@@ -168,11 +175,15 @@ def _check_optimizers(value: Any) -> None:
     nested = {name: entry for name, entry in value.items() if isinstance(entry, dict) and 'optimizer' in entry}
     if nested:
         _check_names(value, (*nested, 'type', 'constructor', 'paramwise_cfg'), 'optim_wrapper')
+        _check_paramwise(value, value, 'optim_wrapper')
     for name, entry in (nested or {'': value}).items():
         key = '.'.join(filter(None, ('optim_wrapper', name)))
         check_part(entry, registry.OPTIM_WRAPPERS, key, 'OptimWrapper',
                     more=('constructor', 'paramwise_cfg', 'modules', 'losses') if nested else
                     ('constructor', 'paramwise_cfg'))
+        check_kind(f'{key}.modules', entry.get('modules', []), Sequence[str])
+        check_kind(f'{key}.losses', entry.get('losses', []), Sequence[str])
+        _check_paramwise(entry, value, key)
         check_part(entry.get('optimizer'), registry.OPTIMIZERS, f'{key}.optimizer', given=('params',))
         if isinstance(entry.get('optimizer'), dict):
             weights = [nn.Parameter(zeros(1))]
@@ -182,6 +193,17 @@ def _check_optimizers(value: Any) -> None:
             known = nn.utils.clip_grad_value_ if clip.get('type') == 'value' else nn.utils.clip_grad_norm_
             _check_arguments(known, {name: value for name, value in clip.items() if name != 'type'},
                              f'{key}.clip_grad', given=('parameters',), more=('type',))
+
+
+def _check_paramwise(entry: Dict[str, Any], whole: Dict[str, Any], key: str) -> None:
+    """Settings of groups of weights, for a constructor that reads them as MMEngine's does."""
+    check_kind(f'{key}.constructor', entry.get('constructor'), Optional[str])
+    given = entry.get('paramwise_cfg')
+    if given is not None and whole.get('constructor', _CONSTRUCTORS[0]) in _CONSTRUCTORS:
+        check_kind(f'{key}.paramwise_cfg', given, dict)
+        _check_names(given, _PARAMWISE, f'{key}.paramwise_cfg')
+        for name, value in given.items():
+            check_kind(f'{key}.paramwise_cfg.{name}', value, _PARAMWISE[name])
 
 
 def _try(key: str, build: Callable, *args, **kwargs) -> None:
@@ -250,6 +272,7 @@ def _check_arguments(part: Callable, values: Mapping[str, Any], key: str, given:
             _check_value(f'{key}.{name}' if key else name, value, kinds.get(name), arguments[name].default)
 
 
+@cache
 def arguments_of(part: Callable) -> Dict[str, inspect.Parameter]:
     """The arguments of a function or class; what a class may hand on as it comes are those of its parent.
 

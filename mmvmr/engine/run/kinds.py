@@ -3,6 +3,7 @@ import collections.abc
 import inspect
 import os
 import types
+from functools import cache
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union, get_args, get_origin
 
 _WORDS = {int: ('a whole number', 'whole numbers', 1), float: ('a number', 'numbers', 0.5),
@@ -34,6 +35,7 @@ def kind_of(value: Any) -> Any:
     return Any
 
 
+@cache
 def kinds_of_arguments(part: Callable) -> Dict[str, Any]:
     """The declared kinds of the arguments of a function or class; without those that only a type checker knows."""
     if inspect.isclass(part):

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.evaluator import BaseMetric
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import MessageHub
 from runs import make_runner, same, weights, write_config
+from shipped import CONFIGS
 
 from mmvmr.engine.checkpoint import AtomicLocalBackend, load_checkpoint
 from mmvmr.engine.hooks.checkpoint_hook import _own_gradients
+from mmvmr.engine.run.config import read_config
+from mmvmr.evaluation.interface import check_key, known_keys
+from mmvmr.models.moment_retriever import MomentRetriever
 from mmvmr.registry import EVALUATORS, HOOKS
 
 STOP_EARLY = dict(type='EarlyStoppingHook', monitor='score', rule='greater', patience=2)
@@ -147,6 +151,36 @@ def test_checkpoint_of_another_model_cannot_be_resumed(scripted):
     run = scripted([1.0], 'run')
     with pytest.raises(ValueError, match='epoch_1.pth" does not fit the model of this config: .* has shape'):
         scripted([1.0, 2.0], 'resumed', {'model.reconstructors.query.vocab_size': 50}, run / 'epoch_1.pth')
+
+
+def test_name_that_no_evaluator_measures_is_refused_before_training(tmp_path, tiny_dataset, monkeypatch):
+    monkeypatch.setattr(MomentRetriever, 'train_step', lambda *args: pytest.fail('it was trained'))
+    file = write_config(tmp_path / 'mine.py', tiny_dataset)
+    with pytest.raises(ValueError, match="checkpoint.save_best is 'mIuO', .* Did you mean mIoU"):
+        make_runner(file, tmp_path / 'run', {'default_hooks.checkpoint.save_best': 'mIuO'}).train()
+    stop = dict(STOP_EARLY, monitor='R@1,IoU=0.4')
+    with pytest.raises(ValueError, match="EarlyStoppingHook is 'R@1,IoU=0.4', .* Did you mean R@1,IoU=0.[357]"):
+        make_runner(file, tmp_path / 'run', dict(custom_hooks=[stop])).train()
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_shipped_config_chooses_by_what_its_evaluators_measure(path):
+    config = read_config(path)
+    evaluators = Evaluator(config.val_evaluator).metrics
+    for evaluator in evaluators:
+        evaluator.dataset_meta = dict(protocol='charades_sta/filtered')
+    known, chosen = known_keys(evaluators), config.default_hooks.checkpoint.save_best
+    assert known and chosen in (None, *known)
+    with pytest.raises(ValueError, match='save_best .*Did you mean mIoU'):
+        check_key('mIuO', 'save_best', evaluators)
+
+
+def test_names_of_evaluators_have_their_prefix_and_depend_on_the_protocol():
+    recall = EVALUATORS.build(dict(type='MomentRecall', tops=[1]))
+    recall.prefix, recall.dataset_meta = 'test', dict(protocol='activitynet_captions/val_2')
+    assert known_keys([recall]) == [*(f'test/R@1,IoU={iou}' for iou in (0.1, 0.3, 0.5, 0.7)), 'test/mIoU']
+    assert known_keys([recall, ScriptedScore([])]) is None  # it does not say what it measures
+    check_key('anything', 'save_best', [recall, ScriptedScore([])])
 
 
 def test_choosing_by_what_is_not_measured_is_explained(scripted):

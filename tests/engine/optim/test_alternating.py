@@ -2,7 +2,8 @@ import copy
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.registry import DefaultScope
 from parts import config, make_batch
 
 from mmvmr.engine.optim.alternating import AlternatingConstructor
@@ -30,6 +31,25 @@ def test_each_parameter_belongs_to_exactly_one_optimizer(model):
     assert groups[0].isdisjoint(groups[1])
     assert groups[0] | groups[1] == {id(p) for p in model.parameters()}
     assert groups[1] == {id(p) for p in model.proposal_generator.head.parameters()}
+
+
+@pytest.mark.parametrize('tied', [True, False])
+@pytest.mark.parametrize('in_turn', [True, False])
+def test_weights_with_settings_of_their_own_are_taken_once_without_a_word(tied, in_turn, caplog):
+    model = MODELS.build(dict(config('cnm'), tie_transformers=tied))
+    scaled = dict(custom_keys=dict(encoder=dict(lr_mult=0.1)))
+    with DefaultScope.overwrite_default_scope('mmvmr'), caplog.at_level('WARNING'):
+        if in_turn:
+            entries = dict(reconstruction=dict(ADAM), ranking=dict(ADAM, modules=['proposal_generator.head']))
+            wrappers = AlternatingConstructor(entries, scaled)(model).values()
+        else:
+            wrappers = [build_optim_wrapper(model, dict(ADAM, paramwise_cfg=scaled))]
+    groups = [group for wrapper in wrappers for group in wrapper.optimizer.param_groups]
+    taken = [id(parameter) for group in groups for parameter in group['params']]
+    assert sorted(taken) == sorted(id(parameter) for parameter in model.parameters())
+    encoder = {id(parameter) for parameter in model.encoder.parameters()}
+    assert all(group['lr'] == pytest.approx(1e-3 if id(group['params'][0]) in encoder else 1e-2) for group in groups)
+    assert caplog.messages == []
 
 
 def test_turns_do_not_depend_on_the_order_in_the_config(model):

@@ -191,6 +191,65 @@ def test_argument_that_no_part_takes_is_refused_with_those_that_exist(tmp_path, 
         check_config(read(file, option))
 
 
+@pytest.mark.parametrize('option, message', [
+    ('optim_wrapper.optimizer.lr=abc', "lr should be a number, got 'abc'. For example: .*optimizer.lr=0.001"),
+    ('optim_wrapper.optimizer.betas=0.9', 'betas should be a list of 2 numbers, got 0.9. .*betas=.0.9,0.999.'),
+    ('optim_wrapper.optimizer.betas=[0.9,2]', 'optim_wrapper.optimizer: Invalid beta parameter'),
+    ('optim_wrapper.optimizer.lr=-1', 'optim_wrapper.optimizer.lr must be at least 0, got -1'),
+    ('optim_wrapper.clip_grad.max_norm=abc', 'clip_grad.max_norm should be a number'),
+    ('optim_wrapper.paramwise_cfg.custom_key=3', 'Did you mean custom_keys'),
+    ('optim_wrapper.paramwise_cfg.custom_keys.encoder.lr_mult=x', 'encoder.lr_mult should be a number'),
+    ('train_dataloader.num_workers=abc', "train_dataloader.num_workers should be a number, got 'abc'"),
+    ('train_dataloader.shuffle=True', 'shuffle is True, .* Set train_dataloader.sampler.shuffle instead'),
+    ('train_dataloader.persistent_workers=true', 'train_dataloader: persistent_workers option needs num_workers'),
+    ('train_dataloader.dataset.indices=abc', 'indices should be a whole number or a list of whole numbers or None'),
+    ('train_dataloader.dataset=x', "train_dataloader.dataset should be a dict.*, got 'x'. .*dataset.ann_file="),
+    ('randomness.seed=abc', 'randomness.seed should be a number'),
+    ('randomness.seed=1.5', 'randomness.seed should be a whole number or None, got 1.5'),
+    ('log_level=BOGUS', "log_level must be one of DEBUG, INFO, .* got 'BOGUS'"),
+    ('resume=yes', "resume should be True or False, got 'yes'"),
+    ('model.encoder=None', r'model.encoder should be dict\(type=...\), got None'),
+    ('model.losses=None', 'model.losses should be a dict of one or more losses'),
+    ('model.losses.ranking.margins=0.1', 'margins should be a dict or .*ranking.margins.hard=0.1'),
+    ('model.losses.ranking.tasks=query', r"tasks should be a list of texts, got 'query'. .*tasks=\[query,inverse\]"),
+    ('model.encoder.dropout=2', r'model.encoder.dropout must be in \[0, 1\], got 2'),
+    ('model.encoder.dim=16.5', 'model.encoder.dim should be a whole number, got 16.5'),
+    ('model.combiner.temperature=0', 'model.combiner.temperature must be above 0, got 0'),
+    ('model.span_level=1.5', r'model.span_level must be in \(0, 1\], got 1.5'),
+    ('optim_wrapper=None', 'optim_wrapper should be given, since the config has train_dataloader and train_cfg'),
+    ('val_evaluator=None', 'val_evaluator should be given, since .* --no-validate'),
+    ('batchsize=4', 'Did you mean train_dataloader.batch_size or'),
+    ('warm_up=4', 'Did you mean param_scheduler.0.warmup'),
+    ('optim_wrapper.lr=4', 'Did you mean optim_wrapper.optimizer.lr'),
+    ('train_dataloader.numclips=4', 'Did you mean train_dataloader.dataset.num_clips')])
+def test_value_that_makes_no_sense_is_refused_by_its_key(tmp_path, tiny_dataset, option, message):
+    file = write_config(tmp_path / 'mine.py', tiny_dataset)
+    with pytest.raises(ValueError, match=message):
+        check_config(read(file, option))
+
+
+def test_other_kinds_are_taken_where_they_mean_the_same(tmp_path, tiny_dataset):
+    file = write_config(tmp_path / 'mine.py', tiny_dataset)
+    check_config(read(
+        file, 'optim_wrapper.optimizer.lr=1', 'optim_wrapper.optimizer.betas=[0.9,0.99]', 'custom_hooks=[]',
+        'load_from=a.pth', 'model.span_level=None', 'default_hooks.timer=None',
+        'default_hooks.checkpoint.save_best=[mIoU,"R@1,IoU=0.5"]',
+        'train_dataloader.dataset.indices=[1,2]'))
+
+
+def test_text_that_is_typed_is_plain_text_where_it_is_read(tmp_path, tiny_dataset):
+    config = read(write_config(tmp_path / 'mine.py', tiny_dataset), 'default_hooks.checkpoint.save_best=mIoU',
+                  'load_from=a.pth', 'work_dir=here')
+    assert {type(text) for text in (config.default_hooks.checkpoint.save_best, config.load_from, config.work_dir)} == {
+        str}
+
+
+def test_argument_that_a_class_hands_on_by_name_is_one_of_its_parent(tmp_path, tiny_dataset):
+    config = read('cpl_charades', 'dataset.indices=abc')
+    with pytest.raises(ValueError, match='dataset.indices should be'):
+        check_config(config)
+
+
 def test_entries_of_optimizers_in_turn_are_checked_as_well(tmp_path, tiny_dataset):
     from runs import ALTERNATING
     file = write_config(tmp_path / 'mine.py', tiny_dataset, optim_wrapper=ALTERNATING)

@@ -10,6 +10,7 @@ from mmvmr.datasets.moving_shapes import ACTIONS, COLORS, SHAPES, Event, Script,
 from mmvmr.datasets.moving_shapes_renderer import FPS, render, write_video
 from mmvmr.features.extract import extract_video
 from mmvmr.features.extractors.descriptor import DescriptorExtractor
+from mmvmr.registry import EXTRACTORS
 
 EXTRACT = DescriptorExtractor()
 COLORS_AND_PLACES = range(12 + 16)
@@ -24,6 +25,15 @@ def disc(x, y=48.0, radius=12.0, color=(0, 0, 255)):
 
 def strongest(rows):
     return max(MOVEMENTS, key=lambda name: rows.mean(axis=0)[MOVEMENTS[name]])
+
+
+@pytest.mark.parametrize('changes', [dict(clip_seconds=0), dict(clip_seconds=-1.0)])
+@pytest.mark.parametrize('extractor', [
+    dict(type='DescriptorExtractor'), dict(type='ClipExtractor', weights='absent'),
+    dict(type='TorchvisionVideoExtractor', model='r3d_18', weights='absent')], ids=lambda extractor: extractor['type'])
+def test_clips_without_length_are_refused_before_a_video_or_weights_are_read(extractor, changes):
+    with pytest.raises(ValueError, match=f'clip_seconds should be above 0, got {changes["clip_seconds"]}'):
+        EXTRACTORS.build(dict(extractor, **changes))
 
 
 def test_a_grey_scene_is_all_zeros():
