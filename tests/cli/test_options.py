@@ -12,6 +12,7 @@ from runs import run_command
 
 from mmvmr.cli.main import build_parser
 from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.places import find_config
 from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.features.stores.shards import Shard
 from mmvmr.visualization.result_plots import IOUS
@@ -19,7 +20,7 @@ from mmvmr.visualization.result_plots import IOUS
 CONFIG = 'cnm_moving_shapes'
 CORES = os.cpu_count()
 STORE = SimpleNamespace(path='', video_ids=(), dim=1, nbytes=1)
-FILES = SimpleNamespace(videos=dict(a={}), coarse=np.zeros((0, 0)))
+FILES = SimpleNamespace(videos=dict(a={}), coarse=np.zeros((0, 0)), find=lambda video_id: ('a', None))
 PAIRS = [dict(video_id='a', query=str(number)) for number in range(3)]
 
 SCORED = SimpleNamespace(table=None, protocol=find_protocol('', tops=[1, 5]))
@@ -45,14 +46,16 @@ CALLS = {
     'publish': [
         (['run', 'target'], {'mmvmr.engine.run.publishing.publish': dict(
             run=Path('run'), target=Path('target'), checkpoint=None)}),
-        (['run', 'target', '--checkpoint', 'file'], {'mmvmr.engine.run.publishing.publish': dict(checkpoint='file')})],
+        (['run', 'target', '--checkpoint', 'run/epoch_1.pth'], {'mmvmr.engine.run.publishing.publish': dict(
+            checkpoint=Path('run/epoch_1.pth'))})],
     'pack': [
         (['source', 'target'], {'mmvmr.features.stores.packing.pack_features': dict(
-            source=Path('source'), target=Path('target'), num_clips=200, dtype='float32', manifest={}, shard=None,
-            overwrite=False)}),
-        (['source', 'target', '--num-clips', 0, '--dtype', 'float16', '--extractor', 'I3D', '--weights-sha256', 'ab',
-          '--fps', 24, '--stride', 8, '--shard', '3/16', '--force'], {
+            source=[dict(path='source', key=None, normalize=False)], target=Path('target'), num_clips=200,
+            dtype='float32', manifest={}, shard=None, overwrite=False)}),
+        (['source', 'other', 'target', '--key', 'rgb', '--normalize', '--num-clips', 0, '--dtype', 'float16',
+          '--extractor', 'I3D', '--weights-sha256', 'ab', '--fps', 24, '--stride', 8, '--shard', '3/16', '--force'], {
               'mmvmr.features.stores.packing.pack_features': dict(
+                  source=[dict(path=name, key='rgb', normalize=True) for name in ('source', 'other')],
                   num_clips=None, dtype='float16', shard=Shard(3, 16), overwrite=True,
                   manifest=dict(extractor='I3D', weights_sha256='ab', fps=24, stride=8))})],
     'extract': [
@@ -83,18 +86,19 @@ CALLS = {
         (['cpl', 'source.pt', 'a.pth'], {'mmvmr.reproduction.official_checkpoints.convert': dict(
             method='cpl', source=Path('source.pt'), target=Path('a.pth'), data=None)}),
         (['cnm', 'source.pt', 'a.pth', '--data', 'data.py', '--force'], {
-            'mmvmr.reproduction.official_checkpoints.convert': dict(method='cnm', data=Path('data.py'))})],
+            'mmvmr.reproduction.official_checkpoints.convert': dict(method='cnm', data='data.py')})],
     'reproduce': [
         ([], {'mmvmr.reproduction.reproduce.plan': dict(
             configs=[], seeds=[0, 1, 2], out=Path('work_dirs/reproduction'), options={}, reference=None, redo=False),
             'mmvmr.reproduction.reproduce.run_all': dict(jobs=1),
             'mmvmr.reproduction.reproduce.report': dict(out=Path('work_dirs/reproduction'), reference=None)}),
-        (['a', 'b', '--seeds', 4, 5, '--out', 'out', '--jobs', 2, '--reference', 'b', '--redo', '--cfg-options',
-          'dim=64'], {
+        ([CONFIG, 'cpl_moving_shapes', '--seeds', 4, 5, '--out', 'out', '--jobs', 2, '--reference', CONFIG, '--redo',
+          '--cfg-options', 'dim=64'], {
               'mmvmr.reproduction.reproduce.plan': dict(
-                  configs=['a', 'b'], seeds=[4, 5], out=Path('out'), options=dict(dim='64'), reference='b', redo=True),
+                  configs=[find_config(CONFIG), find_config('cpl_moving_shapes')], seeds=[4, 5], out=Path('out'),
+                  options=dict(dim='64'), reference=CONFIG, redo=True),
               'mmvmr.reproduction.reproduce.run_all': dict(jobs=2),
-              'mmvmr.reproduction.reproduce.report': dict(out=Path('out'), reference='b')})],
+              'mmvmr.reproduction.reproduce.report': dict(out=Path('out'), reference=CONFIG)})],
     'vocabulary': [
         (['a.npz', '--vectors', 'glove.txt'], {'mmvmr.text.building.build_vocabulary': dict(
             vectors=Path('glove.txt'), sentences=[], size=None)}),
@@ -103,9 +107,11 @@ CALLS = {
                 vectors=Path('glove.txt'), sentences=['of a.json', 'of b.json'], size=4)})],
     'search': [
         (['index', 'run', 'videos', 'index'], {'mmvmr.search.build_index.build_index': dict(
-            run='run', source='videos', folder=Path('index'), annotations=None, workers=CORES, device=None)}),
-        (['index', 'run', 'videos', 'index', '--annotations', 'file', '--workers', 3, '--device', 'cpu'], {
-            'mmvmr.search.build_index.build_index': dict(annotations='file', workers=3, device='cpu')}),
+            run='run', source='videos', folder=Path('index'), annotations=None, workers=CORES, device=None,
+            prune=False, zero_shot=False)}),
+        (['index', '--zero-shot', 'model', 'videos', 'index', '--annotations', 'file', '--workers', 3, '--device',
+          'cpu', '--prune'], {'mmvmr.search.build_index.build_index': dict(
+              run='model', annotations='file', workers=3, device='cpu', prune=True, zero_shot=True)}),
         (['query', 'index', 'a ball'], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(folder=Path('index'), run=None, device=None),
             'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=10, candidates=20)}),
@@ -131,9 +137,12 @@ CALLS = {
             'mmvmr.apis.MomentRetrievalInferencer.__init__': dict(model='run', weights=None, device=None),
             'mmvmr.apis.MomentRetrievalInferencer.__call__': dict(
                 inputs='video.mp4', queries=['a ball'], top_k=5, on_video=None)}),
-        (['run', 'store', 'a ball', '--queries', 'more.txt', '--checkpoint', 'a.pth', '--video-id', 'one', '--duration',
-          3, '--top-k', 2, '--device', 'cpu'], {
-              'mmvmr.apis.MomentRetrievalInferencer.__init__': dict(model='run', weights='a.pth', device='cpu'),
+        (['--zero-shot', 'model', 'video.mp4', 'a ball', '--device', 'cpu'], {
+            'mmvmr.apis.MomentRetrievalInferencer.zero_shot': dict(model='model', device='cpu')}),
+        (['run', 'store', 'a ball', '--queries', 'more.txt', '--checkpoint', 'run/epoch_1.pth', '--video-id', 'one',
+          '--duration', 3, '--top-k', 2, '--device', 'cpu'], {
+              'mmvmr.apis.MomentRetrievalInferencer.__init__': dict(
+                  model='run', weights=Path('run/epoch_1.pth'), device='cpu'),
               'mmvmr.apis.MomentRetrievalInferencer.__call__': dict(
                   inputs='features', queries=['a ball', 'a cube'], top_k=2),
               'mmvmr.apis.VideoFeatures.from_file': dict(
@@ -177,8 +186,8 @@ CALLS = {
                 path=Path('b/p.jsonl'), evaluator=dict(tops=(1, 5), ious=IOUS, nms=None), protocol=None),
             'mmvmr.visualization.result_plots.draw_recall': dict(methods=dict(a=[SCORED], b=[SCORED]), panel='panel'),
             'mmvmr.visualization.style.save_figure': dict(path=Path('out/breakdown.png'))}),
-        (['a', 'b', '--labels', 'A', 'A', '--out', 'out', '--format', 'svg', '--protocol', 'p', '--nms', 0.5,
-          '--config', CONFIG], {
+        (['a/p.jsonl', 'b/p.jsonl', '--labels', 'A', 'A', '--out', 'out', '--format', 'svg', '--protocol', 'p', '--nms',
+          0.5, '--config', CONFIG], {
               **PLOTTED, 'mmvmr.evaluation.scored.fitted_on': {},
               'mmvmr.evaluation.scored.score_predictions': dict(
                   evaluator=dict(tops=(1, 5), ious=IOUS, nms=0.5), protocol='p'),
@@ -186,7 +195,7 @@ CALLS = {
               'mmvmr.visualization.style.save_figure': dict(path=Path('out/breakdown.svg'))})],
     'browse': [
         (['run'], {
-            **BROWSED, 'mmvmr.engine.run.run_files.find_run_config': dict(folder=Path('run')),
+            **BROWSED, 'mmvmr.engine.checkpoint.find_weights': dict(path=Path('run')),
             'mmvmr.visualization.browsing.explain_all': dict(weights='a.pth', loader=LOADER, num=5),
             'mmvmr.visualization.page.write_page': dict(
                 path=Path('run/page_val.html'), records='records', note='p · val split · a.pth', videos=None,
@@ -209,9 +218,11 @@ RESULTS = {  # what the commands want of the functions
     'build_index': {}, 'build_vocabulary': (SimpleNamespace(save=lambda path: None, words=()), {}),
     'read_pairs': [*PAIRS, dict(video_id='not in the index')],
     'evaluate_search': dict(recall=pd.DataFrame(), seconds={}), '__call__': dict(predictions=[], errors=[]),
-    'from_file': 'features', 'find_video': 'a file', 'sample_frames': 'pictures', 'read_training_log': 'log',
+    'from_file': 'features',
+    'zero_shot': lambda *args, **kwargs: dict(predictions=[], errors=[]), 'find_video': 'a file',
+    'sample_frames': 'pictures', 'read_training_log': 'log',
     'choose_scalars': ['loss'], 'score_predictions': SCORED, 'blind_panel': 'panel', 'find_weights': 'a.pth',
-    'find_run_config': CONFIG, 'build_dataloader': LOADER, 'explain_all': 'records', 'find_videos': dict(one='file'),
+    'build_dataloader': LOADER, 'explain_all': 'records', 'find_videos': dict(one='file'),
     'complexity': pd.DataFrame(), 'check_dataset': '',
     'read_predictions': pd.DataFrame([
         dict(sample_idx=number, video_id=f'v{number}', query=query, duration=9, pred_spans=[[1, 2]],
@@ -239,11 +250,16 @@ def handed_on(monkeypatch, tmp_path):
     monkeypatch.setattr('mmvmr.search.index_files.read_index', lambda folder: FILES)
     monkeypatch.setattr('mmvmr.apis.MomentRetrievalInferencer.recipe', SimpleNamespace(
         features=dict(clip_seconds=0.5)), raising=False)
-    for name, value in dict(files=FILES, windows=(), inferencer=SimpleNamespace(cfg=None)).items():
+    for name, value in dict(files=FILES, windows=[('a', None)], inferencer=SimpleNamespace(cfg=None)).items():
         monkeypatch.setattr(f'mmvmr.search.moment_index.MomentIndex.{name}', value, raising=False)
     monkeypatch.setenv('LOCAL_RANK', '0')
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
-    for name in ('index', 'a.pth', 'a.npz'):
+    for name in ('run', 'one', 'two', 'runs/one', 'runs/two', 'a', 'b', 'index'):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / 'epoch_1.pth').touch()
+    (tmp_path / 'run' / 'config.py').write_text(f"_base_ = 'mmvmr::{CONFIG}'")
+    for name in ('a.pth', 'a.npz', 'index/index.json', 'data.py', 'video.mp4', 'store', 'predictions', 'a/p.jsonl',
+                 'b/p.jsonl', 'a/predictions.jsonl', 'b/predictions.jsonl'):
         (tmp_path / name).touch()
     (tmp_path / 'videos').mkdir()
     (tmp_path / 'more.txt').write_text('a cube\n')

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from runs import run_command
+from runs import run_command, write_config
 
 from mmvmr.cli.vocabulary import read_sentences
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
@@ -141,10 +141,7 @@ def test_features_that_are_others_or_none_are_a_problem(tiny_dataset, capsys, fe
 
 
 def test_a_config_is_verified_with_all_its_splits(tiny_dataset, tmp_path, capsys):
-    config = tmp_path / 'config.py'
-    config.write_text(''.join(f'{split}_dataloader = dict(dataset={getattr(tiny_dataset, split)!r})\n'
-                              for split in ('train', 'val', 'test')))
-    assert run_command('verify', config) == 0
+    assert run_command('verify', write_config(tmp_path / 'config.py', tiny_dataset)) == 0
     assert [line.split(':')[0] for line in capsys.readouterr().out.splitlines() if ' split: ' in line] == [
         'custom (train), train split', 'custom (val), val split', 'custom (test), test split']
 
