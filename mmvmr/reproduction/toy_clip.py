@@ -34,7 +34,7 @@ class Pictures(NamedTuple):
     sentences: List[str]
 
 
-def make_toy_clip(folder: Union[str, Path], num_pictures: int = 4000, num_steps: int = 800, seed: int = 0) -> None:
+def make_toy_clip(folder: Union[str, Path], num_pictures: int = 8000, num_steps: int = 2000, seed: int = 0) -> None:
     """Train the model, and write it in the format of transformers; what an earlier call has written is replaced.
 
     Args:
@@ -121,7 +121,8 @@ def _train(network: Any, pixels: Tensor, tokens: Tensor, looks: np.ndarray, num_
     for _ in progress(range(num_steps), 'Training the toy CLIP'):
         chosen = np.isin(colors, [-1, *rng.choice(len(COLORS), 2, replace=False)]).nonzero()[0]
         rows = torch.from_numpy(rng.choice(chosen, min(_BATCH, len(chosen)), replace=False))
-        out = network(input_ids=tokens[rows], pixel_values=pixels[rows])
+        shift = rng.integers(-8, 9, 2).tolist()
+        out = network(input_ids=tokens[rows], pixel_values=pixels[rows].roll(shift, dims=(2, 3)))
         same = (looks[rows, None] == looks[None, rows]).float()
         targets = same / same.sum(dim=1, keepdim=True)
         loss = F.cross_entropy(out.logits_per_image, targets) + F.cross_entropy(out.logits_per_text, targets)
