@@ -7,14 +7,15 @@ Captions are a folder with VIDEO.txt per video, a line per clip, or a .jsonl fil
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('captions', type=Path, help='folder with VIDEO.txt per video, or a .jsonl or .jsonl.gz file')
     parser.add_argument('target', type=Path, help='folder to write')
     parser.add_argument('--weights', required=True, help='folder of a sentence encoder in the format of transformers')
-    parser.add_argument('--clip-seconds', type=float, required=True, metavar='SECONDS', help='length of a clip')
+    parser.add_argument('--clip-seconds', type=at_least(1e-3, float), required=True, metavar='SECONDS',
+                        help='length of a clip')
     parser.add_argument('--prefix', default='', help='what stands before each sentence, for encoders trained with it')
     parser.add_argument('--force', action='store_true', help='replace a store that is there')
 

@@ -8,12 +8,12 @@ It is trained on pictures and sentences of the renderer, of other seeds than the
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import Parser, at_least
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('folder', type=Path, help='folder to write, in the format of transformers')
-    parser.add_argument('--seed', type=int, default=0, help='of pictures and weights')
+    parser.add_argument('--seed', type=at_least(0), default=0, help='of pictures and weights')
 
 
 def run(args: argparse.Namespace) -> None:

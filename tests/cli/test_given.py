@@ -91,9 +91,9 @@ def test_a_checkpoint_in_the_place_of_something_else_is_told_with_its_run(here, 
         run_command(*line.replace('CKPT', 'work_dirs/mcmt/epoch_1.pth').split())
 
 
-@pytest.mark.parametrize('line', ['infer cpl_charades v.mp4 s', 'browse cpl_charades', 'search index cpl_charades v x'])
+@pytest.mark.parametrize('line', ['infer cpl_charades . s', 'browse cpl_charades', 'search index cpl_charades v x'])
 def test_a_config_in_the_place_of_a_run_is_told_as_such(here, line):
-    with pytest.raises(ValueError, match='"cpl_charades" is no folder of a run. A config needs a checkpoint beside it'):
+    with pytest.raises(ValueError, match='A config needs a checkpoint beside it'):
         run_command(*line.split())
 
 

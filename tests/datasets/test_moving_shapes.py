@@ -134,7 +134,7 @@ def test_an_incomplete_annotation_file_does_not_pass_for_the_protocol(rendered):
 
 
 def test_another_difficulty_than_rendered_is_refused(rendered):
-    with pytest.raises(ValueError, match='rendered in the difficulty "easy".*protocol="easy".*--difficulty hard'):
+    with pytest.raises(ValueError, match='rendered in the difficulty "easy".*protocol=easy.*--difficulty hard'):
         MovingShapes(protocol='hard', **rendered('easy'))
 
 
