@@ -65,7 +65,7 @@ def test_all_commands_that_take_a_config_are_tried():
     for name in [name for group in COMMANDS.values() for name in group]:
         parser = build_parser(name)
         taken = {action.dest for action in parser._actions} & {'config', 'configs', 'run', 'extractor', 'sentences'}
-        assert not taken or name in tried | {'publish', 'pack'}, name
+        assert not taken or name in tried | {'publish', 'pack', 'new'}, name
 
 
 @pytest.mark.parametrize('line', OF_RUNS)
@@ -180,7 +180,7 @@ def test_answers_go_to_files_of_their_own(here):
     ('infer work_dirs/mcmt absent.mp4 s', 'There is no video, folder or file of features "absent.mp4"'),
     ('verify cpl_charades --features x', 'not both'), ('verify cpl_charades --feature-dim 3', 'not both'),
     ('verify --annotations a.json --features x --cfg-options dim=3', '--cfg-options change a config'),
-    ('verify cpl_charades --cfg-options model=3', 'describes no model'),
+    ('verify cpl_charades --cfg-options model=3', 'model should be a dict'),
     ('extract v.mp4 x --extractor ClipExtractor', 'needs weights(?s:.*)follow --cfg-options, as NAME=VALUE'),
     ('extract p.jsonl x --extractor DescriptorExtractor', '"p.jsonl" is no folder with videos, and no video')])
 def test_what_would_be_ignored_or_is_missing_is_told(here, line, message):

@@ -29,5 +29,5 @@ test_dataloader = dict(
     batch_sampler=dict(type='BatchesInTurn'),
     dataset=dict(**dataset, half='reporting', split='test', test_mode=True))
 
-val_evaluator = [dict(type='ReconstructionMargin'), dict(type='MomentRecall'), dict(type='MomentAveragePrecision')]
-test_evaluator = [dict(type='MomentRecall', report=True), dict(type='MomentAveragePrecision')]
+val_evaluator = [dict(type='ReconstructionMargin'), dict(type='MomentRecall')]
+test_evaluator = dict(type='MomentRecall', report=True)
