@@ -300,7 +300,7 @@ def test_config_that_cannot_be_read_any_more_stops_no_run(trained, capsys):
 
 
 @pytest.mark.parametrize('model, error, message', [
-    ('absent/run', FileNotFoundError, 'There is no run ".*absent/run"'),
+    ('absent/run', FileNotFoundError, 'There is no config ".*absent/run"'),
     ('run', ValueError, 'holds 2 configs .mine.py, other.py., expected the one that a training leaves'),
     ('other.py', ValueError, 'describes no model: expected .* got None')])
 def test_what_is_no_run_is_not_used(trained, tmp_path, model, error, message):
