@@ -125,7 +125,7 @@ def test_what_is_no_index_is_neither_read_nor_replaced(tmp_path, trained):
         _index(trained, tmp_path / 'mine')
     _index(trained, tmp_path / 'index')
     head = json.loads((tmp_path / 'index' / 'index.json').read_text())
-    for changes, message in ((dict(format='other'), 'its format is not mmvmr-index-1'),
+    for changes, message in ((dict(format='other'), 'its format is not mmvmr-index-2'),
                              (dict(videos={}), 'index.json and features name different videos')):
         (tmp_path / 'index' / 'index.json').write_text(json.dumps({**head, **changes}))
         with pytest.raises(ValueError, match=message):
