@@ -43,11 +43,11 @@ def rank_moments(windows: Sequence[MomentSample], top_k: int) -> List[Dict[str, 
     overlaps a better one by more than half (temporal IoU).
 
     Returns:
-        Dicts with ``start`` and ``end`` in seconds of the video, and ``score``, the match.
+        Dicts with ``start`` and ``end`` in seconds of the video, and ``match``.
     """
     spans = torch.cat([sample.pred_spans + sample.start for sample in windows])  # (C, 2)
-    scores = torch.cat([sample.pred_matches for sample in windows])
-    order = scores.argsort(descending=True, stable=True) if len(windows) > 1 else torch.arange(len(scores))
+    matches = torch.cat([sample.pred_matches for sample in windows])
+    order = matches.argsort(descending=True, stable=True) if len(windows) > 1 else torch.arange(len(matches))
     order = order[temporal_nms(spans[order], _NMS, top_k)]
-    return [dict(start=round(start, 3), end=round(end, 3), score=round(score, 4))
-            for (start, end), score in zip(spans[order].tolist(), scores[order].tolist())]
+    return [dict(start=round(start, 3), end=round(end, 3), match=round(match, 4))
+            for (start, end), match in zip(spans[order].tolist(), matches[order].tolist())]

@@ -15,9 +15,10 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('run', type=Path, help='folder of a run')
     parser.add_argument('target', type=Path, help='folder to write')
     parser.add_argument('--checkpoint', help='by default the best one of the run, else its newest')
+    parser.add_argument('--half', action='store_true', help='write the weights in half precision: half the size')
 
 
 def run(args: argparse.Namespace) -> None:
     from mmvmr.engine.run.publishing import publish
-    for path, size in publish(args.run, args.target, args.checkpoint):
+    for path, size in publish(args.run, args.target, args.checkpoint, args.half):
         print(f'{path}  {size / 2**20:.1f} MB')

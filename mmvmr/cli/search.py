@@ -94,9 +94,9 @@ def run_query(args: argparse.Namespace) -> int:
             print(f'\nNot answered: {error}', file=sys.stderr)
             continue
         answers.append(dict(query=sentence, moments=moments))
-        rows = [[rank, moment['video'], clock(moment['start']), clock(moment['end']), f'{moment["score"]:.3f}']
+        rows = [[rank, moment['video'], clock(moment['start']), clock(moment['end']), f'{moment["match"]:.3f}']
                 for rank, moment in enumerate(moments, start=1)]
-        print(f'\n"{sentence}"\n{AsciiTable([["rank", "video", "start", "end", "score"], *rows]).table}')
+        print(f'\n"{sentence}"\n{AsciiTable([["rank", "video", "start", "end", "match"], *rows]).table}')
     if args.json:
         text = json.dumps(dict(predictions=answers, errors=errors), indent=2, ensure_ascii=False) + '\n'
         write_text(args.json, text)

@@ -63,7 +63,7 @@ class MomentIndex:
             candidates: Windows that the model looks at; all with None, which is the exhaustive search.
 
         Returns:
-            Dicts with ``video``, ``start`` and ``end`` (seconds) and ``score``, the match of
+            Dicts with ``video``, ``start`` and ``end`` (seconds) and ``match``, as of
             :class:`~mmvmr.apis.MomentRetrievalInferencer`.
 
         Raises:
@@ -99,4 +99,4 @@ class MomentIndex:
         moments = [dict(video=self.files.videos[video_id]['name'], **moment)
                    for video_id, windows in groupby(samples, key=lambda sample: sample.video_id)
                    for moment in rank_moments(list(windows), top_k)]
-        return sorted(moments, key=lambda moment: -moment['score'])[:top_k]
+        return sorted(moments, key=lambda moment: -moment['match'])[:top_k]

@@ -82,7 +82,7 @@ def test_the_score_is_the_likelihood_of_the_words_given_the_moment(trained, infe
     with torch.no_grad():
         nll = inferencer.model.retrieve(batch).nll['query']['positive'][0]  # (K,)
     prediction, = inferencer(_video(data), dataset.data_list[0]['query'], top_k=8)['predictions']
-    scores = [moment['score'] for moment in prediction['moments']]
+    scores = [moment['match'] for moment in prediction['moments']]
     assert all(min(abs(score - likelihood) for likelihood in (-nll).exp().tolist()) < 1e-4 for score in scores)
 
 
@@ -93,11 +93,11 @@ def test_a_long_video_is_the_best_of_its_windows(trained, inferencer, batch_size
     long = inferencer(video, QUERIES[:2], top_k=3, batch_size=batch_size)['predictions']
     for query, prediction in zip(QUERIES, long):
         assert prediction['duration'] == 60.0
-        scores = [moment['score'] for moment in prediction['moments']]
+        scores = [moment['match'] for moment in prediction['moments']]
         assert scores == sorted(scores, reverse=True)
         parts = [inferencer(VideoFeatures.from_array(video.rows[first:first + 40], row_seconds=0.5), query, top_k=8)
                  for first in (0, 20, 40, 60, 80)]
-        best = max(moment['score'] for part in parts for moment in part['predictions'][0]['moments'])
+        best = max(moment['match'] for part in parts for moment in part['predictions'][0]['moments'])
         assert scores[0] >= best - 1e-4
 
 

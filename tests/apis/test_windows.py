@@ -45,18 +45,18 @@ def _sample(start, spans, matches):
 
 def test_moments_of_several_windows_are_ordered_by_their_match():
     found = rank_moments([_sample(0.0, [[1.0, 2.0], [3.0, 4.0]], [0.2, 0.6]), _sample(10.0, [[0.0, 5.0]], [0.5])], 5)
-    assert found == [dict(start=3.0, end=4.0, score=0.6), dict(start=10.0, end=15.0, score=0.5),
-                     dict(start=1.0, end=2.0, score=0.2)]
+    assert found == [dict(start=3.0, end=4.0, match=0.6), dict(start=10.0, end=15.0, match=0.5),
+                     dict(start=1.0, end=2.0, match=0.2)]
 
 
 def test_a_moment_that_two_windows_find_is_reported_once():
     found = rank_moments([_sample(0.0, [[3.0, 4.0]], [0.25]), _sample(2.0, [[1.0, 2.1]], [0.5])], 5)
-    assert [(moment['start'], moment['score']) for moment in found] == [(3.0, 0.5)]  # IoU = 1 / 1.1
+    assert [(moment['start'], moment['match']) for moment in found] == [(3.0, 0.5)]  # IoU = 1 / 1.1
 
 
 def test_one_window_keeps_the_order_of_the_model():
     found = rank_moments([_sample(0.0, [[1.0, 2.0], [1.0, 2.5], [5.0, 6.0]], [0.1, 0.9, 0.8])], 5)
-    assert [moment['score'] for moment in found] == [0.1, 0.8]  # the second overlaps the first by 1 / 1.5
+    assert [moment['match'] for moment in found] == [0.1, 0.8]  # the second overlaps the first by 1 / 1.5
 
 
 def test_no_more_moments_than_asked_for():

@@ -64,7 +64,7 @@ def test_a_search_of_all_windows_gives_the_answers_of_the_inferencer(tmp_path, t
     expected = [dict(moment, video=answer['video']) for answer in answers for moment in answer['moments']]
     found = index.search(query, top_k=1000, candidates=None)
     assert len(index.windows) == 8  # one of each video, five of the long one
-    assert [moment['score'] for moment in found] == sorted((moment['score'] for moment in found), reverse=True)
+    assert [moment['match'] for moment in found] == sorted((moment['match'] for moment in found), reverse=True)
     key = lambda moment: (moment['video'], moment['start'], moment['end'])  # noqa: E731
     assert [key(moment) for moment in sorted(found, key=key)] == [key(moment) for moment in sorted(expected, key=key)]
     assert index.search(query, top_k=1000, candidates=8) == found
