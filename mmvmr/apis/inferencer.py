@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 
+from mmvmr.apis.confidence import Confidence
 from mmvmr.apis.feature_reader import FeatureReader, Source
 from mmvmr.apis.windows import Window, cut_windows, rank_moments
 from mmvmr.datasets.collate import collate_moments
@@ -23,6 +24,7 @@ from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample
 from mmvmr.text.sentences import Sentences, read_sentences
+from mmvmr.utils.files import sha256_of_files
 from mmvmr.utils.progress import progress
 
 
@@ -48,6 +50,7 @@ class MomentRetrievalInferencer:
         recipe: The :class:`~mmvmr.engine.run.input_recipe.InputRecipe` of the model.
         read: The :class:`~mmvmr.apis.feature_reader.FeatureReader` that gives the features of a video.
         text: The :class:`~mmvmr.text.interface.TextEncoder` of its training.
+        confidence: The :class:`~mmvmr.apis.confidence.Confidence` of the run, if it has one.
     """
 
     def __init__(self, model: Union[str, Path, Config, RunFiles], weights: Optional[str] = None,
@@ -63,6 +66,11 @@ class MomentRetrievalInferencer:
             checkpoint = load_weights(self.model, weights)
             check_inputs(checkpoint.get('inputs'), fingerprint(self.text, self.recipe.features), weights)
         self.model.to(device).eval()
+        self.confidence = weights and Confidence.load(Path(weights).parent)
+        if self.confidence and self.confidence.weights_sha256 != sha256_of_files(weights):
+            print_log(f'The confidence in "{Path(weights).parent}" belongs to another checkpoint than "{weights}"; '
+                      'it is left out. Make it again with `mmvmr calibrate`.', 'current', logging.WARNING)
+            self.confidence = None
 
     @classmethod
     def zero_shot(cls, model: Union[str, Path], device: Optional[str] = None,
@@ -79,7 +87,7 @@ class MomentRetrievalInferencer:
         return inferencer
 
     def __call__(self, inputs: Union[Source, Sequence[Source]], queries: Union[str, Sequence[str]], top_k: int = 5,
-                 batch_size: int = 32,
+                 batch_size: int = 32, min_confidence: float = 0.0,
                  on_video: Optional[Callable[[VideoFeatures, List[Dict]], None]] = None) -> Dict[str, List[Dict]]:
         """Look for every sentence in every video; the features of a video are extracted once.
 
@@ -89,25 +97,34 @@ class MomentRetrievalInferencer:
             queries: Sentences.
             top_k: Moments per sentence and video, at most.
             batch_size: Pairs of window and sentence that the model sees at once.
+            min_confidence: Give no moments where the confidence is below.
             on_video: Called with the features and the predictions of each video as soon as it is done.
 
         Returns:
             ``predictions``, one dict per video and sentence: ``video``, ``query``, ``duration`` (seconds),
-            ``unknown_words``, and ``moments``, best first, dicts with ``start`` and ``end`` (seconds) and ``match``.
-            ``errors``, what could not be answered: dicts with ``video`` or ``query``, and ``error``.
+            ``unknown_words``, ``confidence``, that the video holds what is described (None without a ``confidence`` of
+            the run), and ``moments``, best first, dicts with ``start`` and ``end`` (seconds) and ``match``.
+            ``errors``, what could not be answered: dicts with ``video`` or ``query``, and ``error``; that of a sentence
+            also has its ``unknown_words``.
 
         Raises:
             ValueError: If ``top_k`` is below 1.
             FileNotFoundError, ValueError: If the only video, or all sentences, cannot be used. One of several is
-                reported in ``errors``, and the others are answered.
+                reported in ``errors``, and the others are answered. If there is a ``min_confidence`` and the run has
+                none.
         """
         if top_k < 1:
             raise ValueError(f'top_k must be at least 1, got {top_k}.')
+        if min_confidence > 0 and self.confidence is None:
+            raise ValueError('This run has no confidence to compare with a least one. Make it with '
+                             '`mmvmr calibrate RUN`, from the validation pairs of its data set.')
         sentences = read_sentences([queries] if isinstance(queries, str) else queries, self.text,
                                    self.recipe.max_words)
         self.warn(sentences)
         sources = _sources(inputs)
-        errors = [dict(query=sentences.texts[number], error=error) for number, error in sentences.problems.items()]
+        errors = [dict(query=sentences.texts[number], error=error, unknown_words=sentences.unknown_words[number])
+                  for number, error in sentences.problems.items()]
+        references = self.reference_matches(sentences, batch_size) if self.confidence else {}
         predictions = []
         for source in progress(sources, 'Videos', hidden=len(sources) == 1 or not self.show_progress):
             try:
@@ -119,11 +136,29 @@ class MomentRetrievalInferencer:
                     raise
                 errors.append(dict(video=_name(source), error=str(error)))
             else:
-                found = self.postprocess(samples, video, sentences, top_k)
+                found = self.postprocess(samples, video, sentences, top_k, references, min_confidence)
                 predictions += found
                 if on_video is not None:
                     on_video(video, found)
         return dict(predictions=predictions, errors=errors)
+
+    def read_all(self, inputs: Union[Source, Sequence[Source]]) -> List[VideoFeatures]:
+        """The features of all videos, to ask for sentence after sentence; a bad one of several is named and left out.
+
+        Raises:
+            FileNotFoundError, ValueError: If none can be read.
+        """
+        sources, videos = _sources(inputs), []
+        for source in progress(sources, 'Videos', hidden=len(sources) == 1 or not self.show_progress):
+            try:
+                videos.append(self.read(source))
+            except (FileNotFoundError, ValueError) as error:
+                if len(sources) == 1:
+                    raise
+                print_log(str(error), 'current', logging.WARNING)
+        if not videos:
+            raise ValueError(f'None of the {len(sources)} videos can be read.')
+        return videos
 
     def preprocess(self, video: VideoFeatures, batch_size: int, sentences: Sentences) -> Iterator[Dict]:
         """Batches of pairs of a window and a sentence, made as they are needed: memory does not grow with length."""
@@ -149,15 +184,35 @@ class MomentRetrievalInferencer:
         """The moments of each pair, ranked as in testing, with their matches, which can be compared."""
         return self.model.predict(**self.model.data_preprocessor(inputs, False), match=True)
 
-    def postprocess(self, samples: Sequence[MomentSample], video: VideoFeatures, sentences: Sentences,
-                    top_k: int) -> List[Dict]:
+    def reference_matches(self, sentences: Sentences, batch_size: int) -> Dict[int, List[float]]:
+        """The best match of each sentence, by its number, in each reference video of the confidence."""
+        clips = [torch.from_numpy(one.astype(np.float32))[None] for one in self.confidence.references]
+        pairs = iter([self.pair('reference', one, Window(one, 0.0, 1.0), number, sentences)
+                      for number in sentences.answerable for one in clips])
+        found = {number: [] for number in sentences.answerable}
+        with progress(total=len(clips) * len(found), desc='Reference videos', hidden=not self.show_progress) as bar:
+            for batch in iter(lambda: list(islice(pairs, batch_size)), []):
+                for sample in self.forward(collate_moments(batch)):
+                    found[sample.sample_idx].append(sample.pred_matches.max().item())
+                bar.update(len(batch))
+        return found
+
+    def postprocess(self, samples: Sequence[MomentSample], video: VideoFeatures, sentences: Sentences, top_k: int,
+                    references: Dict[int, List[float]], min_confidence: float) -> List[Dict]:
         """One prediction per sentence that could be answered, of plain numbers and text."""
         found = {number: [] for number in sentences.answerable}
         for sample in samples:
             found[sample.sample_idx].append(sample)
-        return [dict(video=video.name, query=sentences.texts[number], duration=video.duration,
-                     unknown_words=sentences.unknown_words[number], moments=rank_moments(windows, top_k))
-                for number, windows in found.items()]
+        predictions = []
+        for number, windows in found.items():
+            best = [window.pred_matches.max().item() for window in windows]
+            confidence = round(self.confidence(best, references[number]), 4) if self.confidence else None
+            refused = confidence is not None and confidence < min_confidence
+            predictions.append(dict(
+                video=video.name, query=sentences.texts[number], duration=video.duration,
+                unknown_words=sentences.unknown_words[number], confidence=confidence,
+                moments=[] if refused else rank_moments(windows, top_k)))
+        return predictions
 
     def clips(self, rows: np.ndarray) -> torch.Tensor:
         """Rows (N, Dv) of a window -> (1, T, Dv)."""

@@ -2,12 +2,15 @@
 from typing import Dict, Iterator, List, Sequence
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
+from mmvmr.apis.outputs import unanswered
 from mmvmr.apis.windows import Window, cut_windows
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.text.sentences import read_sentences
 from mmvmr.visualization.explanation import explain
 
 _SAME = 2e-3  # seconds; predictions are rounded
+_EMPTY = dict(sample_idx=None, gt_spans=[], spans=[], scores=[], scored_by='match', masks=[], components=None,
+              negatives={}, words=[], reconstruction={}, frame_scores=None, maps=[])
 
 
 def page_records(inferencer: MomentRetrievalInferencer, video: VideoFeatures,
@@ -18,12 +21,17 @@ def page_records(inferencer: MomentRetrievalInferencer, video: VideoFeatures,
     """
     windows = list(cut_windows(video, inferencer.recipe))
     for prediction in predictions:
+        reading = {key: prediction[key] for key in ('unknown_words', 'confidence')}
+        if not prediction['moments']:
+            yield dict(_EMPTY, video_id=video.name, query=prediction['query'], duration=video.duration,
+                       unanswered=unanswered(prediction).capitalize() + '.', **reading)
+            continue
         best = prediction['moments'][0]
         around = [window for window in windows if window.start <= best['start'] + _SAME
                   and best['end'] <= window.start + window.duration + _SAME]
         found = [_placed(_explain(inferencer, video, window, prediction['query']), window, video) for window in around]
         record = min(found, key=lambda record: min(_distance(span, best) for span in record['spans']))
-        yield dict(record, **_candidates(record, prediction['moments'], video.duration))
+        yield dict(record, **_candidates(record, prediction['moments'], video.duration), **reading)
 
 
 def _explain(inferencer: MomentRetrievalInferencer, video: VideoFeatures, window: Window, query: str) -> Dict:
@@ -71,4 +79,4 @@ def _candidates(record: Dict, moments: Sequence[Dict], duration: float) -> Dict:
         return [float(moment['start'] <= second < moment['end']) for second in middles]
 
     return dict(spans=[[moment['start'], moment['end']] for moment in moments],
-                scores=[moment['match'] for moment in moments], masks=list(map(mask, moments)))
+                scores=[moment['match'] for moment in moments], scored_by='match', masks=list(map(mask, moments)))

@@ -1,6 +1,7 @@
 """Make a page to look at what a trained model does: one HTML file that opens from disk.
 
     mmvmr browse work_dirs/cpl_moving_shapes --videos data/moving_shapes/videos
+    mmvmr browse work_dirs/cpl_moving_shapes --against work_dirs/cnm_moving_shapes
 
 It shows the validation split. The test split is shown after `mmvmr test` has opened it: its predictions must be there.
 The folder of a run holds its config. A config is Python and is run: read one from a stranger before you use it.
@@ -20,6 +21,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--split', choices=['val', 'test'], default='val')
     parser.add_argument('--predictions', type=Path, help='for the test split: predictions.jsonl of `mmvmr test` (the '
                         'newest of the run)')
+    parser.add_argument('--against', type=Path, metavar='RUN', help='folder of another run, to see what it finds for '
+                        'the same queries')
     parser.add_argument('--videos', type=Path, help='folder of videos named by their ids, to play them and show frames')
     parser.add_argument('--frames', type=at_least(0), default=32, help='pictures per video, 0 for none (32)')
     parser.add_argument('--num', type=at_least(1), help='the first NUM queries only')
@@ -41,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.engine.run.sizes import fill_sizes
     from mmvmr.engine.run.testing import find_predictions
     from mmvmr.features.folder import find_videos
-    from mmvmr.visualization.browsing import check_same_queries, explain_all
+    from mmvmr.visualization.browsing import beside, check_same_queries, explain_all
     from mmvmr.visualization.page import write_page
     weights = find_weights(checkpoint or folder)
     config = read_config(path, parse_options(args.cfg_options))
@@ -58,5 +61,14 @@ def run(args: argparse.Namespace) -> None:
     num = min(args.num or len(loader.dataset), len(loader.dataset))
     note = f'{loader.dataset.metainfo["protocol"]} · {args.split} split · {Path(weights).name}'
     title = f'{Path(config.filename).stem} · {folder.resolve().name}'
-    write_page(out, explain_all(config, weights, loader, num), title, note, videos, args.frames)
+    records = explain_all(config, weights, loader, num)
+    if args.against:
+        other = read_config(find_run_config(args.against), parse_options(args.cfg_options))
+        fill_sizes(other)
+        others = MomentRunner.build_dataloader(other[f'{args.split}_dataloader'])
+        if predictions:
+            check_same_queries(others, find_predictions(args.against))
+        records = beside(records, explain_all(other, find_weights(args.against), others, num))
+        note += f' · beside {args.against.resolve().name}'
+    write_page(out, records, title, note, videos, args.frames)
     print(f'The page of {num} queries is at {out}')

@@ -52,6 +52,6 @@ def run(args: argparse.Namespace) -> None:
         words = [dataset.vocabulary.words[number - 1] for number in batch.query.word_ids[0].tolist() if number]
         file = find_video(args.videos, pair['video_id']) if args.videos else None
         figure = draw_sample(pair['query'], pair['duration'], pair['spans'], batch.video[0].float().numpy(), words,
-                             sample_frames(file) if file else None, pair['video_id'])
+                             sample_frames(file, pair['spans']) if file else None, pair['video_id'])
         save_figure(figure, args.out / f'{index:05d}_{pair["video_id"].replace("/", "_")}.{args.format}')
     print(f'{len(chosen)} of {len(dataset)} samples of {dataset.metainfo["protocol"]} are in {args.out}.')

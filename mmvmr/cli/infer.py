@@ -2,18 +2,19 @@
 
     mmvmr infer work_dirs/mmvmr_best_moving_shapes video.mp4 "a red square spins" "a blue star grows"
     mmvmr infer work_dirs/mmvmr_best_moving_shapes videos/ --queries sentences.txt --json answers.json
+    mmvmr infer work_dirs/mmvmr_best_moving_shapes video.mp4
     mmvmr infer work_dirs/cpl_charades features.h5 --video-id 3MSZA --duration 30.96 "person opens the door"
     mmvmr infer --zero-shot clip-vit-base-patch32 video.mp4 "a dog runs"  # by a CLIP alone, nothing is trained
 
+Without a sentence it asks for one after the other, and answers each at once: the model stays in memory.
 The folder of a run holds its config. A config is Python and is run: read one from a stranger before you use it, or give
 your own config as RUN, and their checkpoint with --checkpoint.
 """
 import argparse
 import json
 import sys
-from itertools import groupby
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, Iterator, List
 
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.engine.run.places import find_model, no_run
@@ -26,7 +27,8 @@ def add_arguments(parser: Parser) -> None:
                                     '--zero-shot')
     parser.add_argument('video', nargs='?', help='video file, folder of videos, file with features (.npy, .npz, .pt), '
                                                  'or feature store')
-    parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for')
+    parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for; without any, you '
+                        'are asked')
     parser.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
                         'in the format of transformers, such as CLIP; or a file with an extractor')
     parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences: one per line, or annotations')
@@ -35,6 +37,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--duration', type=at_least(1e-3, float), metavar='SECONDS',
                         help='length of the video, if features are given')
     parser.add_argument('--top-k', type=at_least(1), default=5, metavar='K', help='moments per sentence (5)')
+    parser.add_argument('--min-confidence', type=at_least(0, float, most=1), default=0, metavar='C', help='no moment '
+                        'where the confidence that the video holds it is below, 0 to 1; see `mmvmr calibrate`')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
     parser.add_argument('--srt', type=Path, metavar='FILE', help='write the best moment of each sentence as subtitles')
     parser.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out')
@@ -80,16 +84,38 @@ def read_lines(path: Path) -> List[str]:
     return read_queries(path)
 
 
-def show(result: Dict) -> None:
+def show(result: Dict, top_k: int) -> None:
     """Print a table per sentence; what could not be answered comes last."""
-    from mmvmr.apis.outputs import answer_table, clock
-    for video, predictions in groupby(result['predictions'], key=lambda prediction: prediction['video']):
-        predictions = list(predictions)
-        print(f'\n{video} ({clock(predictions[0]["duration"])})')
-        for prediction in predictions:
-            print(f'\n{answer_table(prediction)}')
+    from mmvmr.apis.outputs import answer_table, by_query, clock
+    videos = {prediction['video']: prediction['duration'] for prediction in result['predictions']}
+    if len(videos) == 1:
+        print('\n' + ''.join(f'{video} ({clock(duration)})' for video, duration in videos.items()))
+    for predictions in by_query(result['predictions']):
+        print(f'\n{answer_table(predictions, top_k)}')
     for error in result['errors']:
         print(f'\nNot answered: {error["error"]}', file=sys.stderr)
+
+
+def ask(inferencer: Any, video: Any, args: argparse.Namespace) -> int:
+    """Answer what is typed, line by line, until an empty line, Ctrl-D or Ctrl-C; the video is read once."""
+    from mmvmr.apis.outputs import LEGEND
+    videos = inferencer.read_all(video)
+    print(f'{LEGEND}\nA sentence, or an empty line to end.', flush=True)
+    for sentence in typed_lines():
+        try:
+            show(inferencer(videos, sentence, args.top_k, min_confidence=args.min_confidence), args.top_k)
+        except ValueError as error:  # nothing of it is known: the next one may be
+            print(f'\nNot answered: {error}', file=sys.stderr)
+    return 0
+
+
+def typed_lines() -> Iterator[str]:
+    """What is typed, or comes through a pipe, up to the first empty line."""
+    try:
+        while line := input('\n> ' if sys.stdin.isatty() else '').strip():
+            yield line
+    except (EOFError, KeyboardInterrupt):
+        print()
 
 
 def cut_clips(predictions: List[Dict], folder: Path) -> None:
@@ -98,15 +124,17 @@ def cut_clips(predictions: List[Dict], folder: Path) -> None:
     from mmvmr.utils.progress import progress
     folder.mkdir(parents=True, exist_ok=True)
     numbers = {query: number for number, query in enumerate(dict.fromkeys(p['query'] for p in predictions), start=1)}
-    for prediction in progress(predictions, 'Cutting clips'):
+    for prediction in progress([one for one in predictions if one['moments']], 'Cutting clips'):
         video, query, best = prediction['video'], prediction['query'], prediction['moments'][0]
         cut_clip(video, best['start'], best['end'], folder / clip_name(video, numbers[query], query))
 
 
 def run(args: argparse.Namespace) -> int:
     args = without_run(args)
-    if not args.sentences and not args.queries:
-        raise ValueError('There is no sentence to look for; write one behind the video, or give a file with --queries.')
+    outputs = [path for path in (args.json, args.srt, args.clips, args.html) if path]
+    if outputs and not args.sentences and not args.queries:
+        raise ValueError('There is no sentence whose answer could be written; write one behind the video, or give a '
+                         'file with --queries.')
     if args.zero_shot is None:
         find_model(args.run, args.checkpoint)
     if args.checkpoint and not args.checkpoint.exists():
@@ -118,18 +146,24 @@ def run(args: argparse.Namespace) -> int:
         raise FileNotFoundError(f'There is no video, folder or file of features "{args.video}".')
     queries = args.sentences + (read_lines(args.queries) if args.queries else [])
     from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
-    from mmvmr.apis.outputs import subtitles
-    from mmvmr.apis.page_records import page_records
     from mmvmr.utils.files import write_text
-    from mmvmr.visualization.page import write_page
     inferencer = (MomentRetrievalInferencer(args.run, args.checkpoint, args.device) if args.zero_shot is None else
                   MomentRetrievalInferencer.zero_shot(args.zero_shot, args.device))
     video = args.video if not features else VideoFeatures.from_file(
         args.video, args.video_id, args.duration, inferencer.recipe.features.get('clip_seconds'))
+    if not args.sentences and not args.queries:
+        return ask(inferencer, video, args)
+    from mmvmr.apis.outputs import LEGEND, subtitles
     records = []
-    result = inferencer(video, queries, args.top_k, on_video=None if args.html is None else (
-        lambda features, found: records.extend(page_records(inferencer, features, found))))
-    show(result)
+
+    def keep(features: VideoFeatures, found: List[Dict]) -> None:
+        from mmvmr.apis.page_records import page_records
+        records.extend(page_records(inferencer, features, found))
+
+    result = inferencer(video, queries, args.top_k, min_confidence=args.min_confidence,
+                        on_video=keep if args.html else None)
+    show(result, args.top_k)
+    print(f'\n{LEGEND}')
     if args.json:
         write_text(args.json, json.dumps(result, indent=2, ensure_ascii=False) + '\n')
     if args.srt:
@@ -137,10 +171,11 @@ def run(args: argparse.Namespace) -> int:
     if args.clips:
         cut_clips(result['predictions'], args.clips)
     if args.html:
+        from mmvmr.visualization.page import write_page
         videos = {} if features else {Path(record['video_id']).name: record['video_id'] for record in records}
         named = [dict(record, video_id=Path(record['video_id']).name) for record in records]
-        title = Path(args.run or args.zero_shot).name
-        write_page(args.html, named, title=title, note=Path(args.video).name, videos=videos)
-    for path in filter(None, (args.json, args.srt, args.clips, args.html)):
+        write_page(args.html, named, title=Path(args.run or args.zero_shot).name, note=Path(args.video).name,
+                   videos=videos, problems=result['errors'])
+    for path in outputs:
         print(f'Written: {path}')
     return 1 if result['errors'] else 0

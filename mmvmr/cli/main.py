@@ -14,9 +14,11 @@ from mmvmr.version import __version__
 
 COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
     'models': {
+        'demo': 'see an answer at once, without training, data or network',
         'train': 'train a model',
         'test': 'test a model on the test split: score card, predictions',
         'infer': 'find the moments of videos that sentences describe',
+        'calibrate': 'let a run say how sure it is that a video holds what is described',
         'search': 'index many videos once, then search them',
         'configs': 'list the configs that come with mmvmr',
         'print-config': 'show a config as it runs, with all changes',

@@ -17,6 +17,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('run', type=Path, help='folder of a run, or a checkpoint in it')
     parser.add_argument('target', type=Path, help='folder to write')
     parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
+    parser.add_argument('--half', action='store_true', help='write the weights in half precision: half the size')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -25,5 +26,5 @@ def run(args: argparse.Namespace) -> None:
         raise no_run(args.checkpoint, 'checkpoint')
     check_writable(args.target)
     from mmvmr.engine.run.publishing import publish
-    for path, size in publish(args.run, args.target, args.checkpoint):
+    for path, size in publish(args.run, args.target, args.checkpoint, args.half):
         print(f'{path}  {size / 2**20:.1f} MB')

@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> None:
                                 'named by the ids of their videos.')
     for row in progress(table.iloc[chosen].itertuples(), total=len(chosen), desc='Drawing timelines'):
         file = files[row.video_id]
-        figure = draw_timeline(row.query, row.duration, row.pred_spans, row.gt_spans,
-                               sample_frames(file) if file else None, title=row.video_id, width=args.width)
+        frames = sample_frames(file, [*row.pred_spans[:1], *row.gt_spans]) if file else None
+        figure = draw_timeline(row.query, row.duration, row.pred_spans, row.gt_spans, frames, row.video_id, args.width)
         save_figure(figure, args.out / f'{row.sample_idx:05d}_{row.video_id}.{args.format}')
     without = [video_id for video_id, file in files.items() if file is None]
     print(f'{len(chosen)} timelines are in {args.out}'

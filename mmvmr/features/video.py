@@ -4,7 +4,7 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional, Tuple, Union
+from typing import Iterator, NamedTuple, Optional, Sequence, Tuple, Union
 
 import av
 import numpy as np
@@ -15,6 +15,7 @@ SLACK = 6e-4  # seconds that a timestamp may be late: Matroska rounds them to mi
 LONGEST = 3600  # seconds that one picture may be shown; a damaged timestamp can claim thousands of years
 FORMATS = 'asf,avi,flv,gif,matroska,mov,mpeg,mpegts,mpegvideo,ogg'  # as FFmpeg calls them, see open_container
 STREAMED = ('mpeg', 'mpegts')  # formats whose clock may start again, and whose length is guessed by FFmpeg
+FAR = 10  # seconds between two pictures that are asked for, from which on a jump is faster than decoding
 JUMP = 10  # seconds between two pictures of such a format that mean another clock, as to FFmpeg
 
 
@@ -83,9 +84,8 @@ def read_frames(path: Union[str, Path], rate: Optional[float] = None, start: flo
     if not (rate is None or 0 < rate < float('inf')) or not 0 <= start < float('inf'):
         raise ValueError(f'A video is read from a second >= 0 on, at a positive rate; got {start=} and {rate=}.')
     end = float('inf') if end is None else end
-    reformatter, size, number = VideoReformatter(), None, 0
+    convert, number = _Converter(), 0
     for time, until, frame in _shown(path, start):
-        size = size or (frame.width, frame.height)
         if rate is None:
             times = [time] if start <= time < end else []
         else:
@@ -93,11 +93,49 @@ def read_frames(path: Union[str, Path], rate: Optional[float] = None, start: flo
             times = [start + tick / rate for tick in range(number, stop)]
             number = max(number, stop)
         if times:
-            picture = reformatter.reformat(frame, *size, format='bgr24').to_ndarray()
-            picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
+            picture = convert(frame)
             yield from ((second, picture) for second in times)
         if until >= end:
             return
+
+
+def read_frames_at(path: Union[str, Path], times: Sequence[float]) -> Iterator[np.ndarray]:
+    """The pictures that a player shows at some seconds, as :func:`read_frames` gives them; the last one stays.
+
+    What lies between seconds that are far from each other is jumped over.
+
+    Args:
+        times: Seconds >= 0 in their order.
+
+    Raises:
+        FileNotFoundError, ValueError: As :func:`read_frames` does.
+    """
+    convert, picture, left = _Converter(), None, list(times)
+    while left:
+        start = left[0]
+        for _, until, frame in _shown(path, start):
+            last, picture = frame, None
+            while left and left[0] < until - SLACK:
+                picture = convert(frame) if picture is None else picture
+                left.pop(0)
+                yield picture
+            if not left or start < left[0] > until + FAR:  # to where decoding has begun there is no jump
+                break
+        else:
+            yield from [convert(last)] * len(left)
+            return
+
+
+class _Converter:
+    """From decoded pictures to upright arrays, all of the size of the first."""
+
+    def __init__(self) -> None:
+        self.reformatter, self.size = VideoReformatter(), None
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        self.size = self.size or (frame.width, frame.height)
+        picture = self.reformatter.reformat(frame, *self.size, format='bgr24').to_ndarray()
+        return np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
 
 
 def _shown(path: Union[str, Path], start: float = 0.0) -> Iterator[Tuple[float, float, av.VideoFrame]]:

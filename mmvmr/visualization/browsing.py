@@ -1,6 +1,6 @@
 """Records of all pairs of a split, for the page."""
 from pathlib import Path
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -18,6 +18,19 @@ def check_same_queries(loader: DataLoader, predictions: Path) -> None:
     queries = [pair['query'] for pair in loader.dataset.data_list]
     if read_predictions(predictions)['query'].tolist() != queries:
         raise ValueError(f'"{predictions}" is about other queries than the test split of this run.')
+
+
+def beside(records: Iterable[dict], others: Iterable[dict]) -> Iterator[dict]:
+    """The records of one run, each with the moment that another run has chosen for the same query.
+
+    Raises:
+        ValueError: If they are about different queries.
+    """
+    for record, other in zip(records, others):
+        if [record[key] for key in ('video_id', 'query')] != [other[key] for key in ('video_id', 'query')]:
+            raise ValueError(f'The runs have different queries: where one has {record["query"]!r}, the other has '
+                             f'{other["query"]!r}. Compare runs on the same data.')
+        yield dict(record, other=(other['spans'] or [None])[0])
 
 
 def explain_all(config: Config, weights: str, loader: DataLoader, num: int) -> Iterator[dict]:

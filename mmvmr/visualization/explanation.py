@@ -32,7 +32,8 @@ def explain(model: MomentRetriever, batch: Batch, data_samples: List[MomentSampl
         ``duration``        of the video
         ``gt_spans``        (N, 2) annotated moments, [] where there are none
         ``spans``           (C, 2) candidates, best first; [] where the features of the video are absent
-        ``scores``          (C,) of the ranker
+        ``scores``          (C,) of the candidates
+        ``scored_by``       by what: here the ``score`` of the ranker
         ``masks``           (C, T') of the candidates, in [0, 1]
         ``components``      what a combiner made the candidates of, ``dict(spans=(K, 2), masks=(K, T'))``; else None
         ``negatives``       by name, the mask (T',) that opposes the first candidate
@@ -81,6 +82,7 @@ def _pair(sample: MomentSample, ranked: Proposals, row: int) -> Dict:
         sample_idx=sample.get('sample_idx'), video_id=sample.video_id, query=sample.query, duration=sample.duration,
         gt_spans=numbers(sample.gt_spans) if 'gt_spans' in sample else [],
         spans=numbers(ranked.spans[row, :count].cpu() * sample.duration), scores=numbers(ranked.scores[row, :count]),
+        scored_by='score',
         masks=numbers(ranked.masks[row, :count]))
 
 

@@ -1,29 +1,36 @@
-"""Pictures of a video, spread evenly over it."""
-from pathlib import Path
-from typing import List, Union
+"""Which pictures of a video are shown: spread over it, and from inside the moments that they shall tell of."""
+from typing import List, Sequence
 
-import numpy as np
-
-from mmvmr.features.video import probe_video, read_frames
-
-_JUMP = 10.0  # seconds between two pictures, from which on a jump is faster than decoding all that lies between
+Span = Sequence[float]  # start and end in seconds
 
 
-def even_frames(path: Union[str, Path], count: int) -> List[np.ndarray]:
-    """The pictures in the middle of ``count`` equal parts of a video file: (H, W, 3) uint8, BGR.
+def frame_times(duration: float, count: int, moments: Sequence[Span] = ()) -> List[float]:
+    """Seconds of ``count`` pictures, one of each equal part of a video.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be decoded.
+    Where a part overlaps a moment, its picture is from inside: from the middle of what they share. Of several moments,
+    all of them are in the picture if they overlap there, else the first.
+
+    Example:
+        >>> frame_times(8.0, 4)
+        [1.0, 3.0, 5.0, 7.0]
+        >>> frame_times(8.0, 4, [(2.1, 2.3), (5.5, 8.0)])
+        [1.0, 2.2, 5.75, 7.0]
     """
-    step = probe_video(path).duration / count
-    if step < _JUMP:
-        frames = [frame for _, frame in read_frames(path, rate=1 / step, start=step / 2)][:count]
-    else:
-        frames = [frame for place in range(count)
-                  for _, frame in [next(read_frames(path, rate=1, start=(place + 0.5) * step), (0.0, None))]
-                  if frame is not None]
-    if not frames:
-        raise ValueError(f'"{path}" has no pictures at the times where they should be. Check that the file is '
-                         'complete.')
-    return frames + frames[-1:] * (count - len(frames))  # the last picture stays
+    step, times = duration / count, []
+    for place in range(count):
+        start, end = place * step, (place + 1) * step
+        for low, high in moments:
+            if max(start, low) < min(end, high):
+                start, end = max(start, low), min(end, high)
+        times.append((start + end) / 2)
+    return times
+
+
+def moment_times(moments: Sequence[Span], count: int = 3) -> List[float]:
+    """Seconds of ``count`` pictures spread over each moment, for those who choose among them later.
+
+    Example:
+        >>> moment_times([(0.0, 6.0)])
+        [1.0, 3.0, 5.0]
+    """
+    return [start + (place + 0.5) / count * (end - start) for start, end in moments for place in range(count)]

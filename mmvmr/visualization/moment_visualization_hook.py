@@ -71,13 +71,14 @@ class MomentVisualizationHook(Hook):
             return
         for index, sample in sorted(kept.items()):
             name = f'{split}_{index:05d}_{sample.video_id}'.replace('/', '_')  # becomes a file name
-            runner.visualizer.add_datasample(name, self._frames(runner, sample.video_id), sample, step=step)
+            runner.visualizer.add_datasample(name, self._frames(runner, sample), sample, step=step)
 
-    def _frames(self, runner, video_id: str) -> Optional[np.ndarray]:
+    def _frames(self, runner, sample: MomentSample) -> Optional[np.ndarray]:
         """Frames of a video; none if it has no file or a broken one, which must not stop a training."""
-        path = find_video(self.videos, video_id) if self.videos else None
+        path = find_video(self.videos, sample.video_id) if self.videos else None
+        moments = [*sample.pred_spans[:1].tolist(), *(sample.gt_spans.tolist() if 'gt_spans' in sample else [])]
         try:
-            return sample_frames(path) if path else None
+            return sample_frames(path, moments) if path else None
         except ValueError as error:
             runner.logger.warning(f'A timeline has no frames: {error}')
             return None

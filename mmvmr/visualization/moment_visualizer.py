@@ -23,7 +23,8 @@ class MomentVisualizer(Visualizer):
 
         Args:
             name: Of the picture, in the backends.
-            image: (F, H, W, 3) uint8, RGB: frames spread evenly over the video, to put above the timeline.
+            image: (F, H, W, 3) uint8, RGB: frames to put above the timeline, as
+                :func:`~mmvmr.visualization.timeline.sample_frames` gives them.
             data_sample: The query with ``gt_spans`` and ``pred_spans`` in seconds, as far as there are any.
             draw_gt: Whether to draw the annotated moments.
             draw_pred: Whether to draw the predicted ones.

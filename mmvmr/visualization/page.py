@@ -7,7 +7,7 @@ import logging
 import os
 import string
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Union
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Union
 from urllib.parse import quote
 
 import numpy as np
@@ -18,6 +18,7 @@ from mmvmr.functional.spans import temporal_iou
 from mmvmr.utils.files import write_text
 from mmvmr.utils.progress import progress
 from mmvmr.visualization.frame_strip import frame_strip
+from mmvmr.visualization.frames import frame_times, moment_times
 
 _ASSETS = Path(__file__).parent / 'page_assets'
 _SCRIPTS = ('data', 'list', 'player', 'timeline', 'evidence', 'main')  # joined in this order
@@ -27,7 +28,8 @@ _POLICY = ("default-src 'none'; script-src '{script}'; style-src '{style}'; img-
 
 
 def write_page(path: Union[str, Path], records: Iterable[Dict], title: str, note: str = '',
-               videos: Optional[Mapping[str, Union[str, Path]]] = None, frames: int = 32) -> None:
+               videos: Optional[Mapping[str, Union[str, Path]]] = None, frames: int = 32,
+               problems: Sequence[Dict] = ()) -> None:
     """Write a page to look at predictions.
 
     Args:
@@ -37,41 +39,50 @@ def write_page(path: Union[str, Path], records: Iterable[Dict], title: str, note
         title: Above the list, e.g. the name of the run.
         note: Below the title, e.g. the split.
         videos: Video files by id. The page plays them from where they are, seen from the page.
-        frames: Pictures per video that are put into the page, for videos that a browser cannot play; 0 for none.
+        frames: Pictures per video that are put into the page, spread over it; up to twice as many come from inside the
+            moments. 0 for none.
+        problems: What could not be answered: dicts with ``error``.
     """
     rows, details = [], []
     for record in records:
         rows.append(_row(record))
         details.append(_json(_compact(record)))
     shown = [video_id for video_id in dict.fromkeys(row['video_id'] for row in rows) if video_id in (videos or {})]
-    clips = [_json(_video(video_id, videos[video_id], Path(path), frames))
+    clips = [_json(_video(video_id, videos[video_id], Path(path), frames,
+                          [row for row in rows if row['video_id'] == video_id]))
              for video_id in progress(shown, desc='Reading frames', unit='video',
                                   hidden=not (shown and frames))]
-    write_text(path, _fill(title, note, _json(rows), details, clips))
+    write_text(path, _fill(title, note, dict(index=_json(rows), problems=_json([dict(problem) for problem in problems]),
+                                             details='\n'.join(details), videos='\n'.join(clips))))
 
 
 def _row(record: Dict) -> Dict:
     """What the list shows and filters by."""
-    best, chosen = None, None
+    best, chosen, other = None, None, record.get('other')
     if record['gt_spans'] and record['spans']:
-        ious = _ious(record)
+        ious = _ious(record['spans'], record['gt_spans'])
         chosen, best = ious[0], max(ious)
     return dict(video_id=record['video_id'], query=record['query'], duration=record['duration'],
-                truth=record['gt_spans'], chosen=(record['spans'] or [None])[0], iou=chosen, best=best)
+                truth=record['gt_spans'], chosen=(record['spans'] or [None])[0], iou=chosen, best=best,
+                score=(record['scores'] or [None])[0], scored_by=record['scored_by'],
+                confidence=record.get('confidence'), unanswered=record.get('unanswered'),
+                unknown_words=record.get('unknown_words', []), other=other,
+                other_iou=_ious([other], record['gt_spans'])[0] if other and record['gt_spans'] else None)
 
 
-def _ious(record: Dict) -> List[float]:
-    """IoU of each candidate with the annotated moment it fits best."""
-    spans, truth = torch.tensor(record['spans']), torch.tensor(record['gt_spans'])
-    return temporal_iou(spans.unsqueeze(1), truth).amax(dim=1).double().round(decimals=4).tolist()
+def _ious(spans: List, truth: List) -> List[float]:
+    """IoU of each span with the annotated moment it fits best."""
+    ious = temporal_iou(torch.tensor(spans).unsqueeze(1), torch.tensor(truth)).amax(dim=1)
+    return ious.double().round(decimals=4).tolist()
 
 
 def _compact(record: Dict) -> Dict:
     """The record with a byte per number of masks, maps and curves."""
     components = record['components']
     return dict(
-        spans=record['spans'], scores=record['scores'], words=record['words'], reconstruction=record['reconstruction'],
-        ious=_ious(record) if record['gt_spans'] and record['spans'] else [],
+        spans=record['spans'], scores=record['scores'], scored_by=record['scored_by'], words=record['words'],
+        reconstruction=record['reconstruction'],
+        ious=_ious(record['spans'], record['gt_spans']) if record['gt_spans'] and record['spans'] else [],
         masks=[pack(mask) for mask in record['masks']],
         components=components and dict(spans=components['spans'], masks=[pack(mask) for mask in components['masks']]),
         negatives={name: pack(mask) for name, mask in record['negatives'].items()},
@@ -89,13 +100,15 @@ def pack(values: List[Optional[float]]) -> List:
     return [low, high, base64.b64encode(data.tobytes()).decode()]
 
 
-def _video(video_id: str, file: Union[str, Path], page: Path, frames: int) -> Dict:
-    """Where a video is, seen from the page, and its frames."""
+def _video(video_id: str, file: Union[str, Path], page: Path, frames: int, rows: List[Dict]) -> Dict:
+    """Where a video is, seen from the page, and its frames: spread over it, and from inside the moments of its rows."""
     relative = Path(os.path.relpath(file, page.parent))
     entry = dict(video_id=video_id, name=relative.name, source=quote(relative.as_posix()), strip=None)
     if frames:
+        moments = [moment for row in rows for moment in [row['chosen'], *row['truth']] if moment]
+        inside = moment_times(moments) if 3 * len(moments) <= 2 * frames else moment_times(moments[:2 * frames], 1)
         try:
-            entry['strip'] = frame_strip(file, frames)
+            entry['strip'] = frame_strip(file, frame_times(rows[0]['duration'], frames) + inside)
         except ValueError as error:
             print_log(f'{error} The page shows no frames of it.', 'current', logging.WARNING)
     return entry
@@ -106,7 +119,7 @@ def _json(value) -> str:
     return json.dumps(value, separators=(',', ':'), allow_nan=False).replace('<', '\\u003c')
 
 
-def _fill(title: str, note: str, index: str, details: List[str], videos: List[str]) -> str:
+def _fill(title: str, note: str, data: Dict[str, str]) -> str:
     """The template with everything in its place; a value is never searched for places."""
     style = (_ASSETS / 'page.css').read_text(encoding='utf-8')
     script = "'use strict';\n" + '\n'.join(
@@ -114,7 +127,7 @@ def _fill(title: str, note: str, index: str, details: List[str], videos: List[st
     policy = _POLICY.format(script=_fingerprint(script), style=_fingerprint(style))
     template = string.Template((_ASSETS / 'page.html').read_text(encoding='utf-8'))
     return template.substitute(title=html.escape(title), note=html.escape(note), policy=policy, style=style,
-                               script=script, index=index, details='\n'.join(details), videos='\n'.join(videos))
+                               script=script, **data)
 
 
 def _fingerprint(text: str) -> str:

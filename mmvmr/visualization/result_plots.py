@@ -4,6 +4,7 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mmvmr.evaluation.blind_panel import blind_panel
 from mmvmr.evaluation.breakdown import breakdown, group_queries
@@ -93,15 +94,17 @@ def draw_blind_panel(methods: Methods, panel: pd.DataFrame, metrics: Sequence[st
         axis.barh(places, means, xerr=whiskers, height=0.72, color=[color for _, color in bars.values()],
                   error_kw=dict(linewidth=0.7))
         axis.axvline(panel[metric].max(), color=BLIND, linestyle='--', linewidth=0.9, zorder=0)
-        for place, mean, whisker in zip(places, means, whiskers):
-            text = f'{mean:.1f}' if np.isfinite(mean) else 'n/a'
-            axis.annotate(text, (np.nan_to_num(mean + whisker), place), (2, 0), textcoords='offset points',
-                          va='center', fontsize=6,
-                          bbox=dict(facecolor='white', edgecolor='none', pad=0.3))
-        axis.set(xlabel=f'{metric} (%)', xlim=(0, 125), xticks=(0, 50, 100))
+        longest = max(np.nan_to_num(np.add(means, whiskers)).max(), panel[metric].max(), 1)
+        for place, mean in zip(places, means):  # in a column of their own, where no bar and no line ends
+            axis.text(1.4 * longest, place, f'{mean:.1f}' if np.isfinite(mean) else 'n/a', ha='right', va='center',
+                      fontsize=6)
+        axis.set(xlabel=f'{metric} (%)', xlim=(0, 1.4 * longest))
+        axis.set_xticks([tick for tick in MaxNLocator(4).tick_values(0, longest) if tick <= longest])
         axis.tick_params(axis='y', length=0)
     figure.axes[0].set_yticks(places, bars)
     figure.axes[0].set_ylim(len(bars), -0.5)
+    if any(name.endswith('*') for name in panel.index):
+        figure.supxlabel('* fitted on the timestamps of the training set', fontsize=6, x=0.01, ha='left')
     return figure
 
 

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Optional, Sequence, Union
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
-from mmvmr.features.video import probe_video
-from mmvmr.visualization.frames import even_frames
+from mmvmr.features.video import probe_video, read_frames_at
+from mmvmr.functional.spans import temporal_nms
+from mmvmr.visualization.frames import Span, frame_times
 from mmvmr.visualization.style import ANSWER, OTHER, TEXT, TRUTH, new_figure, paper_style
+
+_SAME = 0.9  # IoU of a candidate that shows nothing new
 
 
 def find_video(folder: Union[str, Path], video_id: str) -> Optional[Path]:
@@ -17,8 +21,11 @@ def find_video(folder: Union[str, Path], video_id: str) -> Optional[Path]:
     return next(iter(sorted(Path(folder).glob(f'{glob.escape(video_id)}.*'))), None)
 
 
-def sample_frames(path: Union[str, Path], strip: float = 7.5) -> np.ndarray:
-    """Frames spread evenly over a video file, as many as fill a strip ``strip`` times as wide as high.
+def sample_frames(path: Union[str, Path], moments: Sequence[Span] = (), strip: float = 7.5) -> np.ndarray:
+    """Frames of equal parts of a video file, as many as fill a strip ``strip`` times as wide as high.
+
+    Args:
+        moments: Spans in seconds. Where a part overlaps one, its frame is from inside.
 
     Returns:
         (F, H, W, 3) uint8, RGB.
@@ -28,7 +35,8 @@ def sample_frames(path: Union[str, Path], strip: float = 7.5) -> np.ndarray:
         ValueError: If the file cannot be decoded.
     """
     info = probe_video(path)
-    return np.stack(even_frames(path, max(round(strip * info.height / info.width), 2)))[..., ::-1]
+    count = max(round(strip * info.height / info.width), 2)
+    return np.stack(list(read_frames_at(path, frame_times(info.duration, count, moments))))[..., ::-1]
 
 
 @paper_style
@@ -41,15 +49,19 @@ def draw_timeline(query: str, duration: float, spans: Sequence, truth: Sequence 
         duration: Length of the video in seconds.
         spans: (K, 2) candidates in seconds, best first; the first is drawn as the answer.
         truth: (N, 2) annotated moments in seconds.
-        frames: (F, H, W, 3) pictures to put above the timeline, evenly spaced.
+        frames: (F, H, W, 3) pictures of equal parts of the video, to put above the timeline; from inside the answer and
+            the annotated moments, as :func:`sample_frames` gives them. They are underlined in the colours of these.
         title: Left part of the line above the query, e.g. the video id.
         width: Of the picture, in cm.
+
+    Candidates that are almost the same as a better one are left out.
 
     Returns:
         A matplotlib figure, for :func:`~mmvmr.visualization.style.save_figure`.
     """
+    distinct = temporal_nms(torch.tensor(spans), _SAME).nonzero().flatten().tolist() if len(spans) else []
     rows = [('answer', spans[:1], ANSWER)] + ([('annotated', truth, TRUTH)] if len(truth) else [])
-    rows += [(f'{rank}.', [span], OTHER) for rank, span in enumerate(spans[1:5], start=2)]
+    rows += [(f'{rank + 1}.', [spans[rank]], OTHER) for rank in distinct[1:5]]
     heading = textwrap.wrap(f'{title}  "{query}"'.lstrip(), round(6.5 * (width - 1.3)))  # letters per cm
     heights = [0.4 * len(rows)] if frames is None else [width / 8.5, 0.4 * len(rows)]
     figure = new_figure(width, sum(heights) + 1 + 0.35 * len(heading))
@@ -57,6 +69,13 @@ def draw_timeline(query: str, duration: float, spans: Sequence, truth: Sequence 
     if frames is not None:
         axes[0].imshow(np.concatenate(list(frames), axis=1), extent=(0, duration, 0, 1), aspect='auto')
         axes[0].vlines(np.linspace(0, duration, len(frames) + 1)[1:-1], 0, 1, color='white', linewidth=0.8)
+        for level, (moments, color) in enumerate(((truth, TRUTH), (spans[:1], ANSWER))):
+            parts = [[place, place + 1] for place in range(len(frames)) if any(
+                start < (place + 1) * duration / len(frames) and end > place * duration / len(frames)
+                for start, end in moments)]
+            axes[0].hlines([-0.04 - 0.05 * level] * len(parts), *np.transpose(parts or np.empty((0, 2))) * duration
+                           / len(frames), color=color, linewidth=1.5, clip_on=False)
+        axes[0].set_ylim(-0.12, 1)
         axes[0].axis('off')
     _draw_rows(axes[-1], rows, duration)
     axes[0].set_title('\n'.join(heading), loc='left')

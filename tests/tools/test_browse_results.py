@@ -2,6 +2,7 @@
 import json
 import re
 import runpy
+import shutil
 import sys
 
 import pytest
@@ -60,6 +61,16 @@ def test_page_of_the_test_split_needs_a_test_and_shows_its_predictions(tmp_path,
     other = tmp_path / 'other.jsonl'
     write_predictions(tested.assign(query='another'), other)
     assert 'is about other queries' in refuse(run, '--split', 'test', '--predictions', other, '--force')
+
+
+def test_another_run_stands_beside(tmp_path, run):
+    other = tmp_path / 'other'
+    shutil.copytree(run, other)
+    run_tool([TOOL, run, '--against', other, '--num', 4])
+    index, = _data(run / 'page_val.html', 'index')
+    assert [row['other'] for row in index] == [row['chosen'] for row in index]
+    assert [row['other_iou'] for row in index] == [row['iou'] for row in index]
+    assert 'beside other' in (run / 'page_val.html').read_text()
 
 
 def test_folder_that_is_no_run_is_refused(tmp_path, run, refuse):

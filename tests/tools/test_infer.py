@@ -1,6 +1,9 @@
 """tools/infer.py, run as a user runs it."""
+import io
 import json
+import re
 import runpy
+import shutil
 
 import h5py
 import numpy as np
@@ -9,6 +12,8 @@ from runs import REPO, make_runner, write_config
 from tiny import DIM, make_tiny_dataset
 from videos import grey, write_frames
 
+from mmvmr.apis import feature_reader
+from mmvmr.features.extract import extract_video
 from mmvmr.features.video import probe_video
 
 EXTRACTOR = f"""
@@ -94,6 +99,37 @@ def test_a_folder_is_answered_but_for_what_is_broken(tmp_path, infer, video):
     assert (len(result['predictions']), len(result['errors'])) == (1, 2)
 
 
+def test_a_folder_gives_one_table_per_sentence_with_a_line_per_moment(tmp_path, infer, video):
+    shutil.copy(video, video.parent / 'two.mp4')
+    text, code = infer(video.parent, 'a red ball moves.', 'a blue zebra spins.', '--top-k', 2)
+    assert code == 0 and text.count('| rank | video') == 2 and text.count('|    1 |') == text.count('|    2 |') == 2
+    assert "read without 'zebra'" in text
+    matches = re.findall(r'(0\.\d{3}) \|', text)
+    assert matches[:2] == sorted(matches[:2], reverse=True)
+
+
+def test_sentences_are_asked_for_while_the_model_stays(infer, video, monkeypatch):
+    read = []
+    monkeypatch.setattr(feature_reader, 'extract_video', lambda *given: read.append(given) or extract_video(*given))
+    monkeypatch.setattr('sys.stdin', io.StringIO('a red ball moves.\na man opens the fridge\na blue ball spins.\n\nno'))
+    text, code = infer(video)
+    assert code == 0 and text.count('|    1 |') == 2 and text.count('Not answered') == 1 and '"no"' not in text
+    assert len(read) == 1
+
+
+def test_a_sentence_that_cannot_be_read_has_no_moment_anywhere(tmp_path, infer, video):
+    outputs = ['--json', tmp_path / 'a.json', '--srt', tmp_path / 'a.srt', '--clips', tmp_path / 'clips', '--html',
+               tmp_path / 'a.html']
+    text, code = infer(video, 'a red zebra moves.', 'a man opens the fridge', *outputs)
+    assert code == 1 and 'Not answered: The model knows none of the words' in text
+    result = json.loads((tmp_path / 'a.json').read_text())
+    assert [error['unknown_words'] for error in result['errors']] == [['man', 'opens', 'the', 'fridge']]
+    assert (tmp_path / 'a.srt').read_text().splitlines()[2:] == ['a red zebra moves.', '(read without: zebra)']
+    assert [path.name for path in (tmp_path / 'clips').iterdir()] == ['one_1_a_red_zebra_moves.mp4']
+    page = (tmp_path / 'a.html').read_text()
+    assert '"unknown_words":["zebra"]' in page and '"error":"The model knows none of the words' in page
+
+
 def test_features_take_the_place_of_a_video(tmp_path, run, infer):
     data = run.parent / 'tiny' / 'features.h5'
     with h5py.File(data) as file:
@@ -110,7 +146,8 @@ def test_what_cannot_be_done_is_refused_before_it_is_begun(tmp_path, infer, vide
             (['rows.npy', 'a ball', '--clips', tmp_path / 'clips',
                '--html', tmp_path / 'a.html'], 1, 'there are no pictures in features'),
             ([video.parent, 'a ball', '--srt', tmp_path / 'a.srt'], 1, '--srt is for one video'),
-            ([video], 1, 'no sentence to look for'),
+            ([video, '--json', tmp_path / 'a.json'], 1, 'no sentence whose answer could be written'),
+            ([video, 'a red ball', '--min-confidence', 0.5], 1, '`mmvmr calibrate RUN`'),
             ([video, 'a ball', '--top-k', 0], 2, 'argument --top-k: must be a whole number of at least 1')]:
         text, found = infer(*arguments)
         assert found == code and message in text

@@ -48,7 +48,7 @@ def test_nothing_in_the_data_can_end_a_script(tmp_path):
     text = '</script><script>alert(1)</script><!-- ${script} $style'
     write_page(tmp_path / 'page.html', [make_record(query=text, video_id=text)], title=text, note=text)
     page = (tmp_path / 'page.html').read_text()
-    assert page.count('</script>') == 4 and page.count('<!--') == 0  # three blocks of data and the script
+    assert page.count('</script>') == 5 and page.count('<!--') == 0  # four blocks of data and the script
     assert _data(tmp_path / 'page.html', 'index')[0][0]['query'] == text
 
 
@@ -65,7 +65,31 @@ def test_video_is_found_from_where_the_page_is(tmp_path):
     write_page(tmp_path / 'page.html', [make_record(), make_record(1)], 'run', videos={'v_0': file}, frames=4)
     video, = _data(tmp_path / 'page.html', 'videos')
     assert video['video_id'] == 'v_0' and video['source'] == 'my%20videos/a%23.mp4'
-    assert video['strip']['count'] == 4
+    assert video['strip']['times'] == [  # spread over the video, and in the annotated and the chosen moment
+        1.25, 2.33, 2.67, 3.0, 3.67, 3.75, 4.0, 5.33, 6.25, 8.75]
+    write_page(tmp_path / 'page.html', [make_record()], 'run', videos={'v_0': file}, frames=2)
+    video, = _data(tmp_path / 'page.html', 'videos')
+    assert video['strip']['times'] == [2.5, 3.0, 4.0, 7.5]  # one of each moment, as there are so few
+
+
+def test_page_says_what_could_not_be_answered_and_what_was_not_read(tmp_path):
+    problems = [dict(query='a zebra', error='The model knows no zebra.')]
+    unanswered = make_record(spans=[], scores=[], masks=[], unanswered='probably not in this video', confidence=0.1)
+    write_page(tmp_path / 'page.html', [make_record(unknown_words=['zebra']), unanswered], 'run',
+               problems=problems)
+    first, second = _data(tmp_path / 'page.html', 'index')[0]
+    assert first['unknown_words'] == ['zebra'] and (first['score'], first['scored_by']) == (0.9, 'score')
+    assert (second['unanswered'], second['confidence']) == ('probably not in this video', 0.1)
+    assert _data(tmp_path / 'page.html', 'problems-data') == [problems]
+
+
+def test_a_wide_video_gives_no_wider_picture_than_a_jpeg_can_be(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / 'v.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 8, (640, 32))
+    for _ in range(8):
+        writer.write(np.zeros((32, 640, 3), np.uint8))
+    writer.release()
+    strip = frame_strip(tmp_path / 'v.avi', [number / 50 for number in range(48)], height=96)
+    assert 48 * strip['width'] <= 65_000 and strip['width'] / strip['height'] == pytest.approx(20, rel=0.02)
 
 
 def test_video_that_cannot_be_decoded_leaves_its_frames_out(tmp_path):
@@ -74,9 +98,9 @@ def test_video_that_cannot_be_decoded_leaves_its_frames_out(tmp_path):
     assert _data(tmp_path / 'page.html', 'videos')[0]['strip'] is None
 
 
-def test_strip_has_the_middles_of_equal_parts_beside_each_other(tmp_path):
-    strip = frame_strip(_video(tmp_path / 'v.mp4'), count=4, height=16)
-    assert (strip['width'], strip['height']) == (32, 16)
+def test_strip_has_the_pictures_of_its_times_beside_each_other(tmp_path):
+    strip = frame_strip(_video(tmp_path / 'v.mp4'), [0.25, 0.75, 1.25, 1.75], height=16)
+    assert (strip['width'], strip['height'], strip['times']) == (32, 16, [0.25, 0.75, 1.25, 1.75])
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(strip['jpeg']), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (16, 128, 3)
     means = picture.reshape(16, 4, 32, 3).mean(axis=(0, 2, 3))
@@ -84,6 +108,6 @@ def test_strip_has_the_middles_of_equal_parts_beside_each_other(tmp_path):
 
 
 def test_video_with_fewer_frames_than_the_strip_shows_them_several_times(tmp_path):
-    strip = frame_strip(_video(tmp_path / 'v.mp4', frames=2), count=4, height=16)
+    strip = frame_strip(_video(tmp_path / 'v.mp4', frames=2), [0.03, 0.09, 0.16, 0.22], height=16)
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(strip['jpeg']), np.uint8), cv2.IMREAD_COLOR)
     assert picture.reshape(16, 4, 32, 3).mean(axis=(0, 2, 3)) == pytest.approx([0, 0, 10, 10], abs=6)

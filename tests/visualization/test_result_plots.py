@@ -94,6 +94,17 @@ def test_bars_are_the_panel_and_below_it_the_methods(run, score):
     assert np.diff([bar.get_y() for bar in first.patches]).min() > 0
 
 
+def test_bars_fill_their_panel_and_a_star_is_explained_in_the_figure(run):
+    panel = blind_panel(relative_truths(run.table), run.protocol, np.array([[0.1, 0.4], [0.2, 0.5]]))
+    figure = draw_blind_panel(dict(ours=[run]), panel, ['R@1,IoU=0.9', 'R@5,IoU=0.5'])
+    for axis in figure.axes:
+        longest = max(bar.get_width() for bar in axis.patches)
+        assert max(longest, 1) / axis.get_xlim()[1] > 0.7
+        assert max(axis.get_xticks()) <= max(longest, 1)
+    assert figure.get_supxlabel().startswith('*')
+    assert not draw_blind_panel(dict(ours=[run]), _panel(run), ['R@1,IoU=0.5']).get_supxlabel()
+
+
 def test_a_method_without_five_candidates_has_no_line_for_them(run, score):
     first, five = draw_recall(dict(cnm=[score([[[0.0, 8.0]]] * 3)], ours=[run]), _panel(run)).axes
     assert _line(first, 'cnm')[0.5] == 100

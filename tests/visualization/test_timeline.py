@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from videos import grey, numbers, write_frames
 
-from mmvmr.visualization.style import ANSWER, TRUTH
+from mmvmr.features.video import read_frames_at
+from mmvmr.visualization.style import ANSWER, OTHER, TRUTH
 from mmvmr.visualization.timeline import draw_timeline, find_video, sample_frames
 
 
@@ -68,6 +70,27 @@ def test_frames_are_upright_and_in_the_colours_of_a_picture(tmp_path):
     frames = sample_frames(write_frames(tmp_path / 'v.mp4', [blue] * 8, codec='mpeg4', pixels='yuv420p', rotation=90))
     assert frames.shape[1:] == (48, 32, 3)
     assert frames[..., 2].mean() > 180 and frames[..., 0].mean() < 20  # RGB
+
+
+def test_a_frame_is_from_inside_the_moment_that_its_part_of_the_video_overlaps(tmp_path):
+    path = write_frames(tmp_path / 'v.mkv', [grey(number) for number in range(16)])
+    frames = sample_frames(path, [[0.875, 1.0], [1.4, 1.5]], strip=6)
+    assert numbers(frames) == [2, 7, 11, 14]
+    figure = draw_timeline('q', 2.0, [[0.875, 1.0]], [[1.2, 1.7]], frames=frames)
+    marks = {to_hex(lines.get_color()[0]): [segment[:, 0].tolist() for segment in lines.get_segments()]
+             for lines in figure.axes[0].collections if lines.get_linewidth()[0] == 1.5}
+    assert marks == {ANSWER: [[0.5, 1.0]], TRUTH: [[1.0, 1.5], [1.5, 2.0]]}
+
+
+def test_frames_that_are_far_from_each_other_are_jumped_to(tmp_path):
+    path = write_frames(tmp_path / 'v.mkv', [grey(number) for number in range(4)], times=[0, 20, 40, 59.9])
+    assert numbers(read_frames_at(path, [1, 2, 19, 21, 59, 60.5, 99])) == [0, 0, 0, 1, 2, 3, 3]
+
+
+def test_a_candidate_that_repeats_a_better_one_has_no_row(bars):
+    figure = draw_timeline('q', 20.0, [[2.0, 6.0], [2.1, 6.0], [9.0, 12.0], [2.0, 6.0]])
+    assert [label.get_text() for label in figure.axes[-1].get_yticklabels()] == ['answer', '3.']
+    assert bars(figure, OTHER) == [(9.0, 12.0)]
 
 
 def test_file_that_is_no_video_is_named(tmp_path):

@@ -1,7 +1,7 @@
 """Publishing a run: its weights, and what using them takes, without the state of the training."""
 from io import BytesIO
 from pathlib import Path
-from typing import List, Tuple, Union
+from typing import Dict, List, Tuple, Union
 
 import torch
 
@@ -12,13 +12,14 @@ from mmvmr.utils.files import folder_written_aside, sha256_of_files, write_bytes
 
 
 def publish(run: Union[str, Path], target: Union[str, Path],
-            checkpoint: Union[str, Path, None] = None) -> List[Tuple[Path, int]]:
+            checkpoint: Union[str, Path, None] = None, half: bool = False) -> List[Tuple[Path, int]]:
     """Write a folder with the weights of a run, its config and the recipe of its inputs.
 
     Args:
         run: Folder of a run.
         target: Folder to write.
         checkpoint: By default the best one of the run, else its newest.
+        half: Write the weights in half precision, which takes half the space; they are read back in full precision.
 
     Returns:
         The files, and their sizes in bytes.
@@ -30,6 +31,11 @@ def publish(run: Union[str, Path], target: Union[str, Path],
     files = find_run_files(run, checkpoint)
     trained = load_checkpoint(files.weights)
     check_weights(MODELS.build(files.config.model), trained, files.weights)
+    if half:
+        halves: Dict = {}  # weights that several parts share are written once
+        for name, value in trained['state_dict'].items():
+            if value.is_floating_point():
+                trained['state_dict'][name] = halves.setdefault((value.data_ptr(), value.shape), value.half())
     content = BytesIO()
     torch.save({key: trained[key] for key in ('state_dict', 'inputs') if key in trained}, content)
     with folder_written_aside(target, ()) as folder:

@@ -2,6 +2,8 @@
 
 const ROWS = JSON.parse(document.getElementById('index').textContent);
 const DETAILS = lines('details'); // one JSON text per query, read when it is opened
+const PROBLEMS = JSON.parse(document.getElementById('problems-data').textContent);
+const SCORED_BY = ROWS.length ? ROWS[0].scored_by : 'score';
 const VIDEOS = new Map(lines('videos').map((text) => JSON.parse(text)).map((video) => [video.video_id, video]));
 
 function lines(id) {
@@ -51,6 +53,10 @@ function unit(value) {
 
 function span([start, end]) {
   return `${clock(start)} – ${clock(end)}${unit(end)}`;
+}
+
+function number(value) {
+  return value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace('-', '−');
 }
 
 function iouText(iou) {

@@ -76,7 +76,7 @@ function drawMap({ size, cells }, row) {
   });
   canvas.addEventListener('click', (event) => {
     const { moment, value } = momentAt(event);
-    if (value !== null) playFrom(moment[0]);
+    if (value !== null) playMoment(moment);
   });
   return make('figure', {}, make('span', { class: 'quiet' }, 'end →'), frame, readout);
 }

@@ -10,7 +10,16 @@ const ORDERS = {
   'Shortest moment first': (row) => momentLength(row),
   'Longest moment first': (row) => -momentLength(row),
 };
-const list = { shown: [], current: -1, open: null };
+const COMPARED = ROWS.some((row) => row.other_iou !== null);
+if (COMPARED) {
+  Object.assign(ORDERS, {
+    'Better than the other run first': (row) => row.other_iou - row.iou,
+    'Worse than the other run first': (row) => row.iou - row.other_iou,
+    'Both runs wrong first': (row) => Math.max(row.iou, row.other_iou),
+  });
+}
+const FIELDS = ['text', 'iou-from', 'iou-to', 'length-from', 'length-to', 'order'];
+const list = { shown: [], current: -1, open: null, wide: () => window.innerWidth > 900 };
 
 /** Length in seconds of the annotated moment, or of the chosen one where none is annotated. */
 function momentLength(row) {
@@ -24,6 +33,8 @@ function startList(open) {
   element('order').append(...orders.map((name) => make('option', {}, name)));
   document.querySelectorAll('.judged').forEach((part) => { part.hidden = !JUDGED; });
   element('filters').addEventListener('input', () => refreshList());
+  element('csv').addEventListener('click', saveTable);
+  window.addEventListener('hashchange', readAddress);
   element('filters').addEventListener('submit', (event) => event.preventDefault());
   element('list').addEventListener('scroll', drawRows);
   element('list').addEventListener('click', (event) => {
@@ -32,7 +43,37 @@ function startList(open) {
   });
   new ResizeObserver(drawRows).observe(element('list'));
   drawHistogram();
-  refreshList();
+  drawProblems();
+  readAddress();
+}
+
+/** Filters, order and query as the address says. */
+function readAddress() {
+  const said = new URLSearchParams(window.location.hash.slice(1));
+  FIELDS.forEach((id) => { element(id).value = said.get(id) || (id === 'order' ? element('order').options[0].value : ''); });
+  if (!element('order').value) element('order').selectedIndex = 0;
+  list.current = -1;
+  list.shown = [];
+  const wanted = said.has('query') ? Number(said.get('query')) - 1 : -1;
+  refreshList(wanted in ROWS ? wanted : -1);
+}
+
+/** Put into the address what is shown, so that it survives a reload and can be sent. */
+function writeAddress() {
+  const said = new URLSearchParams();
+  FIELDS.forEach((id) => {
+    const { value, selectedIndex } = element(id);
+    if (value && selectedIndex !== 0) said.set(id, value);
+  });
+  if (list.current >= 0 && document.body.classList.contains('opened')) said.set('query', list.shown[list.current] + 1);
+  window.history.replaceState(null, '', said.size ? `#${said}` : window.location.pathname + window.location.search);
+}
+
+/** What could not be answered at all. */
+function drawProblems() {
+  element('problems').hidden = !PROBLEMS.length;
+  element('problems').querySelector('summary').textContent = `${PROBLEMS.length} not answered`;
+  element('problems').querySelector('ul').replaceChildren(...PROBLEMS.map(({ error }) => make('li', {}, error)));
 }
 
 function bound(id, otherwise) {
@@ -40,9 +81,9 @@ function bound(id, otherwise) {
   return Number.isNaN(value) ? otherwise : value;
 }
 
-/** Filter and order anew; the query that is open stays marked. */
-function refreshList() {
-  const opened = list.shown[list.current];
+/** Filter and order anew; the query that is open stays open while it is in the list. */
+function refreshList(wanted = -1) {
+  const opened = wanted >= 0 ? wanted : list.shown[list.current];
   const words = element('text').value.toLowerCase().split(/\s+/).filter(Boolean);
   const [low, high] = [bound('iou-from', -1), bound('iou-to', 2)];
   const [short, long] = [bound('length-from', 0), bound('length-to', Infinity)];
@@ -61,6 +102,10 @@ function refreshList() {
   markHistogram(low, high);
   summarize();
   drawRows();
+  const found = list.current >= 0;
+  if (found && wanted >= 0) choose(list.current);
+  else if (!found && list.shown.length && list.wide()) choose(0);
+  else writeAddress();
 }
 
 function summarize() {
@@ -68,8 +113,12 @@ function summarize() {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const count = `${list.shown.length.toLocaleString('en')} of ${ROWS.length.toLocaleString('en')} queries`;
   const hits = (level) => `${(100 * mean(judged.map((iou) => Number(iou >= level)))).toFixed(1)} %`;
+  const pairs = list.shown.map((number) => ROWS[number]).filter((row) => row.iou !== null && row.other_iou !== null);
+  const share = (fits) => pairs.filter(fits).length.toLocaleString('en');
+  const compared = COMPARED ? ` · better than the other run ${share((row) => row.iou > row.other_iou)}, worse ${
+    share((row) => row.iou < row.other_iou)}, both below 0.5 ${share((row) => Math.max(row.iou, row.other_iou) < 0.5)}` : '';
   element('summary').textContent = !list.shown.length ? 'No query fits these filters.'
-    : judged.length ? `${count} · mIoU ${(100 * mean(judged)).toFixed(1)} % · IoU ≥ 0.5 ${hits(0.5)}` : count;
+    : judged.length ? `${count} · mIoU ${(100 * mean(judged)).toFixed(1)} % · IoU ≥ 0.5 ${hits(0.5)}${compared}` : count;
 }
 
 function drawRows() {
@@ -91,6 +140,8 @@ function drawRow(at, row) {
     'aria-setsize': list.shown.length, 'aria-posinset': at + 1,
   }, make('span', { class: 'sentence' }, row.query), make('span', { class: 'quiet id' }, row.video_id), strip);
   if (JUDGED) made.append(make('span', { class: 'iou', title: 'IoU of the chosen moment' }, iouText(row.iou)));
+  else strip.classList.add('alone');
+  if (!row.chosen) strip.replaceChildren('no answer');
   made.dataset.place = at;
   made.style.top = `${at * ROW_HEIGHT}px`;
   return made;
@@ -106,6 +157,29 @@ function choose(at) {
   if (bottom > view.scrollTop + view.clientHeight) view.scrollTop = bottom - view.clientHeight;
   drawRows();
   list.open(list.shown[at]);
+  writeAddress();
+}
+
+/** The queries of the list as a table (CSV, RFC 4180). */
+function saveTable() {
+  const head = ['query', 'video', 'sentence', 'duration', 'start', 'end', SCORED_BY, 'confidence', 'iou', 'best_iou', 'annotated',
+    'other_start', 'other_end', 'other_iou'];
+  const rows = list.shown.map((number) => {
+    const row = ROWS[number];
+    return [number + 1, row.video_id, row.query, row.duration, ...(row.chosen || ['', '']), row.score, row.confidence,
+      row.iou, row.best, row.truth.map((moment) => moment.join('-')).join(' '), ...(row.other || ['', '']), row.other_iou];
+  });
+  const text = [head, ...rows].map((cells) => `${cells.map(cell).join(',')}\r\n`).join('');
+  const link = make('a', { download: `${document.title}.csv`, href: URL.createObjectURL(new Blob([text], { type: 'text/csv' })) });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+/** A cell of a table; text that a program might take for a formula begins with an apostrophe. */
+function cell(value) {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'number') return String(value);
+  return `"${value.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
 }
 
 function drawHistogram() {

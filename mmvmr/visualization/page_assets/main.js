@@ -9,7 +9,8 @@ function openQuery(number) {
   document.body.classList.add('opened');
   element('query').textContent = row.query;
   element('facts').textContent = facts(row, detail);
-  loadVideo(row.video_id, row.duration, row.chosen ? row.chosen[0] : 0);
+  loadVideo(row.video_id, row.duration, row.chosen);
+  drawAnswer(row, detail);
   drawTimeline(row, detail);
   drawWords(detail);
   drawMaps(row, detail);
@@ -19,19 +20,40 @@ function openQuery(number) {
 
 function facts(row, detail) {
   const parts = [row.video_id, `${clock(row.duration)}${unit(row.duration)}`];
-  if (row.iou !== null) {
+  if (row.iou !== null && detail.ious.length > 1) {
     const rank = detail.ious.indexOf(Math.max(...detail.ious)) + 1;
-    parts.push(`IoU of the chosen moment ${iouText(row.iou)}`, `best of ${detail.ious.length}: ${iouText(row.best)}, `
-      + `candidate ${rank}`);
+    parts.push(`IoU of the best of ${detail.ious.length}: ${iouText(row.best)}, candidate ${rank}`);
   }
-  if (!detail.spans.length) parts.push('no features of this video, so no prediction');
   return parts.join(' · ');
+}
+
+/** The moment in words, beside the video. */
+function drawAnswer(row, detail) {
+  const facts = [];
+  if (row.chosen) facts.push([detail.scored_by, number(row.score)]);
+  if (row.confidence !== null) facts.push(['confidence', row.confidence.toFixed(2)]);
+  row.truth.forEach((moment) => facts.push(['annotated', span(moment)]));
+  if (row.iou !== null) facts.push(['IoU', iouText(row.iou)]);
+  if (row.other_iou !== null) facts.push(['IoU of the other run', iouText(row.other_iou)]);
+  const parts = [make('h3', {}, row.chosen ? 'Moment' : 'No moment'), make('p', { class: row.chosen ? 'moment' : 'none' },
+    row.chosen ? span(row.chosen) : row.unanswered || 'There are no features of this video, so no prediction.'),
+  make('dl', {}, ...facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))))];
+  if (row.unknown_words.length) {
+    parts.push(make('p', { class: 'warning' }, `Read without ${row.unknown_words.map((word) => `“${word}”`).join(', ')}: the `
+      + `model does not know ${row.unknown_words.length > 1 ? 'these words' : 'this word'}.`));
+  }
+  if (row.chosen) {
+    const play = make('button', { type: 'button', id: 'play-moment' }, '▶ Play the moment');
+    play.addEventListener('click', () => playMoment(row.chosen));
+    parts.push(play);
+  }
+  element('answer').replaceChildren(...parts);
 }
 
 function onKey(event) {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target.matches('input, select')) {
+  if (target.matches('input:not([type=checkbox]), select')) {
     if (key === 'Escape' || (key === 'Enter' && target.id === 'text')) element('list').focus();
     return;
   }
@@ -47,7 +69,7 @@ function onKey(event) {
   };
   actions.ArrowDown = actions.j;
   actions.ArrowUp = actions.k;
-  if (!target.closest('button:not(.bar)')) actions[' '] = togglePlay; // on other buttons it presses them
+  if (!target.closest('button:not(.bar), summary, input')) actions[' '] = togglePlay; // on other buttons it presses them
   if (!actions[key]) return;
   event.preventDefault();
   actions[key]();
@@ -58,13 +80,13 @@ function closeQuery() {
   pause();
   document.body.classList.remove('opened');
   element('list').focus();
+  writeAddress();
 }
 
 function showScheme(scheme) {
   document.documentElement.style.colorScheme = scheme;
   const name = { 'light dark': 'Auto', light: 'Light', dark: 'Dark' }[scheme];
-  element('theme').textContent = name;
-  element('theme').title = `Colour scheme: ${name.toLowerCase()}`;
+  element('theme').textContent = `Colours: ${name.toLowerCase()}`;
 }
 
 function startScheme() {
@@ -82,4 +104,3 @@ startTimeline();
 document.addEventListener('keydown', onKey);
 element('back').addEventListener('click', closeQuery);
 startList(openQuery);
-if (window.innerWidth > 900) choose(0);

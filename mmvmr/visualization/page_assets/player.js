@@ -1,6 +1,8 @@
 // The video, or its frames where the browser cannot play it: one clock for both.
 
-const player = { video: null, duration: 0, time: 0, playing: false, playable: false, strip: null, listeners: [] };
+const player = {
+  video: null, duration: 0, time: 0, moment: null, playing: false, playable: false, strip: null, listeners: [],
+};
 
 function startPlayer() {
   const video = element('video');
@@ -16,11 +18,12 @@ function startPlayer() {
   element('screen').addEventListener('click', togglePlay);
 }
 
-/** Get the video of a query ready at a time; nothing is played. */
-function loadVideo(videoId, duration, time) {
+/** Get the video of a query ready at the start of a moment, or of the video; nothing is played. */
+function loadVideo(videoId, duration, moment) {
   const known = VIDEOS.get(videoId);
+  const time = moment ? moment[0] : 0;
   pause();
-  player.duration = duration;
+  Object.assign(player, { duration, moment });
   if (player.video === videoId) return seek(time);
   const video = element('video');
   Object.assign(player, { video: videoId, time, playable: false, strip: null });
@@ -65,15 +68,20 @@ function seek(time) {
   showTime();
 }
 
-function playFrom(time) {
-  seek(time);
-  if (!player.playing) togglePlay();
+/** Play a moment to its end. */
+function playMoment(moment) {
+  pause();
+  player.moment = moment;
+  seek(moment[0]);
+  togglePlay();
 }
 
 function togglePlay() {
   if (player.playing) return pause();
   if (!player.playable && !player.strip) return undefined;
   if (player.time >= player.duration - 0.05) seek(0);
+  const [first, end] = player.moment || [0, 0]; // from inside the moment, it is played to its end
+  const inside = player.time >= first - 0.05 && player.time < end - 0.05;
   player.playing = true;
   if (player.playable) element('video').play().catch(pause);
   let before = performance.now();
@@ -82,6 +90,10 @@ function togglePlay() {
     if (player.playable) player.time = element('video').currentTime;
     else player.time += (now - before) / 1000;
     before = now;
+    if (inside && player.time >= end) {
+      if (!element('loop').checked) pause();
+      seek(element('loop').checked ? first : end);
+    }
     if (player.time >= player.duration) pause();
     showTime();
     requestAnimationFrame(tick);
@@ -102,13 +114,16 @@ function showTime() {
   element('clock').textContent = `${clock(time)} / ${clock(player.duration)}${unit(player.duration)}`;
   const fraction = player.duration ? time / player.duration : 0;
   element('timeline').style.setProperty('--now', fraction);
-  if (!player.playable && player.strip) drawFrame(element('still'), fraction);
+  if (!player.playable && player.strip) drawFrame(element('still'), time);
 }
 
-/** The frame at a fraction of the video, on a canvas of its size. */
-function drawFrame(canvas, fraction) {
-  const { picture, count, width, height } = player.strip;
-  const at = Math.min(Math.floor(fraction * count), count - 1);
+/** The frame that is nearest to a time, on a canvas of its size. */
+function drawFrame(canvas, time) {
+  const { picture, times, width, height } = player.strip;
   Object.assign(canvas, { width, height });
-  canvas.getContext('2d').drawImage(picture, at * width, 0, width, height, 0, 0, width, height);
+  canvas.getContext('2d').drawImage(picture, nearest(times, time) * width, 0, width, height, 0, 0, width, height);
+}
+
+function nearest(times, time) {
+  return times.reduce((best, other, at) => (Math.abs(other - time) < Math.abs(times[best] - time) ? at : best), 0);
 }

@@ -1,9 +1,14 @@
 // The timeline of one query: a row for each moment and mask, all on the time axis of the video.
 
+const film = { moments: [], shown: [] }; // what frames shall tell of, and from when those are that are shown
+
 function drawTimeline(row, detail) {
-  const rows = [filmRow(), axisRow(row.duration)];
+  const rows = [filmRow(), axisRow(row, detail)];
   row.truth.forEach((moment) => rows.push(momentRow('Annotated', 'truth', moment, row.duration)));
   rows.push(...candidateRows(row, detail));
+  if (row.other) {
+    rows.push(momentRow('Other run', 'rival', row.other, row.duration, null, row.other_iou === null ? '' : iouText(row.other_iou)));
+  }
   if (detail.frame_scores) rows.push(heading('Match of each clip', 'with the query'), curveRow('Match', detail.frame_scores));
   const negatives = Object.entries(detail.negatives);
   if (negatives.length) rows.push(heading('Negatives', 'what the chosen moment is compared with in training'));
@@ -14,28 +19,36 @@ function drawTimeline(row, detail) {
       `${number + 1}`, 'component', moment, row.duration, detail.components.masks[number])));
   }
   element('timeline').replaceChildren(...rows, make('div', { class: 'playhead', 'aria-hidden': 'true' }, make('i')));
+  film.moments = [...(row.chosen ? [['chosen', row.chosen]] : []), ...row.truth.map((moment) => ['truth', moment])];
   drawFilm();
 }
 
-/** The chosen moment and the other candidates, without those that only repeat a better one. */
+/** The chosen moment and the other candidates, without those that are almost a better one. */
 function candidateRows(row, detail) {
-  const seen = new Set();
-  const rows = [];
+  const best = detail.ious.indexOf(Math.max(...detail.ious));
+  const kept = [];
   detail.spans.forEach((moment, rank) => {
-    if (seen.has(String(moment))) return;
-    seen.add(String(moment));
-    rows.push(momentRow(rank ? `Candidate ${rank + 1}` : 'Chosen', rank ? 'other' : 'chosen', moment, row.duration,
-      detail.masks[rank], candidateValue(detail, rank)));
+    const repeats = kept.some((other) => overlap(moment, detail.spans[other]) > (rank === best ? 0.999 : 0.9));
+    if (!repeats) kept.push(rank);
   });
-  const repeated = detail.spans.length - seen.size;
-  if (repeated) rows.push(make('p', { class: 'repeated quiet' }, `${repeated} more repeat these.`));
+  const rows = kept.map((rank) => momentRow(rank ? `Candidate ${rank + 1}` : 'Chosen', rank ? 'other' : 'chosen',
+    detail.spans[rank], row.duration, detail.masks[rank], candidateValue(detail, rank, rank === best)));
+  const repeated = detail.spans.length - kept.length;
+  if (repeated) rows.push(make('p', { class: 'repeated quiet' }, `${repeated} more are almost the same as these.`));
   return rows;
 }
 
-function candidateValue(detail, rank) {
+/** IoU of two moments. */
+function overlap([start, end], [from, to]) {
+  const shared = Math.min(end, to) - Math.max(start, from);
+  return shared > 0 ? shared / (Math.max(end, to) - Math.min(start, from)) : 0;
+}
+
+function candidateValue(detail, rank, best) {
+  const parts = [number(detail.scores[rank])];
   const iou = detail.ious[rank];
-  const best = detail.ious.indexOf(Math.max(...detail.ious)) === rank && iou > 0 && detail.ious.length > 1;
-  return iou === undefined ? '' : `IoU ${iouText(iou)}${best ? ' ★' : ''}`;
+  if (iou !== undefined) parts.push(`${iouText(iou)}${best && iou > 0 && detail.ious.length > 1 ? ' ★' : ''}`);
+  return parts.join(' · ');
 }
 
 function tableRow(label, track, value = '', kind = '') {
@@ -49,16 +62,15 @@ function heading(name, explanation) {
 
 /** A bar that plays its moment, over the mask that it was read from. */
 function momentRow(label, kind, moment, duration, mask, value) {
-  const name = `${label}, ${span(moment)}${value ? `, ${value.replace(' ★', ', best of all')}` : ''}. Play from there.`;
-  const bar = make('button', { class: 'bar', type: 'button', 'aria-label': name, title: `${span(moment)}` });
+  const name = `${label}, ${span(moment)}${value ? `, ${value.replace(' ★', ', best of all')}` : ''}. Play it.`;
+  const bar = make('button', { class: 'bar', type: 'button', 'aria-label': name, title: span(moment) });
   place(bar, ...moment, duration).addEventListener('click', (event) => {
     event.stopPropagation();
-    playFrom(moment[0]);
+    playMoment(moment);
   });
   const track = trackOf(mask);
   track.append(bar);
-  const text = kind === 'truth' ? span(moment) : value || span(moment);
-  return tableRow(label, track, text, kind);
+  return tableRow(label, track, `${span(moment)}${value ? ` · ${value}` : ''}`, kind);
 }
 
 /** Where a click seeks; a mask is drawn as the area below it. */
@@ -98,32 +110,55 @@ function filmRow() {
   return tableRow('', track, '', 'film');
 }
 
-/** As many frames as fit beside each other. */
+/** As many frames as fit beside each other; underlined where they are from inside a moment. */
 function drawFilm() {
-  const film = element('film');
-  if (!film) return;
-  film.closest('.line').hidden = !player.strip;
-  if (!player.strip || !film.clientWidth) return;
-  const { picture, count, width, height } = player.strip;
+  const canvas = element('film');
+  if (!canvas) return;
+  canvas.closest('.line').hidden = !player.strip;
+  if (!player.strip || !canvas.clientWidth) return;
+  const { picture, times, width, height } = player.strip;
   const scale = window.devicePixelRatio || 1;
-  Object.assign(film, { width: film.clientWidth * scale, height: film.clientHeight * scale });
-  const shown = Math.max(Math.min(Math.round((film.width / film.height) * (height / width)), count), 1);
-  const step = film.width / shown;
-  const used = Math.min(width, (step / film.height) * height); // cut at the sides rather than distorted
-  for (let at = 0; at < shown; at += 1) {
-    const source = Math.floor(((at + 0.5) / shown) * count) * width + (width - used) / 2;
-    film.getContext('2d').drawImage(picture, source, 0, used, height, at * step, 0, step, film.height);
-  }
+  Object.assign(canvas, { width: canvas.clientWidth * scale, height: canvas.clientHeight * scale });
+  const context = canvas.getContext('2d');
+  const [line, gap] = [4 * scale, scale];
+  const tall = canvas.height - 2 * line;
+  const shown = Math.max(Math.min(Math.round((canvas.width / tall) * (height / width)), times.length), 1);
+  const step = canvas.width / shown;
+  const used = Math.min(width, ((step - gap) / tall) * height); // cut at the sides rather than distorted
+  film.shown = [...Array(shown).keys()].map((at) => {
+    const { from, inside } = frameOf((at * player.duration) / shown, ((at + 1) * player.duration) / shown, times);
+    context.drawImage(picture, from * width + (width - used) / 2, 0, used, height, at * step, 0, step - gap, tall);
+    inside.forEach((kind) => {
+      context.fillStyle = getComputedStyle(document.querySelector(`.line.${kind} .bar`)).backgroundColor;
+      context.fillRect(at * step, tall + (kind === 'truth' ? 0 : line), step, line);
+    });
+    return times[from];
+  });
 }
 
-function axisRow(duration) {
+/** The frame of a part of the video, by its place among all, and the moments that it is inside of: those that overlap. */
+function frameOf(start, end, times) {
+  let [from, to] = [start, end];
+  film.moments.forEach(([, [low, high]]) => {
+    if (Math.max(from, low) < Math.min(to, high)) [from, to] = [Math.max(from, low), Math.min(to, high)];
+  });
+  const overlapping = film.moments.filter(([, [low, high]]) => Math.max(start, low) < Math.min(end, high));
+  const known = [times.filter((time) => time >= from && time <= to),
+    times.filter((time) => overlapping.some(([, [low, high]]) => time >= low && time <= high)), times].find((some) => some.length);
+  const time = known[nearest(known, (from + to) / 2)];
+  const inside = overlapping.filter(([, [low, high]]) => time >= low && time <= high).map(([kind]) => kind);
+  return { from: times.indexOf(time), inside };
+}
+
+function axisRow({ duration, iou }, detail) {
   const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600].find((size) => duration / size <= 10) || 7200;
   const track = make('div', { class: 'track' });
   for (let time = 0; time <= duration; time += step) {
     const text = unit(duration) ? `${time}` : `${Math.floor(time / 60)}:${String(time % 60).padStart(2, '0')}`;
     track.append(place(make('span', { class: 'tick' }, text), time, time, duration));
   }
-  return tableRow(unit(duration) ? 'seconds' : 'time', track, '', 'axis');
+  const values = `moment${detail.spans.length ? ` · ${detail.scored_by}` : ''}${iou === null ? '' : ' · IoU'}`;
+  return tableRow(unit(duration) ? 'seconds' : 'time', track, values, 'axis');
 }
 
 function startTimeline() {

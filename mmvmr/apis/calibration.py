@@ -1,0 +1,89 @@
+"""Finding out what a match is worth: sentences in their own videos and in those of others, without any timestamp."""
+from itertools import islice
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+import numpy as np
+import torch
+
+from mmvmr.apis.confidence import Confidence, distance, fit_odds
+from mmvmr.apis.inferencer import MomentRetrievalInferencer
+from mmvmr.apis.windows import Window
+from mmvmr.datasets.collate import collate_moments
+from mmvmr.text.sentences import read_sentences
+from mmvmr.utils.progress import progress
+
+LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
+_LEAST = 8  # videos beside the references: below, errors on one half of them say nothing
+
+
+class Calibration(NamedTuple):
+    """A confidence, and what it was found to be worth on videos that had no part in it."""
+    confidence: Confidence
+    pairs: int  # sentences, each in its own video and in one of others
+    errors: Dict[float, Tuple[float, float]]  # by confidence: shares of own pairs below, and of others not below
+
+
+def calibrate(inferencer: MomentRetrievalInferencer, dataset: Any, queries: int, references: int,
+              weights_sha256: str) -> Calibration:
+    """Compare matches of sentences in their own videos with those in videos of others.
+
+    Some videos become references. The others are parted in two halves; errors are those of either half under the fit to
+    the other one. The fit that is kept is to both.
+
+    Args:
+        dataset: Pairs of videos and sentences with features; no spans are read.
+        queries: Sentences, at most.
+        references: N, reference videos.
+
+    Raises:
+        ValueError: If there are too few videos.
+    """
+    dataset.full_init()
+    generator = np.random.default_rng(0)
+    videos = list(dict.fromkeys(pair['video_id'] for pair in dataset.data_list if pair['video_id'] in dataset.store))
+    if len(videos) < references + _LEAST:
+        raise ValueError(f'There are {len(videos)} videos with features, too few for {references} references and at '
+                         f'least {_LEAST} more. Take fewer with --references.')
+    videos = generator.permutation(videos).tolist()
+    halves = {video: number % 2 for number, video in enumerate(videos[references:])}
+    pairs = [pair for pair in dataset.data_list if pair['video_id'] in halves]
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(queries, len(pairs))).astype(int))
+    pairs = [pairs[number] for number in chosen]
+    sentences = read_sentences([pair['query'] for pair in pairs], inferencer.text, inferencer.recipe.max_words)
+    clips = {video: inferencer.clips(dataset.store.read(video)) for video in videos}
+    wanted = {number: [*videos[:references], pairs[number]['video_id'], _other(pairs[number], pairs, halves, generator)]
+              for number in sentences.answerable}
+    matches = _matches(inferencer, sentences, clips, wanted)
+    own, other = (np.array([distance(found[place], found[:references]) for found in matches]) for place in (-2, -1))
+    sides = np.array([halves[pairs[number]['video_id']] for number in wanted])
+    own_odds, other_odds = np.empty_like(own), np.empty_like(other)
+    for side in (0, 1):
+        slope, intercept = fit_odds(own[sides != side], other[sides != side])
+        for odds, values in ((own_odds, own), (other_odds, other)):
+            odds[sides == side] = slope * values[sides == side] + intercept
+    bounds = {level: np.log(level / (1 - level)) for level in LEVELS}
+    errors = {level: (float((own_odds < bound).mean()), float((other_odds >= bound).mean()))
+              for level, bound in bounds.items()}
+    kept = np.concatenate([clips[video].numpy() for video in videos[:references]]).astype(np.float16)
+    return Calibration(Confidence(kept, *fit_odds(own, other), weights_sha256), len(own), errors)
+
+
+def _other(pair: Dict, pairs: List[Dict], halves: Dict[str, int], generator: np.random.Generator) -> str:
+    """A video of the same half that no pair says to hold what this one describes."""
+    same = {one['video_id'] for one in pairs if one['query'] == pair['query']}
+    return generator.choice([video for video, side in halves.items()
+                             if side == halves[pair['video_id']] and video not in same])
+
+
+def _matches(inferencer: MomentRetrievalInferencer, sentences: Any, clips: Dict[str, torch.Tensor],
+             wanted: Dict[int, List[str]], batch_size: int = 32) -> List[List[float]]:
+    """The best match of each sentence in each of the videos that are wanted for it."""
+    pairs = (inferencer.pair(video, clips[video], Window(clips[video], 0.0, 1.0), number, sentences)
+             for number, videos in wanted.items() for video in videos)
+    found: Dict[int, List[float]] = {number: [] for number in wanted}
+    with progress(total=sum(map(len, wanted.values())), desc='Sentences in videos') as bar:
+        for batch in iter(lambda: list(islice(pairs, batch_size)), []):
+            for sample in inferencer.forward(collate_moments(batch)):
+                found[sample.sample_idx].append(sample.pred_matches.max().item())
+            bar.update(len(batch))
+    return list(found.values())
