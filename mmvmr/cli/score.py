@@ -17,7 +17,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('predictions', type=Path, help='predictions.jsonl of a test; or a run: its newest')
     parser.add_argument('--protocol', help='e.g. charades_sta/filtered: only its pairs, and its way of counting')
     parser.add_argument('--top', type=at_least(1), nargs='+', help='the n of R@n')
-    parser.add_argument('--iou', type=at_least(0, float, most=1), nargs='+', help='the m of IoU=m')
+    parser.add_argument('--iou', type=at_least(0, float), nargs='+', help='the m of IoU=m')
     parser.add_argument('--strict', action=argparse.BooleanOptionalAction, help='a hit is IoU > m instead of >= m')
     parser.add_argument('--nms', type=at_least(0, float, most=1),
                         help='drop predictions that overlap more than this with a better one')
