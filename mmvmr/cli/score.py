@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
                         'set; by default the files of the protocol, where docs/data.md puts them')
     parser.add_argument('--durations', help='Charades_v1_test.csv, with --annotations charades_sta_test.txt')
     parser.add_argument('--top', type=at_least(1), nargs='+', help='the n of R@n')
-    parser.add_argument('--iou', type=at_least(0, float, most=1), nargs='+', help='the m of IoU=m')
+    parser.add_argument('--iou', type=at_least(0, float), nargs='+', help='the m of IoU=m')
     parser.add_argument('--strict', action=argparse.BooleanOptionalAction, help='a hit is IoU > m instead of >= m')
     parser.add_argument('--nms', type=at_least(0, float, most=1),
                         help='drop predictions that overlap more than this with a better one')

@@ -44,7 +44,7 @@ def test_page_shows_the_validation_split_and_is_not_overwritten(run, refuse):
     index, = _data(run / 'page_val.html', 'index')
     assert [row['video_id'] for row in index] == ['val_0', 'val_0', 'val_1', 'val_1', 'val_2', 'val_2']
     assert 'val split' in (run / 'page_val.html').read_text()
-    assert 'exists. Give another file' in refuse(run)
+    assert 'exists. Choose another name' in refuse(run)
     run_tool([TOOL, run, '--force'])
     assert len(_data(run / 'page_val.html', 'index')[0]) == 8
 
@@ -74,7 +74,7 @@ def test_another_run_stands_beside(tmp_path, run):
 
 
 def test_folder_that_is_no_run_is_refused(tmp_path, run, refuse):
-    assert 'There is no checkpoint' in refuse(tmp_path / 'absent')
+    assert 'There is no run' in refuse(tmp_path / 'absent')
     assert 'There is no folder' in refuse(run, '--videos', tmp_path / 'absent')
     (run / 'config.py').unlink()
     assert 'holds no config' in refuse(run)

@@ -75,7 +75,7 @@ def test_constant_windows_are_fitted_on_the_training_set_of_a_config(predictions
     (['--protocol', 'tacos/2d_tan'], 'Run `mmvmr test` under that protocol'),
     (['--iou', '50'], 'such as 0.5'),
     (['--config', 'empty.py'], 'has no `train_set`'),
-    (['--against', 'absent.jsonl'], 'There is no file "absent.jsonl"'),
+    (['--against', 'absent.jsonl'], 'There is no file of predictions, and no run, "absent.jsonl"'),
     (['--against', 'others.jsonl'], 'about different queries')])
 def test_mistakes_are_explained(predictions, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
