@@ -35,7 +35,7 @@ def another(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, (int, float)):
-        return value * 2 + 1
+        return value / 2 if 0 < value < 1 else value * 2 + 1  # a share stays one
     if isinstance(value, (list, tuple)):
         return [*value, *value[-1:]]
     return 'another' if isinstance(value, str) else 1
