@@ -34,6 +34,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     folder, checkpoint = find_run(args.run)
     path = find_config(args.config) if args.config else find_run_config(folder)
+    other_folder, other_checkpoint = find_run(args.against) if args.against else (None, None)
     out = args.out or folder / f'page_{args.split}.html'
     check_output(out, args.force)
     from mmengine.registry import init_default_scope
@@ -63,12 +64,13 @@ def run(args: argparse.Namespace) -> None:
     title = f'{Path(config.filename).stem} · {folder.resolve().name}'
     records = explain_all(config, weights, loader, num)
     if args.against:
-        other = read_config(find_run_config(args.against), parse_options(args.cfg_options))
+        other = read_config(find_run_config(other_folder), parse_options(args.cfg_options))
         fill_sizes(other)
         others = MomentRunner.build_dataloader(other[f'{args.split}_dataloader'])
         if predictions:
-            check_same_queries(others, find_predictions(args.against))
-        records = beside(records, explain_all(other, find_weights(args.against), others, num))
-        note += f' · beside {args.against.resolve().name}'
+            check_same_queries(others, find_predictions(other_folder))
+        other_weights = find_weights(other_checkpoint or other_folder)
+        records = beside(records, explain_all(other, other_weights, others, num))
+        note += f' · beside {other_folder.resolve().name}'
     write_page(out, records, title, note, videos, args.frames)
     print(f'The page of {num} queries is at {out}')

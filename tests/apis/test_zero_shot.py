@@ -154,7 +154,7 @@ def raise_from(*words):
 
 
 @pytest.mark.parametrize('words, message', [
-    (['infer', '--zero-shot', 'MODEL', 'v.mp4'], 'There is no sentence to look for'),
+    (['infer', '--zero-shot', 'MODEL', 'v.mp4', '--json', 'a'], 'There is no sentence whose answer'),
     (['infer', '--zero-shot', 'MODEL', 'v.mp4', 'a ball', '--checkpoint', 'x'], '--checkpoint belongs to a run'),
     (['infer', 'RUN'], 'There is no video'),
     (['infer', '--zero-shot', 'nowhere', '.', 'a ball'], 'nowhere" is no folder with .safetensors'),

@@ -20,7 +20,8 @@ OF_CONFIGS = ['train CONFIG', 'test CONFIG', 'print-config CONFIG', 'flops CONFI
               'convert-official cpl x.pth y.pth --data CONFIG.py']
 OF_RUNS = ['test RUN', 'test cpl_charades RUN', 'dist-test cpl_charades RUN 2', 'infer RUN v.mp4 s',
            'search index RUN v x',
-           'search query index s --run RUN', 'browse RUN', 'publish RUN x',
+           'search query index s --run RUN', 'browse RUN', 'browse work_dirs/mcmt --against RUN', 'calibrate RUN',
+           'publish RUN x',
            'publish work_dirs/mcmt x --checkpoint RUN/a.pth', 'score RUN', 'score p.jsonl --against RUN',
            'timelines RUN --out x', 'plot-results RUN --out x',
            'plot-training RUN', 'flops RUN', 'print-config RUN', 'benchmark RUN', 'reproduce RUN', 'verify RUN']
@@ -65,7 +66,7 @@ def test_all_commands_that_take_a_config_are_tried():
     for name in [name for group in COMMANDS.values() for name in group]:
         parser = build_parser(name)
         taken = {action.dest for action in parser._actions} & {'config', 'configs', 'run', 'extractor', 'sentences'}
-        assert not taken or name in tried | {'publish', 'pack', 'new'}, name
+        assert not taken or name in tried | {'publish', 'pack', 'new', 'demo', 'calibrate'}, name
 
 
 @pytest.mark.parametrize('line', OF_RUNS)

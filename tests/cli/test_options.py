@@ -45,9 +45,9 @@ CALLS = {
               launcher='pytorch')})],
     'publish': [
         (['run', 'target'], {'mmvmr.engine.run.publishing.publish': dict(
-            run=Path('run'), target=Path('target'), checkpoint=None)}),
-        (['run', 'target', '--checkpoint', 'run/epoch_1.pth'], {'mmvmr.engine.run.publishing.publish': dict(
-            checkpoint=Path('run/epoch_1.pth'))})],
+            run=Path('run'), target=Path('target'), checkpoint=None, half=False)}),
+        (['run', 'target', '--checkpoint', 'run/epoch_1.pth', '--half'], {
+            'mmvmr.engine.run.publishing.publish': dict(checkpoint=Path('run/epoch_1.pth'), half=True)})],
     'pack': [
         (['source', 'target'], {'mmvmr.features.stores.packing.pack_features': dict(
             source=[dict(path='source', key=None, normalize=False)], target=Path('target'), num_clips=200,
@@ -136,15 +136,15 @@ CALLS = {
         (['run', 'video.mp4', 'a ball'], {
             'mmvmr.apis.MomentRetrievalInferencer.__init__': dict(model='run', weights=None, device=None),
             'mmvmr.apis.MomentRetrievalInferencer.__call__': dict(
-                inputs='video.mp4', queries=['a ball'], top_k=5, on_video=None)}),
+                inputs='video.mp4', queries=['a ball'], top_k=5, min_confidence=0, on_video=None)}),
         (['--zero-shot', 'model', 'video.mp4', 'a ball', '--device', 'cpu'], {
             'mmvmr.apis.MomentRetrievalInferencer.zero_shot': dict(model='model', device='cpu')}),
         (['run', 'store', 'a ball', '--queries', 'more.txt', '--checkpoint', 'run/epoch_1.pth', '--video-id', 'one',
-          '--duration', 3, '--top-k', 2, '--device', 'cpu'], {
+          '--duration', 3, '--top-k', 2, '--min-confidence', 0.4, '--device', 'cpu'], {
               'mmvmr.apis.MomentRetrievalInferencer.__init__': dict(
                   model='run', weights=Path('run/epoch_1.pth'), device='cpu'),
               'mmvmr.apis.MomentRetrievalInferencer.__call__': dict(
-                  inputs='features', queries=['a ball', 'a cube'], top_k=2),
+                  inputs='features', queries=['a ball', 'a cube'], top_k=2, min_confidence=0.4),
               'mmvmr.apis.VideoFeatures.from_file': dict(
                   path='store', video_id='one', duration=3, row_seconds=0.5)})],
     'verify': [
@@ -207,7 +207,11 @@ CALLS = {
               'mmvmr.features.folder.find_videos': dict(folder=Path('videos')),
               'mmvmr.visualization.browsing.explain_all': dict(num=2),
               'mmvmr.visualization.page.write_page': dict(
-                  path=Path('a.html'), note='p · test split · a.pth', videos=dict(one='file'), frames=3)})],
+                  path=Path('a.html'), note='p · test split · a.pth', videos=dict(one='file'), frames=3)}),
+        (['run', '--against', 'run'], {
+            **BROWSED, 'mmvmr.visualization.browsing.explain_all': dict(num=5),
+            'mmvmr.visualization.browsing.beside': dict(records='records', others='records'),
+            'mmvmr.visualization.page.write_page': dict(note='p · val split · a.pth · beside run')})],
     'flops': [
         ([CONFIG], {'mmvmr.reproduction.complexity.complexity': dict(words=8)}),
         ([CONFIG, '--words', 3, '--cfg-options', 'dim=64'], {'mmvmr.reproduction.complexity.complexity': dict(

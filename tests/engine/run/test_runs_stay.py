@@ -179,7 +179,8 @@ def test_the_option_that_is_recommended_for_another_vocabulary_works_as_pasted(t
         run_command('test', run, '--cfg-options', *wrong)
     assert not (run / 'test').exists()  # a test that is refused leaves nothing
     recommended = re.search(r'--cfg-options (\S+)', str(error.value))[1]
-    assert run_command('test', run, '--cfg-options', *wrong, recommended) == 0
+    own_name = 'experiment_name=pasted'  # as a process of its own would have
+    assert run_command('test', run, '--cfg-options', *wrong, recommended, own_name) == 0
 
 
 def test_a_test_of_other_weights_leaves_nothing(trained, tmp_path):
