@@ -57,7 +57,7 @@ def make_toy_clip(folder: Union[str, Path], num_pictures: int = 8000, num_steps:
 
 
 def draw_pictures(count: int, seed: int = 0) -> Pictures:
-    """Each of another scene, at any time of an event; one in ten is empty."""
+    """Each of another scene, at any time of an event; one in five is empty."""
     rng, drawn = np.random.default_rng([_SEED, seed]), []
     for number in progress(range(count), 'Drawing pictures'):
         color, shape, action = (int(rng.integers(len(options))) for options in (COLORS, SHAPES, ACTIONS))
@@ -65,7 +65,7 @@ def draw_pictures(count: int, seed: int = 0) -> Pictures:
         event = Event(list(COLORS)[color], SHAPES[shape], list(ACTIONS)[action], began, began + _SECONDS)
         script, look = Script(name, 1 / FPS, [event]), color * len(SHAPES) + shape
         text = describe(script, _SEED + seed)[0][3]
-        if rng.random() < 0.1:
+        if rng.random() < 0.2:
             script, look, text = Script(name, 1 / FPS, []), -1, str(rng.choice(_EMPTY))
         frame = next(render(script, _SEED + seed))
         drawn.append((frame[..., ::-1], look, text))
@@ -76,11 +76,11 @@ def draw_pictures(count: int, seed: int = 0) -> Pictures:
 def _untrained(sentences: List[str], seed: int) -> Tuple[Any, Any, Any]:
     """Network, tokenizer and image processor."""
     import transformers
-    signs = _byte_signs()
-    names = dict.fromkeys([*signs, *(f'{sign}</w>' for sign in signs), '<|startoftext|>', '<|endoftext|>'])
-    tokenizer = transformers.CLIPTokenizer(vocab={name: number for number, name in enumerate(names)}, merges=[],
+    signs, merges = _byte_signs(), _merges(sentences)
+    names = dict.fromkeys([*signs, *(f'{sign}</w>' for sign in signs), *(first + last for first, last in merges),
+                           '<|startoftext|>', '<|endoftext|>'])
+    tokenizer = transformers.CLIPTokenizer(vocab={name: number for number, name in enumerate(names)}, merges=merges,
                                            model_max_length=32)
-    tokenizer = tokenizer.train_new_from_iterator(sentences, vocab_size=700, show_progress=False)
     torch.manual_seed(seed)
     network = transformers.CLIPModel(transformers.CLIPConfig(
         text_config=dict(_TOWER, num_hidden_layers=2, vocab_size=len(tokenizer), max_position_embeddings=32,
@@ -91,6 +91,15 @@ def _untrained(sentences: List[str], seed: int) -> Tuple[Any, Any, Any]:
     prepare = transformers.CLIPImageProcessorPil(size=dict(shortest_edge=_PICTURE),
                                                  crop_size=dict(height=_PICTURE, width=_PICTURE))
     return network, tokenizer, prepare
+
+
+def _merges(sentences: List[str]) -> List[Tuple[str, str]]:
+    """What a tokenizer of CLIP joins to words: each word of the sentences from its beginning on."""
+    found = {}
+    for word in sorted({word.strip('.,') for sentence in sentences for word in sentence.lower().split()}):
+        signs = [*word[:-1], f'{word[-1]}</w>']
+        found.update(((''.join(signs[:place]), signs[place]), None) for place in range(1, len(signs)))
+    return list(found)
 
 
 def _byte_signs() -> List[str]:
@@ -111,15 +120,16 @@ def _tokens(tokenizer: Any, sentences: List[str]) -> Tensor:
 def _train(network: Any, pixels: Tensor, tokens: Tensor, looks: np.ndarray, num_steps: int, seed: int) -> None:
     """Contrast of pictures and sentences, as CLIP's; all pairs of one look belong together.
 
-    A batch has two colours, or else colours would be all that is learned.
+    Every other batch has two colours only, or else colours would be all that is learned.
     """
     rng, colors = np.random.default_rng([seed, 1]), looks // len(SHAPES)
     looks = torch.from_numpy(looks)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=num_steps, pct_start=0.1)
     network.train()
-    for _ in progress(range(num_steps), 'Training the toy CLIP'):
-        chosen = np.isin(colors, [-1, *rng.choice(len(COLORS), 2, replace=False)]).nonzero()[0]
+    for step in progress(range(num_steps), 'Training the toy CLIP'):
+        few = rng.choice(len(COLORS), 2 if step % 2 else len(COLORS), replace=False)
+        chosen = np.isin(colors, [-1, *few]).nonzero()[0]
         rows = torch.from_numpy(rng.choice(chosen, min(_BATCH, len(chosen)), replace=False))
         shift = rng.integers(-8, 9, 2).tolist()
         out = network(input_ids=tokens[rows], pixel_values=pixels[rows].roll(shift, dims=(2, 3)))
