@@ -13,6 +13,7 @@ from mmvmr.version import __version__
 
 COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
     'models': {
+        'demo': 'see an answer at once, without training, data or network',
         'train': 'train a model',
         'test': 'test a model on the test split: score card, predictions',
         'infer': 'find the moments of videos that sentences describe',
