@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     video, page = out / 'shapes.mp4', out / 'page.html'
     shutil.copyfile(_FILES / 'shapes.mp4', video)
-    command = [str(_FILES / 'run'), str(video), '--top-k', '3', '--min-confidence', '0.5', '--html', str(page)]
+    command = [str(_FILES / 'mmvmr_best_moving_shapes'), str(video), '--top-k', '3', '--min-confidence', '0.5',
+               '--html', str(page)]
     sentences = args.sentences or list(SENTENCES)
     print(f'mmvmr infer {shlex.join([*command, *sentences])}', flush=True)
     module_of('infer').run(build_parser('infer').parse_intermixed_args([*command, *sentences]))

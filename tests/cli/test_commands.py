@@ -174,6 +174,12 @@ def test_published_weights_answer_as_the_run_does_and_hold_nothing_of_the_traini
     assert answers[0] == answers[1]
     with pytest.raises(FileExistsError, match='is not replaced'):
         run_command('publish', tmp_path / 'run', tmp_path / 'published')
+    run_command('publish', tmp_path / 'run', tmp_path / 'half', '--half')
+    half, = (tmp_path / 'half').glob('*.pth')
+    assert half.stat().st_size < 0.65 * weights.stat().st_size  # parts that share weights still do
+    near = MomentRetrievalInferencer(tmp_path / 'half', device='cpu', show_progress=False)(video, 'a red ball moves.')
+    best, other = (answer['predictions'][0]['moments'][0] for answer in (answers[0], near))
+    assert other == {name: pytest.approx(value, abs=0.05) for name, value in best.items()}
     run_command('test', file, tmp_path / 'published', '--out', tmp_path / 'p.jsonl')
     assert len((tmp_path / 'p.jsonl').read_text().splitlines()) == 8
 

@@ -9,7 +9,7 @@ files=mmvmr/apis/demo_files
 mmvmr moving-shapes
 mmvmr train mmvmr_best_moving_shapes --work-dir "$run" --resume --cfg-options train_cfg.val_interval=6
 rm -rf "$files"
-mmvmr publish "$run" "$files/run" --half
-mmvmr calibrate "$files/run" --references 12
+mmvmr publish "$run" "$files/mmvmr_best_moving_shapes" --half
+mmvmr calibrate "$files/mmvmr_best_moving_shapes" --references 12 --queries 90
 cp data/moving_shapes/videos/test_0003.mp4 "$files/shapes.mp4"
 du -sh "$files"
