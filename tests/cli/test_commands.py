@@ -209,7 +209,7 @@ def test_samples_of_another_split_are_drawn_with_frames_where_there_are_some(tmp
     (tmp_path / 'videos').mkdir()
     (tmp_path / 'videos' / 'val_0.mp4').touch()
     drawn, kept = [], []
-    monkeypatch.setattr('mmvmr.visualization.timeline.sample_frames', lambda path: path.name)
+    monkeypatch.setattr('mmvmr.visualization.timeline.sample_frames', lambda path, *_: path.name)
     monkeypatch.setattr('mmvmr.visualization.sample_plot.draw_sample', lambda *args: drawn.append(args))
     monkeypatch.setattr('mmvmr.visualization.style.save_figure', lambda figure, path: kept.append(path.name))
     run_command('browse-dataset', write_config(tmp_path / 'config.py', tiny_dataset), '--out', tmp_path / 'samples',
@@ -221,6 +221,16 @@ def test_samples_of_another_split_are_drawn_with_frames_where_there_are_some(tmp
     query, duration, spans, clips, words = drawn[0][:5]
     assert [query, duration, spans] == [pair[3], pair[1], [pair[2]]]
     assert words == query.split()[:2] and clips.shape == (16, 8)
+
+
+def test_the_bar_of_plot_results_comes_to_its_end(tmp_path, capsys):
+    pair = dict(sample_idx=0, video_id='v', query='a red ball', duration=20.0, gt_spans=[[3.0, 6.0]],
+                pred_spans=[[2.0, 5.0]], pred_scores=[0.5], protocol='custom')
+    for name in ('one', 'two'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'predictions.jsonl').write_text(json.dumps(pair))
+    run_command('plot-results', *tmp_path.glob('*/predictions.jsonl'), '--out', tmp_path / 'figures')
+    assert re.search(r'Scoring: 100%.* 2/2 ', capsys.readouterr().err)
 
 
 # ---------------------------------------------------------------------------------------------------------- processes
