@@ -168,7 +168,7 @@ def test_a_recipe_without_words_is_read_as_it_was_written(tiny_dataset, tmp_path
 
 def test_a_recipe_cannot_name_anything_but_a_text_encoder(tiny_dataset):
     recipe = InputRecipe.from_dataset(DATASETS.build(tiny_dataset.train))._replace(text=dict(type='os.system'))
-    with pytest.raises(ValueError, match='none of PrecomputedText, TransformersText, WordVectors'):
+    with pytest.raises(ValueError, match='none of AdapterText, PrecomputedText, TransformersText, WordVectors'):
         assert recipe.text_encoder
 
 
