@@ -52,11 +52,7 @@ def test_the_manifest_has_the_keys_of_the_table(folder):
     manifest = open_feature_store(folder / 'data' / 'custom' / 'features').manifest
     table = PAGE.split('## The manifest')[1].split('## ')[0]
     named = [name for row in re.findall(r'^\| (`.*?) \|', table, flags=re.M) for name in re.findall(r'`(\w+)`', row)]
-<<<<<<< HEAD
     assert len(named) == 9 and set(named) - set(manifest) == {'text'}, 'this extractor has no text side'
-=======
-    assert len(named) == 9 and set(named) - {'text'} <= set(manifest)  # these features have no text side
->>>>>>> texts
 
 
 def test_a_config_trains_on_the_features_after_the_data_set_is_changed(folder, monkeypatch):

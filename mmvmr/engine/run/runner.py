@@ -1,6 +1,6 @@
 """MMEngine's runner, for runs that say little on the terminal and keep their folder as it was."""
 from inspect import signature
-from itertools import chain
+from itertools import chain, count
 from logging import WARNING, StreamHandler
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
@@ -18,6 +18,7 @@ from mmvmr.engine.run.sizes import fill_sizes
 from mmvmr.registry import FUNCTIONS
 from mmvmr.utils.files import write_text
 
+_RUNS = count(1)  # of this process
 _NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')  # of MMEngine about itself
 
 
@@ -47,6 +48,9 @@ class MomentRunner(Runner):
         if 'train' in without:
             unknown |= {'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'load_from', 'resume'}
         names = [name for name in signature(Runner.__init__).parameters if name in cfg and name not in unknown]
+        if cfg.get('experiment_name') is None:  # MMEngine shares log and visualizer between runs of one name
+            name, number = Path(cfg.filename or 'run').stem, next(_RUNS)
+            replaced.setdefault('experiment_name', name if number == 1 else f'{name}_{number}')
         copied = MomentConfig(cfg.to_dict(), filename=cfg.filename)  # parts are taken out of what they are built from
         return cls(**{**{name: copied[name] for name in names}, **replaced}, cfg=cfg)
 

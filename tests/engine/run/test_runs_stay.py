@@ -179,8 +179,7 @@ def test_the_option_that_is_recommended_for_another_vocabulary_works_as_pasted(t
         run_command('test', run, '--cfg-options', *wrong)
     assert not (run / 'test').exists()  # a test that is refused leaves nothing
     recommended = re.search(r'--cfg-options (\S+)', str(error.value))[1]
-    own_name = 'experiment_name=pasted'  # as a process of its own would have
-    assert run_command('test', run, '--cfg-options', *wrong, recommended, own_name) == 0
+    assert run_command('test', run, '--cfg-options', *wrong, recommended) == 0
 
 
 def test_a_test_of_other_weights_leaves_nothing(trained, tmp_path):
@@ -351,14 +350,14 @@ def test_config_that_lies_in_a_folder_is_not_run_to_compare_it(trained, capsys):
     _, file, run = trained
     config = run / 'mine.py'
     config.write_text(config.read_text() + f'__import__("pathlib").Path({str(run / "ran")!r}).touch()\n')
-    train(read_config(file, {'train_cfg.max_epochs': 3, 'experiment_name': 'not_run'}, run), resume=True)
+    train(read_config(file, {'train_cfg.max_epochs': 3}, run), resume=True)
     assert not (run / 'ran').exists()
     assert 'it cannot be read. Line ' in capsys.readouterr().out
 
 
 def test_complete_training_says_how_it_goes_on(trained, capsys):
     _, file, run = trained
-    train(read_config(file, {'experiment_name': 'complete'}, run), resume=True)
+    train(read_config(file, work_dir=run), resume=True)
     assert 'This training is complete: 8 of 8 iterations are done.' in capsys.readouterr().out
 
 
@@ -368,7 +367,7 @@ def test_training_whose_checkpoints_are_all_damaged_does_not_begin_anew(trained)
         path.write_bytes(path.read_bytes()[:1000])
     before = _hashes(run)
     with pytest.raises(ValueError, match='None of the checkpoints .* is whole: epoch_1.pth, epoch_2.pth'):
-        train(read_config(file, {'experiment_name': 'complete'}, run), resume=True)
+        train(read_config(file, work_dir=run), resume=True)
     assert _hashes(run) == before
 
 
