@@ -5,6 +5,7 @@ That damaged and malicious checkpoints, vocabularies and pages are harmless is t
 import ast
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -203,7 +204,7 @@ def test_the_page_says_which_commands_run_the_config_of_a_run(name, tmp_path, mo
     write_frames(tmp_path / 'v.mp4', [grey(0)] * 8)
     torch.save({}, 'x.pth')
     Path('run/config.py').write_text("open('ran', 'w').close()\n")
-    with pytest.raises((Exception, SystemExit)):  # noqa: B017  it is no config
+    with suppress(Exception, SystemExit):  # it is no config
         run_command(*LINES[name].replace('RUN', 'run').split())
     text = (REPO / 'docs' / 'security.md').read_text(encoding='utf-8')
     found = re.search(r'\*\*the folder of a run\*\*(.*?)\. The others, (.*?) read predictions', text, re.S)

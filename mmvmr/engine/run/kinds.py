@@ -4,7 +4,7 @@ import inspect
 import os
 import types
 from functools import cache
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union, get_args, get_origin
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union, get_args, get_origin, get_type_hints
 
 _WORDS = {int: ('a whole number', 'whole numbers', 1), float: ('a number', 'numbers', 0.5),
           bool: ('True or False', '', True), str: ('text', 'texts', 'NAME'), dict: ('a dict', 'dicts', None),
@@ -46,7 +46,8 @@ def kinds_of_arguments(part: Callable) -> Dict[str, Any]:
     for function in filter(inspect.isfunction, functions):
         for name, hint in function.__annotations__.items():
             try:
-                found.setdefault(name, eval(hint, function.__globals__) if isinstance(hint, str) else hint)
+                holder = types.SimpleNamespace(__annotations__={name: hint})
+                found.setdefault(name, get_type_hints(holder, function.__globals__)[name])
             except Exception:  # of any kind, as any expression may stand there
                 pass
     return found
