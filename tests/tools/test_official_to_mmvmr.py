@@ -112,7 +112,7 @@ def _refused(*args):
 def test_nothing_is_overwritten_without_force(source, data, tmp_path):
     target = tmp_path / 'cnm.pth'
     target.write_text('precious')
-    assert 'would be replaced' in _refused('cnm', source('cnm'), str(target), '--data', data)
+    assert 'replace it with --force' in _refused('cnm', source('cnm'), str(target), '--data', data)
     assert target.read_text() == 'precious' and not target.with_suffix('.py').exists()
     run_command('convert-official', 'cnm', source('cnm'), str(target), '--data', data, '--force')
     assert target.with_suffix('.py').exists()
