@@ -1,16 +1,11 @@
 """Finding out what a match is worth: sentences in their own videos and in those of others, without any timestamp."""
-from itertools import islice
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
-import torch
 
 from mmvmr.apis.confidence import Confidence, distance, fit_odds
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
-from mmvmr.apis.windows import Window
-from mmvmr.datasets.collate import collate_moments
 from mmvmr.text.sentences import read_sentences
-from mmvmr.utils.progress import progress
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 _LEAST = 8  # videos beside the references: below, errors on one half of them say nothing
@@ -53,7 +48,9 @@ def calibrate(inferencer: MomentRetrievalInferencer, dataset: Any, queries: int,
     clips = {video: inferencer.clips(dataset.store.read(video)) for video in videos}
     wanted = {number: [*videos[:references], pairs[number]['video_id'], _other(pairs[number], pairs, halves, generator)]
               for number in sentences.answerable}
-    matches = _matches(inferencer, sentences, clips, wanted)
+    matches = inferencer.best_matches(
+        sentences, {number: [(video, clips[video]) for video in of_sentence] for number, of_sentence in wanted.items()},
+        'Sentences in videos').values()
     own, other = (np.array([distance(found[place], found[:references]) for found in matches]) for place in (-2, -1))
     sides = np.array([halves[pairs[number]['video_id']] for number in wanted])
     own_odds, other_odds = np.empty_like(own), np.empty_like(other)
@@ -73,17 +70,3 @@ def _other(pair: Dict, pairs: List[Dict], halves: Dict[str, int], generator: np.
     same = {one['video_id'] for one in pairs if one['query'] == pair['query']}
     return generator.choice([video for video, side in halves.items()
                              if side == halves[pair['video_id']] and video not in same])
-
-
-def _matches(inferencer: MomentRetrievalInferencer, sentences: Any, clips: Dict[str, torch.Tensor],
-             wanted: Dict[int, List[str]], batch_size: int = 32) -> List[List[float]]:
-    """The best match of each sentence in each of the videos that are wanted for it."""
-    pairs = (inferencer.pair(video, clips[video], Window(clips[video], 0.0, 1.0), number, sentences)
-             for number, videos in wanted.items() for video in videos)
-    found: Dict[int, List[float]] = {number: [] for number in wanted}
-    with progress(total=sum(map(len, wanted.values())), desc='Sentences in videos') as bar:
-        for batch in iter(lambda: list(islice(pairs, batch_size)), []):
-            for sample in inferencer.forward(collate_moments(batch)):
-                found[sample.sample_idx].append(sample.pred_matches.max().item())
-            bar.update(len(batch))
-    return list(found.values())

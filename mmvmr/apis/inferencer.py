@@ -2,7 +2,7 @@
 import logging
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -186,12 +186,22 @@ class MomentRetrievalInferencer:
 
     def reference_matches(self, sentences: Sentences, batch_size: int) -> Dict[int, List[float]]:
         """The best match of each sentence, by its number, in each reference video of the confidence."""
-        clips = [torch.from_numpy(one.astype(np.float32))[None] for one in self.confidence.references]
-        pairs = iter([self.pair('reference', one, Window(one, 0.0, 1.0), number, sentences)
-                      for number in sentences.answerable for one in clips])
-        found = {number: [] for number in sentences.answerable}
-        with progress(total=len(clips) * len(found), desc='Reference videos', hidden=not self.show_progress) as bar:
-            for batch in iter(lambda: list(islice(pairs, batch_size)), []):
+        videos = [('reference', torch.from_numpy(one.astype(np.float32))[None]) for one in self.confidence.references]
+        return self.best_matches(sentences, dict.fromkeys(sentences.answerable, videos), 'Reference videos', batch_size)
+
+    def best_matches(self, sentences: Sentences, videos: Mapping[int, Sequence[Tuple[str, torch.Tensor]]], desc: str,
+                     batch_size: int = 32) -> Dict[int, List[float]]:
+        """The best match of each sentence in each of its videos, looked at as a whole.
+
+        Args:
+            videos: Names and clips (1, T, Dv) of the videos of each sentence, by its number.
+            desc: What the bar says.
+        """
+        pairs = (self.pair(name, clips, Window(clips, 0.0, 1.0), number, sentences)
+                 for number, of_sentence in videos.items() for name, clips in of_sentence)
+        found: Dict[int, List[float]] = {number: [] for number in videos}
+        with progress(total=sum(map(len, videos.values())), desc=desc, hidden=not self.show_progress) as bar:
+            for batch in batches_of_pairs(pairs, batch_size):
                 for sample in self.forward(collate_moments(batch)):
                     found[sample.sample_idx].append(sample.pred_matches.max().item())
                 bar.update(len(batch))

@@ -78,12 +78,6 @@ def check_outputs(args: argparse.Namespace, features: bool) -> None:
         raise ValueError('--clips needs the video file; there are no pictures in features.')
 
 
-def read_lines(path: Path) -> List[str]:
-    """The sentences of a file: its lines, a JSON list of them, or those of annotations in a known form."""
-    from mmvmr.datasets.forms import read_queries
-    return read_queries(path)
-
-
 def show(result: Dict, top_k: int) -> None:
     """Print a table per sentence; what could not be answered comes last."""
     from mmvmr.apis.outputs import answer_table, by_query, clock
@@ -144,7 +138,8 @@ def run(args: argparse.Namespace) -> int:
     check_outputs(args, features)
     if not Path(args.video).exists():
         raise FileNotFoundError(f'There is no video, folder or file of features "{args.video}".')
-    queries = args.sentences + (read_lines(args.queries) if args.queries else [])
+    from mmvmr.datasets.forms import read_queries
+    queries = args.sentences + (read_queries(args.queries) if args.queries else [])
     from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
     from mmvmr.utils.files import write_text
     inferencer = (MomentRetrievalInferencer(args.run, args.checkpoint, args.device) if args.zero_shot is None else
