@@ -18,10 +18,10 @@ from mmvmr.features.stores.arrays import (
     read_plain,
 )
 from mmvmr.features.stores.names import VideoNames
-from mmvmr.features.stores.resampling import check_rows, read_and_resample
+from mmvmr.features.stores.resampling import ResampledStore, check_rows
 
 
-class ArrayFolder:
+class ArrayFolder(ResampledStore):
     """A folder with one ``<video_id>.npy``, ``.npz``, ``.pt`` or ``.pth`` per video.
 
     Side files of other tools, such as ``<video_id>_fps.npy``, are known by their names and by being no tables.
@@ -63,22 +63,11 @@ class ArrayFolder:
         raise ValueError(f'{self.path} holds {" and ".join(sorted(kinds))} of each video. Say which is meant: '
                          'features=dict(path=..., key=NAME), or `mmvmr pack --key NAME`.')
 
-    def _load(self, video_id: str) -> np.ndarray:
-        return read_array(self._files[self.names.find(video_id)], self.key)
-
-    def __contains__(self, video_id: str) -> bool:
-        return video_id in self.names
-
-    def read(self, video_id: str) -> np.ndarray:
-        """(N, Dv) rows of one video."""
-        return check_rows(self._load(video_id), video_id, self.dim)
-
-    def read_clips(self, video_ids: List[str], num_clips: int) -> np.ndarray:
-        """(B, T, Dv) clips of several videos."""
-        return read_and_resample(self, video_ids, num_clips)
+    def _load(self, name: str) -> np.ndarray:
+        return read_array(self._files[name], self.key)
 
 
-class ArrayFile:
+class ArrayFile(ResampledStore):
     """One ``.npz``, ``.pt`` or ``.pth`` file with an array per video, named by its id.
 
     Args:
@@ -101,23 +90,11 @@ class ArrayFile:
         self.names = VideoNames(self.video_ids)
         self.dim: int = check_rows(self._load(self.video_ids[0]), self.video_ids[0]).shape[-1]
 
-    def _load(self, video_id: str) -> np.ndarray:
-        name, where = self.names.find(video_id), f'{self.path}, video {video_id!r}'
+    def _load(self, name: str) -> np.ndarray:
         if self._content is not None:
-            return as_array(self._content[name], self.key, where)
+            return as_array(self._content[name], self.key, f'{self.path}, video {name!r}')
         with read_plain(self.path) as arrays:  # opened anew: a handle must not be shared across a fork
             return as_array(arrays, name, str(self.path))
-
-    def __contains__(self, video_id: str) -> bool:
-        return video_id in self.names
-
-    def read(self, video_id: str) -> np.ndarray:
-        """(N, Dv) rows of one video."""
-        return check_rows(self._load(video_id), video_id, self.dim)
-
-    def read_clips(self, video_ids: List[str], num_clips: int) -> np.ndarray:
-        """(B, T, Dv) clips of several videos."""
-        return read_and_resample(self, video_ids, num_clips)
 
 
 def _files_by_stem(folder: Path) -> Dict[str, Path]:

@@ -10,11 +10,11 @@ from mmengine.logging import print_log
 
 from mmvmr.features.stores.arrays import PREFERRED, SIDE, check_video_ids, choose_table
 from mmvmr.features.stores.names import VideoNames
-from mmvmr.features.stores.resampling import check_rows, read_and_resample
+from mmvmr.features.stores.resampling import ResampledStore, check_rows
 from mmvmr.utils.hdf5 import hdf5_member
 
 
-class Hdf5Store:
+class Hdf5Store(ResampledStore):
     """An HDF5 file with a dataset per video, or a group per video with one, or all this in one group above.
 
     The file is opened once per process, when it is first read: a handle must not be shared across a fork.
@@ -40,7 +40,7 @@ class Hdf5Store:
             raise ValueError(f'{self.path} holds no dataset at all: expected one per video.')
         check_video_ids(self.video_ids, str(self.path))
         self.names = VideoNames(self.video_ids)
-        self.dim: int = check_rows(self._read(self.video_ids[0]), self.video_ids[0]).shape[-1]
+        self.dim: int = check_rows(self._load(self.video_ids[0]), self.video_ids[0]).shape[-1]
         self.close()  # whoever reads opens the file anew, after a fork if there is one
 
     def _open(self) -> h5py.File:
@@ -53,7 +53,7 @@ class Hdf5Store:
             self._pid = os.getpid()
         return self._file
 
-    def _read(self, video_id: str) -> np.ndarray:
+    def _load(self, video_id: str) -> np.ndarray:
         try:
             group = self._open() if self._above is None else hdf5_member(self._open(), self._above)
             node, names = hdf5_member(group, video_id), None
@@ -74,17 +74,6 @@ class Hdf5Store:
     def _damaged(self, video_id: str, error: Exception) -> ValueError:
         return ValueError(f'{self.path}: video {video_id!r} cannot be read ({error}). The file is damaged or no plain '
                           'table of features: fetch it again.')
-
-    def __contains__(self, video_id: str) -> bool:
-        return video_id in self.names
-
-    def read(self, video_id: str) -> np.ndarray:
-        """(N, Dv) rows of one video."""
-        return check_rows(self._read(self.names.find(video_id)), video_id, self.dim)
-
-    def read_clips(self, video_ids: List[str], num_clips: int) -> np.ndarray:
-        """(B, T, Dv) clips of several videos."""
-        return read_and_resample(self, video_ids, num_clips)
 
     def close(self) -> None:
         """Close the handle of this process; the next read opens it again."""

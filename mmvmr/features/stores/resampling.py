@@ -1,7 +1,10 @@
 """The feature rows of a video: what they must be, and how they become T clips."""
-from typing import Any, Iterable, Optional
+from pathlib import Path
+from typing import Any, Iterable, List, Optional
 
 import numpy as np
+
+from mmvmr.features.stores.names import VideoNames
 
 
 def resample_clips(rows: np.ndarray, num_clips: Optional[int]) -> np.ndarray:
@@ -51,6 +54,31 @@ def _drop_single_axes(rows: np.ndarray) -> np.ndarray:
     if len(longer) == 2:
         return rows.reshape(longer)
     return rows.reshape(1, -1) if rows.shape[0] == 1 else rows  # one clip; of (N, 1, 1) nothing can be said
+
+
+class ResampledStore:
+    """Features that keep all rows of a video, and are resampled whenever they are read.
+
+    A kind of file says where the rows lie: it has ``path``, ``names``, ``dim``, and ``_load(name)``, which gives the
+    rows of a video by the id that the store has for it.
+    """
+    path: Path
+    names: VideoNames
+    dim: int
+
+    def _load(self, name: str) -> np.ndarray:
+        raise NotImplementedError
+
+    def __contains__(self, video_id: str) -> bool:
+        return video_id in self.names
+
+    def read(self, video_id: str) -> np.ndarray:
+        """(N, Dv) rows of one video."""
+        return check_rows(self._load(self.names.find(video_id)), video_id, self.dim)
+
+    def read_clips(self, video_ids: List[str], num_clips: int) -> np.ndarray:
+        """(B, T, Dv) clips of several videos, see :func:`read_and_resample`."""
+        return read_and_resample(self, video_ids, num_clips)
 
 
 def read_and_resample(store: Any, video_ids: Iterable[str], num_clips: int) -> np.ndarray:
