@@ -18,6 +18,7 @@ COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
         'train': 'train a model',
         'test': 'test a model on the test split: score card, predictions',
         'infer': 'find the moments of videos that sentences describe',
+        'serve': 'let others use a model: a page in a browser, and HTTP for programs',
         'calibrate': 'let a run say how sure it is that a video holds what is described',
         'search': 'index many videos once, then search them',
         'configs': 'list the configs that come with mmvmr',

@@ -7,7 +7,7 @@ import logging
 import os
 import string
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 from urllib.parse import quote
 
 import numpy as np
@@ -21,15 +21,15 @@ from mmvmr.visualization.frame_strip import frame_strip
 from mmvmr.visualization.frames import frame_times, moment_times
 
 _ASSETS = Path(__file__).parent / 'page_assets'
-_SCRIPTS = ('data', 'list', 'player', 'timeline', 'evidence', 'main')  # joined in this order
+_SCRIPTS = ('data', 'list', 'player', 'timeline', 'evidence', 'ask', 'main')  # joined in this order
 # nothing is loaded but the page's own pictures and the videos beside it, and no script runs but its own
 _POLICY = ("default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; media-src 'self' file:; "
-           "base-uri 'none'; form-action 'none'")
+           "base-uri 'none'; form-action {form}")
 
 
 def write_page(path: Union[str, Path], records: Iterable[Dict], title: str, note: str = '',
                videos: Optional[Mapping[str, Union[str, Path]]] = None, frames: int = 32,
-               problems: Sequence[Dict] = ()) -> None:
+               problems: Sequence[Dict] = (), ask: Optional[Mapping[str, Any]] = None) -> None:
     """Write a page to look at predictions.
 
     Args:
@@ -42,6 +42,8 @@ def write_page(path: Union[str, Path], records: Iterable[Dict], title: str, note
         frames: Pictures per video that are put into the page, spread over it; up to twice as many come from inside the
             moments. 0 for none.
         problems: What could not be answered: dicts with ``error``.
+        ask: For a page of ``mmvmr serve``, on which one can ask on: ``video_id`` and ``video``, the name, of the video
+            that is asked about, both '' if there is none; ``sentences``, and ``limit``, bytes that may be sent.
     """
     rows, details = [], []
     for record in records:
@@ -52,8 +54,13 @@ def write_page(path: Union[str, Path], records: Iterable[Dict], title: str, note
                           [row for row in rows if row['video_id'] == video_id]))
              for video_id in progress(shown, desc='Reading frames', unit='video',
                                   hidden=not (shown and frames))]
-    write_text(path, _fill(title, note, dict(index=_json(rows), problems=_json([dict(problem) for problem in problems]),
-                                             details='\n'.join(details), videos='\n'.join(clips))))
+    write_text(path, _fill(title, note, ask, index=_json(rows), details='\n'.join(details), videos='\n'.join(clips),
+                           problems=_json([dict(problem) for problem in problems])))
+
+
+def empty_page(title: str, problems: Sequence[Dict], ask: Mapping[str, Any]) -> str:
+    """The text of a page on which nothing was asked yet, or nothing answered; see :func:`write_page`."""
+    return _fill(title, '', ask, index='[]', details='', videos='', problems=_json(list(problems)))
 
 
 def _row(record: Dict) -> Dict:
@@ -119,15 +126,19 @@ def _json(value) -> str:
     return json.dumps(value, separators=(',', ':'), allow_nan=False).replace('<', '\\u003c')
 
 
-def _fill(title: str, note: str, data: Dict[str, str]) -> str:
+def _fill(title: str, note: str, ask: Optional[Mapping[str, Any]], **data: str) -> str:
     """The template with everything in its place; a value is never searched for places."""
-    style = (_ASSETS / 'page.css').read_text(encoding='utf-8')
-    script = "'use strict';\n" + '\n'.join(
-        (_ASSETS / f'{name}.js').read_text(encoding='utf-8') for name in _SCRIPTS)
-    policy = _POLICY.format(script=_fingerprint(script), style=_fingerprint(style))
-    template = string.Template((_ASSETS / 'page.html').read_text(encoding='utf-8'))
-    return template.substitute(title=html.escape(title), note=html.escape(note), policy=policy, style=style,
-                               script=script, **data)
+    style = _asset('page.css')
+    script = "'use strict';\n" + '\n'.join(_asset(f'{name}.js') for name in _SCRIPTS)
+    policy = _POLICY.format(script=_fingerprint(script), style=_fingerprint(style), form="'self'" if ask else "'none'")
+    form = string.Template(_asset('ask.html')).substitute(
+        {name: html.escape(str(value)) for name, value in ask.items()}) if ask else ''
+    return string.Template(_asset('page.html')).substitute(
+        title=html.escape(title), note=html.escape(note), policy=policy, style=style, script=script, ask=form, **data)
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding='utf-8')
 
 
 def _fingerprint(text: str) -> str:

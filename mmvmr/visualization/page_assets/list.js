@@ -72,6 +72,7 @@ function writeAddress() {
 /** What could not be answered at all. */
 function drawProblems() {
   element('problems').hidden = !PROBLEMS.length;
+  element('problems').open = !ROWS.length;
   element('problems').querySelector('summary').textContent = `${PROBLEMS.length} not answered`;
   element('problems').querySelector('ul').replaceChildren(...PROBLEMS.map(({ error }) => make('li', {}, error)));
 }
@@ -109,6 +110,7 @@ function refreshList(wanted = -1) {
 }
 
 function summarize() {
+  element('above').hidden = !ROWS.length;
   const judged = list.shown.map((number) => ROWS[number].iou).filter((iou) => iou !== null);
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const count = `${list.shown.length.toLocaleString('en')} of ${ROWS.length.toLocaleString('en')} queries`;

@@ -100,6 +100,7 @@ function startScheme() {
 
 startScheme();
 startPlayer();
+startAsking();
 startTimeline();
 document.addEventListener('keydown', onKey);
 element('back').addEventListener('click', closeQuery);

@@ -1,0 +1,1 @@
+"""A model behind a small HTTP service, with the page as its face."""
