@@ -66,8 +66,14 @@ def run(args: argparse.Namespace) -> None:
         uploads = Uploads(60 * args.keep)
         limits = Limits(round(args.max_upload * 2**20), args.timeout, args.max_queue)
         app = make_app(model, uploads, limits, [args.host, *args.allow_host])
-        server = uvicorn.Server(uvicorn.Config(app, log_level='warning', server_header=False,
-                                               timeout_graceful_shutdown=5))
+
+        class Server(uvicorn.Server):
+
+            async def shutdown(self, sockets=None) -> None:
+                model.close()  # nobody waits for what is being answered
+                await super().shutdown(sockets)
+
+        server = Server(uvicorn.Config(app, log_level='warning', server_header=False, timeout_graceful_shutdown=5))
         host = f'[{args.host}]' if ':' in args.host else args.host
         print(f'{model.model.name} answers at http://{host}:{listening.getsockname()[1]} until Ctrl-C.', flush=True)
         server.run(sockets=[listening])

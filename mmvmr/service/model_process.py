@@ -20,7 +20,7 @@ class Model(NamedTuple):
 
     @property
     def name(self) -> str:
-        return Path(self.run or self.zero_shot).resolve().stem
+        return Path(self.run or self.zero_shot).resolve().name
 
 
 class Question(NamedTuple):
@@ -55,7 +55,7 @@ class ModelProcess:
     """
 
     def __init__(self, model: Model, seconds: float) -> None:
-        self.model, self.seconds = model, seconds
+        self.model, self.seconds, self.closed = model, seconds, False
         self._process: Optional[multiprocessing.Process] = None
         self._connection: Optional[Connection] = None
 
@@ -85,7 +85,7 @@ class ModelProcess:
             Refused: If the question cannot be answered, takes too long, or ends the process.
             RuntimeError: If there is a fault in the program.
         """
-        if self._process is None or not self._process.is_alive():
+        if not self.closed and (self._process is None or not self._process.is_alive()):
             self.start()
         try:
             self._connection.send_bytes(json.dumps(question).encode())
@@ -96,6 +96,8 @@ class ModelProcess:
             kind, answer = json.loads(self._connection.recv_bytes())
         except (EOFError, OSError) as error:
             self.stop()
+            if self.closed:
+                raise Refused('The service was ended before this was answered.') from error
             raise Refused(f'"{question.name}" has ended the process that looked at it: it may be damaged, or need more '
                           'memory than there is.') from error
         if kind == 'refused':
@@ -109,8 +111,12 @@ class ModelProcess:
         if self._process is not None:
             self._process.kill()
             self._process.join()
-            self._connection.close()
             self._process = None
+
+    def close(self) -> None:
+        """End the process for good: what is asked now, or later, is refused."""
+        self.closed = True
+        self.stop()
 
 
 def _answer_all(connection: Connection, model: Model) -> None:

@@ -63,6 +63,7 @@ def serving(model, limits, keep=60):
         try:
             yield Server(port=listening.getsockname()[1], model=model, uploads=uploads)
         finally:
+            model.close()
             server.should_exit = True
             thread.join()
     assert not uploads.folder.exists()
@@ -90,7 +91,7 @@ class Waits:
         self.at_once -= 1
         return dict(predictions=[], errors=[])
 
-    def stop(self):
+    def close(self):
         self.go.set()
 
 
@@ -291,12 +292,17 @@ def test_a_process_that_takes_too_long_or_dies_is_replaced(service, tmp_path):
 
 def test_the_command_serves_the_demo_until_it_is_ended_and_leaves_nothing(tmp_path):
     command = [sys.executable, '-m', 'mmvmr', 'serve', '--port', '0']
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPO,
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPO,
                           env=dict(os.environ, TMPDIR=str(tmp_path))) as process:
         server = Server(port=int(re.search(r':(\d+) ', process.stdout.readline()).group(1)))
         assert server.post(VIDEO, SENTENCE).status == 200 and list(tmp_path.glob('mmvmr_serve_*'))
+        asking = threading.Thread(target=lambda: server.post(VIDEO, *[SENTENCE] * 100))
+        asking.start()
+        until(lambda: server.ask(path='/v1/health').json['asked'])
         process.terminate()
-        process.wait(20)
+        _, errors = process.communicate(timeout=20)
+        asking.join()
+    assert 'Traceback' not in errors
     assert not list(tmp_path.glob('mmvmr_serve_*'))
 
 
