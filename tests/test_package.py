@@ -49,7 +49,7 @@ def _requirements(name):
     return {requirement.name: requirement.specifier for requirement in map(Requirement, filter(None, lines))}
 
 
-@pytest.mark.parametrize('name', ['runtime', 'mmcv', 'clip'])
+@pytest.mark.parametrize('name', ['runtime', 'mmcv', 'clip', 'serve'])
 def test_the_floors_that_were_tested_are_those_that_are_declared(name):
     floors = _requirements('floors')
     for package, declared in _requirements(name).items():
@@ -60,8 +60,9 @@ def test_the_floors_that_were_tested_are_those_that_are_declared(name):
 
 
 def test_every_package_that_is_imported_is_declared():
-    declared = {name for file in ('runtime', 'mmcv', 'clip', 'video') for name in _requirements(file)}
-    modules = {'cv2': 'opencv-python', 'mmcv': 'mmcv-lite', 'packaging': None, 'mmvmr': None}  # packaging: of mmengine
+    declared = {name for file in ('runtime', 'mmcv', 'clip', 'video', 'serve') for name in _requirements(file)}
+    modules = {'cv2': 'opencv-python', 'mmcv': 'mmcv-lite', 'python_multipart': 'python-multipart', 'mmvmr': None,
+               'packaging': None}  # of mmengine
     for path in (REPO / 'mmvmr').rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             names = ([alias.name for alias in node.names] if isinstance(node, ast.Import) else
@@ -74,7 +75,7 @@ def test_metadata_say_what_can_be_installed_and_bring_the_command(wheel):
     with zipfile.ZipFile(wheel) as archive:
         read = {name.split('/')[1]: archive.read(name).decode() for name in archive.namelist() if '.dist-info/' in name}
     extras = re.findall(r'^Provides-Extra: (.*)$', read['METADATA'], flags=re.M)
-    assert extras == ['mmcv', 'clip', 'video', 'tests', 'docs', 'all']
+    assert extras == ['mmcv', 'clip', 'video', 'serve', 'tests', 'docs', 'all']
     assert re.search(r'^Requires-Dist: torch>=', read['METADATA'], flags=re.M) and '# mmvmr' in read['METADATA']
     assert not re.search(r'^Requires-Dist: mmcv-lite(?!.*extra ==)', read['METADATA'], flags=re.M)
     assert 'mmvmr = mmvmr.cli:main' in read['entry_points.txt']

@@ -180,7 +180,7 @@ def test_the_name_of_a_video_is_no_address(secrets, address, monkeypatch):
 
 
 # ------------------------------------------------------------------------------------------------------- what is code
-@pytest.mark.parametrize('command', ['train', 'test', 'infer', 'search', 'browse'])
+@pytest.mark.parametrize('command', ['train', 'test', 'infer', 'serve', 'search', 'browse'])
 def test_commands_say_that_configs_are_code(command):
     assert 'A config is Python and is run' in module_of(command).__doc__
 
@@ -189,7 +189,7 @@ def test_commands_say_that_configs_are_code(command):
 LINES = {'train': 'train RUN', 'test': 'test RUN', 'infer': 'infer RUN v.mp4 s', 'search': 'search index RUN v.mp4 x',
          'print-config': 'print-config RUN', 'verify': 'verify RUN', 'browse-dataset': 'browse-dataset RUN --out x',
          'browse': 'browse RUN', 'reproduce': 'reproduce RUN', 'benchmark': 'benchmark RUN', 'flops': 'flops RUN',
-         'publish': 'publish RUN x', 'score': 'score RUN', 'timelines': 'timelines RUN --out x',
+         'publish': 'publish RUN x', 'serve': 'serve RUN --port 0', 'score': 'score RUN', 'timelines': 'timelines RUN --out x',
          'plot-results': 'plot-results RUN --out x', 'plot-training': 'plot-training RUN',
          'extract': 'extract v.mp4 x --extractor RUN/config.py',
          'vocabulary': 'vocabulary x.npz --vectors x --sentences RUN',

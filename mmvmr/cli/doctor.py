@@ -16,6 +16,7 @@ NEEDED = ('torch', 'mmengine', 'mmcv', 'cv2', 'numpy', 'h5py', 'pandas', 'scipy'
 OPTIONAL: Dict[str, Tuple[str, str]] = {
     'transformers': ('features and words by CLIP, BERT and others', '"mmvmr[clip]"'),
     'torchvision': ('features by R3D, MViT, Swin and others', '"mmvmr[video]"'),
+    'starlette': ('`mmvmr serve`', '"mmvmr[serve]"'),
     'tensorboard': ('training curves in TensorBoard', 'tensorboard'),
 }
 

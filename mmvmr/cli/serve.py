@@ -6,7 +6,7 @@
 
 Open the address that is printed, choose a video and write sentences. Programs post to /v1/moments (docs/inference.md).
 By default this computer alone can ask. Videos that are sent lie in a temporary folder, and are deleted when nobody has
-asked for them for an hour, and at the end.
+asked for them for an hour, and at the end. A config is Python and is run: read one from a stranger before you use it.
 """
 import argparse
 from pathlib import Path
@@ -58,10 +58,9 @@ def run(args: argparse.Namespace) -> None:
                                   '"mmvmr[serve]"') from error
     from mmvmr.service.model_process import Model, ModelProcess
     from mmvmr.service.uploads import Uploads
-    listening = listen(args.host, args.port)
-    checkpoint = str(args.checkpoint) if args.checkpoint else None
-    model = ModelProcess(Model(args.run, checkpoint, args.zero_shot, args.device), args.timeout)
-    with listening:
+    opened = Model(args.run, str(args.checkpoint) if args.checkpoint else None, args.zero_shot, args.device)
+    model = ModelProcess(opened, args.timeout)
+    with listen(args.host, args.port) as listening:
         model.start()
         uploads = Uploads(60 * args.keep)
         limits = Limits(round(args.max_upload * 2**20), args.timeout, args.max_queue)
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
 
         server = Server(uvicorn.Config(app, log_level='warning', server_header=False, timeout_graceful_shutdown=5))
         host = f'[{args.host}]' if ':' in args.host else args.host
-        print(f'{model.model.name} answers at http://{host}:{listening.getsockname()[1]} until Ctrl-C.', flush=True)
+        print(f'{opened.name} answers at http://{host}:{listening.getsockname()[1]} until Ctrl-C.', flush=True)
         server.run(sockets=[listening])
 
 

@@ -2,6 +2,8 @@
 import inspect
 import os
 import pkgutil
+import socket
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,8 @@ from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.places import find_config
 from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.features.stores.shards import Shard
+from mmvmr.service.app import Limits
+from mmvmr.service.model_process import Model
 from mmvmr.visualization.result_plots import IOUS
 
 CONFIG = 'cnm_moving_shapes'
@@ -147,6 +151,26 @@ CALLS = {
                   inputs='features', queries=['a ball', 'a cube'], top_k=2, min_confidence=0.4),
               'mmvmr.apis.VideoFeatures.from_file': dict(
                   path='store', video_id='one', duration=3, row_seconds=0.5)})],
+    'serve': [
+        (['run'], {
+            'mmvmr.service.model_process.ModelProcess.__init__': dict(model=Model('run'), seconds=600),
+            'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},
+            'mmvmr.service.uploads.Uploads.__init__': dict(seconds=3600),
+            'mmvmr.cli.serve.listen': dict(host='127.0.0.1', port=8000),
+            'mmvmr.service.app.make_app': dict(limits=Limits(2**30, 600, 8), hosts=['127.0.0.1'])}),
+        (['--zero-shot', 'model', '--device', 'cpu', '--host', '::', '--port', 80, '--allow-host', 'a', 'b',
+          '--max-upload', 0.5, '--timeout', 5, '--max-queue', 0, '--keep', 0.5], {
+              'mmvmr.service.model_process.ModelProcess.__init__': dict(
+                  model=Model(None, None, 'model', 'cpu'), seconds=5),
+              'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},
+              'mmvmr.service.uploads.Uploads.__init__': dict(seconds=30),
+              'mmvmr.cli.serve.listen': dict(host='::', port=80),
+              'mmvmr.service.app.make_app': dict(limits=Limits(2**19, 5, 0), hosts=['::', 'a', 'b'])}),
+        (['run', '--checkpoint', 'run/epoch_1.pth'], {
+            'mmvmr.service.model_process.ModelProcess.__init__': dict(model=Model('run', 'run/epoch_1.pth')),
+            'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},
+            'mmvmr.service.uploads.Uploads.__init__': {}, 'mmvmr.cli.serve.listen': {},
+            'mmvmr.service.app.make_app': {}})],
     'verify': [
         (['--annotations', 'a.json', 'b.json', '--features', 'store'], {
             'mmvmr.datasets.verification.check_dataset': dict(
@@ -222,7 +246,7 @@ RESULTS = {  # what the commands want of the functions
     'build_index': {}, 'build_vocabulary': (SimpleNamespace(save=lambda path: None, words=()), {}),
     'read_pairs': [*PAIRS, dict(video_id='not in the index')],
     'evaluate_search': dict(recall=pd.DataFrame(), seconds={}), '__call__': dict(predictions=[], errors=[]),
-    'from_file': 'features',
+    'from_file': 'features', 'listen': nullcontext(socket.socket()),
     'zero_shot': lambda *args, **kwargs: dict(predictions=[], errors=[]), 'find_video': 'a file',
     'sample_frames': 'pictures', 'read_training_log': 'log',
     'choose_scalars': ['loss'], 'score_predictions': SCORED, 'blind_panel': 'panel', 'find_weights': 'a.pth',
