@@ -110,7 +110,8 @@ def pack(values: List[Optional[float]]) -> List:
 def _video(video_id: str, file: Union[str, Path], page: Path, frames: int, rows: List[Dict]) -> Dict:
     """Where a video is, seen from the page, and its frames: spread over it, and from inside the moments of its rows."""
     relative = Path(os.path.relpath(file, page.parent))
-    entry = dict(video_id=video_id, name=relative.name, source=quote(relative.as_posix()), strip=None)
+    name = video_id if Path(video_id).suffix else relative.name  # a service calls all files alike
+    entry = dict(video_id=video_id, name=name, source=quote(relative.as_posix()), strip=None)
     if frames:
         moments = [moment for row in rows for moment in [row['chosen'], *row['truth']] if moment]
         inside = moment_times(moments) if 3 * len(moments) <= 2 * frames else moment_times(moments[:2 * frames], 1)

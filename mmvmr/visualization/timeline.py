@@ -61,7 +61,7 @@ def draw_timeline(query: str, duration: float, spans: Sequence, truth: Sequence 
     """
     distinct = temporal_nms(torch.tensor(spans), _SAME).nonzero().flatten().tolist() if len(spans) else []
     rows = [('answer', spans[:1], ANSWER)] + ([('annotated', truth, TRUTH)] if len(truth) else [])
-    rows += [(f'{rank + 1}.', [spans[rank]], OTHER) for rank in distinct[1:5]]
+    rows += [(f'{place}.', [spans[rank]], OTHER) for place, rank in enumerate(distinct[1:5], start=2)]
     heading = textwrap.wrap(f'{title}  "{query}"'.lstrip(), round(6.5 * (width - 1.3)))  # letters per cm
     heights = [0.4 * len(rows)] if frames is None else [width / 8.5, 0.4 * len(rows)]
     figure = new_figure(width, sum(heights) + 1 + 0.35 * len(heading))

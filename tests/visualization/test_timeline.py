@@ -89,7 +89,7 @@ def test_frames_that_are_far_from_each_other_are_jumped_to(tmp_path):
 
 def test_a_candidate_that_repeats_a_better_one_has_no_row(bars):
     figure = draw_timeline('q', 20.0, [[2.0, 6.0], [2.1, 6.0], [9.0, 12.0], [2.0, 6.0]])
-    assert [label.get_text() for label in figure.axes[-1].get_yticklabels()] == ['answer', '3.']
+    assert [label.get_text() for label in figure.axes[-1].get_yticklabels()] == ['answer', '2.']
     assert bars(figure, OTHER) == [(9.0, 12.0)]
 
 
