@@ -1,8 +1,9 @@
 """Cutting a moment out of a video file."""
 import re
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Union
+from typing import Iterator, Union
 
 import av
 import av.filter
@@ -73,18 +74,38 @@ def _encode_sound(source: av.container.InputContainer, sound: av.AudioStream, st
                   target: av.container.OutputContainer, stream: av.AudioStream) -> None:
     """The sound of the same seconds, cut to the sample."""
     first = start + (source.start_time or 0) / av.time_base  # files need not begin at 0
-    graph = av.filter.Graph()
-    graph.link_nodes(graph.add_abuffer(template=sound), graph.add('atrim', f'{first}:{first + end - start}'),
-                     graph.add('asetpts', f'PTS-{first}/TB'), graph.add('abuffersink')).configure()
     source.seek(int(first * av.time_base))
-    for frame in source.decode(sound):
+    graph = None
+    for frame in _sounds(source, sound):
         if frame.time >= first + end - start:
             break
+        graph = graph or _cutter(frame, first, first + end - start)
         graph.push(frame)
         _drain(graph, target, stream)
-    graph.push(None)
-    _drain(graph, target, stream)
+    if graph:
+        graph.push(None)
+        _drain(graph, target, stream)
     target.mux(stream.encode(None))
+
+
+def _sounds(source: av.container.InputContainer, sound: av.AudioStream) -> Iterator[av.AudioFrame]:
+    """What is heard from here on, timed by the sample; after a jump into a file, the first piece may be torn."""
+    for packet in source.demux(sound):
+        with suppress(av.InvalidDataError):
+            for frame in packet.decode():
+                if frame.time is not None:
+                    frame.pts, frame.time_base = round(frame.time * frame.sample_rate), Fraction(1, frame.sample_rate)
+                    yield frame
+
+
+def _cutter(frame: av.AudioFrame, start: float, end: float) -> av.filter.Graph:
+    """A filter for sounds such as this one: before one is decoded, a file need not say of what kind they are."""
+    graph = av.filter.Graph()
+    graph.link_nodes(graph.add_abuffer(sample_rate=frame.sample_rate, format=frame.format.name,
+                                       layout=frame.layout.name, time_base=frame.time_base),
+                     graph.add('atrim', f'{start}:{end}'), graph.add('asetpts', f'PTS-{start}/TB'),
+                     graph.add('abuffersink')).configure()
+    return graph
 
 
 def _drain(graph: av.filter.Graph, target: av.container.OutputContainer, stream: av.AudioStream) -> None:

@@ -197,11 +197,14 @@ def _open(path: Union[str, Path]) -> Iterator[Tuple[av.container.InputContainer,
 
 def _end_of_pictures(container: av.container.InputContainer, stream: av.VideoStream) -> float:
     """The timestamp, in seconds, until which the last picture is shown; 0 if there are no timestamps."""
-    if stream.duration and container.format.name not in STREAMED:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    ends = [float(packet.pts * packet.time_base) + _length(packet, stream)
-            for packet in _packets(container, stream) if packet.stream is stream and packet.pts is not None]
-    return max(ends, default=0.0)
+    known = stream.duration and container.format.name not in STREAMED
+    promised = (stream.start_time or 0) + stream.duration if known else 0
+    if known:
+        with suppress(av.FFmpegError):  # a file that is cut off
+            container.seek(promised, stream=stream)  # the last pictures may go on for longer than the head says
+    ends = [float(packet.pts * packet.time_base) + _length(packet, stream) for packet in _packets(container, stream)
+            if packet.stream is stream and packet.pts is not None and not packet.is_discard]
+    return max([*ends, float(promised * stream.time_base)])
 
 
 def _length(shown: Union[av.Packet, av.VideoFrame], stream: av.VideoStream) -> float:

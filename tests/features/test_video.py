@@ -11,7 +11,7 @@ from videos import grey, numbers, write_frames
 from mmvmr.apis.clips import cut_clip
 from mmvmr.features import video
 from mmvmr.features.folder import find_videos
-from mmvmr.features.video import probe_video, read_frames
+from mmvmr.features.video import probe_video, read_frames, read_frames_at
 
 
 def pictures(path, *args):
@@ -189,6 +189,15 @@ def test_real_videos_give_the_pictures_that_opencv_gives(shared_data, name):
     assert not reader.read()[0]
     info = probe_video(path)
     assert len(seconds(path, info.fps)) == len(seconds(path)) == round(info.duration * info.fps)
+
+
+def test_the_last_pictures_count_for_as_long_as_they_are_shown_whatever_the_head_says(tmp_path):
+    times = [0.1 * number for number in range(12)] + [1.5 + 0.5 * number for number in range(4)]
+    path = write_frames(tmp_path / 'v.mp4', [grey(number) for number in range(16)], times, fps=10, codec='libx264',
+                        pixels='yuv420p')
+    with av.open(path) as container:  # it was added up before the pictures were put into their order
+        assert container.duration / 1e6 < 3
+    assert probe_video(path).duration > 3 and numbers(read_frames_at(path, [1.6, 3.05])) == [12, 15]
 
 
 @pytest.mark.parametrize('suffix', ['mkv', 'mp4', 'flv'])
