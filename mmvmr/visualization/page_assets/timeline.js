@@ -155,8 +155,8 @@ function axisRow({ duration, iou }, detail) {
   const track = make('div', { class: 'track' });
   for (let time = 0; time <= duration; time += step) {
     const text = unit(duration) ? `${time}` : `${Math.floor(time / 60)}:${String(time % 60).padStart(2, '0')}`;
-    const written = time < 0.95 * duration ? text : ''; // the last one would stand in the next column
-    track.append(place(make('span', { class: 'tick' }, written), time, time, duration));
+    const fits = time + (text.length * duration) / 60 <= 1.02 * duration; // the last one may reach into the next column
+    track.append(place(make('span', { class: 'tick' }, fits ? text : ''), time, time, duration));
   }
   const values = `moment${detail.spans.length ? ` · ${detail.scored_by}` : ''}${iou === null ? '' : ' · IoU'}`;
   return tableRow(unit(duration) ? 'seconds' : 'time', track, values, 'axis');
