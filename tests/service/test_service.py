@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -135,6 +136,34 @@ def test_the_form_of_the_page_leads_to_the_page_with_the_answer_and_its_video(se
     source = address.rsplit('/', 1)[0] + '/video'
     assert b'"source":"video"' in page.body and service.ask(path=source).body == VIDEO
     assert service.ask(path='/v1/health').json['status'] == 'ok'
+
+
+@pytest.mark.skipif(shutil.which('chromium') is None, reason='there is no Chromium')
+def test_a_person_asks_on_the_page_and_sees_the_answer(service):
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which('chromium'), args=['--no-sandbox'])
+        page = browser.new_page(viewport=dict(width=390, height=844))
+        complaints = []
+        page.on('console', lambda message: complaints.append(message.text))
+        page.on('pageerror', lambda error: complaints.append(str(error)))
+        page.goto(f'http://127.0.0.1:{service.port}/')
+        page.set_input_files('input[name=video]', dict(name='a.mp4', mimeType='video/mp4', buffer=bytes(3 * 2**20)))
+        assert 'too large' in page.evaluate("element('ask').elements.video.validationMessage")
+        page.set_input_files('input[name=video]', FILES / 'shapes.mp4')
+        page.fill('textarea', SENTENCE)
+        page.click('#ask button')
+        page.wait_for_selector('.moment')
+        page.wait_for_function('player.playable')
+        assert page.locator('.moment').text_content().startswith('8.3') and page.locator('.moment').is_visible()
+        page.reload()
+        page.wait_for_selector('.moment')
+        page.click('#back')
+        page.fill('textarea', 'A yellow star spins.')  # about the same video, which is not sent again
+        page.click('#ask button')
+        page.wait_for_selector('.none')
+        assert 'Probably not in this video' in page.locator('.none').text_content() and not complaints
+        browser.close()
 
 
 def test_a_browser_can_jump_in_a_video(service):
