@@ -11,6 +11,7 @@ class Protocol(NamedTuple):
     nms: Optional[float] = None  # IoU above which a worse prediction is dropped before counting
     clamped: bool = True  # predictions are cut at the ends of the video first
     all_moments: bool = False  # whether all moments of a query are to be found: mAP
+    segment: Optional[float] = None  # seconds; the rank of a moment among all of whole segments is measured (DiDeMo)
 
     def keys(self) -> Tuple[str, ...]:
         """Names of the recalls, e.g. ``R@1,IoU=0.5``."""
@@ -19,7 +20,7 @@ class Protocol(NamedTuple):
 
 _CUSTOMS = {  # by data set, or by data set and protocol
     'activitynet_captions': dict(ious=(0.1, 0.3, 0.5, 0.7)),
-    'didemo': dict(ious=(0.5, 0.7, 1.0)),
+    'didemo': dict(ious=(0.5, 0.7, 1.0), clamped=False, segment=5.0),
     'qvhighlights': dict(ious=(0.5, 0.7), clamped=False, all_moments=True),
     'qvhighlights_captions': dict(ious=(0.5, 0.7), clamped=False, all_moments=True),
     'tacos': dict(ious=(0.1, 0.3, 0.5, 0.7)),

@@ -6,7 +6,6 @@ import pandas as pd
 
 from mmvmr.evaluation.blind_panel import blind_panel
 from mmvmr.evaluation.breakdown import breakdown_table
-from mmvmr.evaluation.predictions import relative_truths
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.utils.tables import format_table
 
@@ -21,7 +20,7 @@ def score_card(table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol,
         train_spans: (M, 2) training spans as fractions, for the fitted windows of the blind panel.
         form: Of the tables, see :func:`~mmvmr.utils.tables.format_table`.
     """
-    panel = blind_panel(relative_truths(table), protocol, train_spans).reindex(columns=scores.columns)
+    panel = blind_panel(table, protocol, train_spans).reindex(columns=scores.columns)
     model = 100 * scores.mean()
     head = [key.replace(',', '\n') if form == 'text' else key for key in scores]
     rows = [['', *head], ['model', *map(_number, model)]]

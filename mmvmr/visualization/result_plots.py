@@ -8,7 +8,6 @@ from matplotlib.ticker import MaxNLocator
 
 from mmvmr.evaluation.blind_panel import blind_panel
 from mmvmr.evaluation.breakdown import breakdown, group_queries
-from mmvmr.evaluation.predictions import relative_truths
 from mmvmr.evaluation.scored import Scored
 from mmvmr.visualization.style import BLIND, BLIND_LABEL, COLUMN, method_styles, new_figure, paper_style
 
@@ -115,7 +114,7 @@ def _scores(runs: Sequence[Scored], keys: Sequence[str]) -> pd.DataFrame:
 
 def _best_blind(run: Scored, chosen: np.ndarray, metric: str, train_spans: Optional[np.ndarray]) -> float:
     """The best blind score on some of the queries."""
-    return blind_panel(relative_truths(run.table[chosen]), run.protocol, train_spans)[metric].max()
+    return blind_panel(run.table[chosen], run.protocol, train_spans)[metric].max()
 
 
 def _add_legend(figure: Figure) -> None:
