@@ -4,7 +4,7 @@ from typing import List, Optional
 import numpy as np
 import pandas as pd
 
-from mmvmr.evaluation.blind_panel import blind_panel, fit_windows, score_windows
+from mmvmr.evaluation.blind_panel import blind_scores, fit_windows, score_windows
 from mmvmr.evaluation.breakdown import breakdown_table
 from mmvmr.evaluation.predictions import relative_truths
 from mmvmr.evaluation.protocols import Protocol
@@ -21,7 +21,8 @@ def score_card(table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol,
         train_spans: (M, 2) training spans as fractions, for the fitted windows of the blind panel.
         form: Of the tables, see :func:`~mmvmr.utils.tables.format_table`.
     """
-    panel = blind_panel(table, protocol, train_spans).reindex(columns=scores.columns)
+    blind = blind_scores(table, protocol, train_spans)
+    panel = pd.DataFrame({name: 100 * one.mean() for name, one in blind.items()}).T.reindex(columns=scores.columns)
     model = 100 * scores.mean()
     head = [key.replace(',', '\n') if form == 'text' else key for key in scores]
     rows = [['', *head], ['model', *map(_number, model)]]
@@ -32,7 +33,7 @@ def score_card(table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol,
     if form == 'latex':
         notes = [f'% {note}' for note in notes]
     return '\n'.join([format_table(rows, title, form, rule=True), *([''] if form == 'markdown' else []), *notes, '',
-                      breakdown_table(table, scores, form)])
+                      breakdown_table(table, scores, blind, form)])
 
 
 def _number(value: float, form: str = '.2f') -> str:
