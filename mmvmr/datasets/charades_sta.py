@@ -1,5 +1,4 @@
 """Charades-STA (Gao et al., ICCV 2017)."""
-import csv
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -7,7 +6,7 @@ from mmvmr.datasets.annotations import clamp_span
 from mmvmr.datasets.forms import read_charades_text
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
-from mmvmr.utils.text_files import open_text, read_json, read_text
+from mmvmr.utils.text_files import open_text, read_json, read_table, read_text
 
 
 @DATASETS.register_module()
@@ -78,7 +77,7 @@ def read_durations(path: str) -> Dict[str, float]:
     try:
         if text.lstrip().startswith('{'):
             return {video_id: float(video['duration']) for video_id, video in read_json(path).items()}
-        rows = csv.DictReader(text.splitlines())
+        rows = read_table(path)
         if not {'id', 'length'} <= set(rows.fieldnames or ()):
             raise ValueError(f'"{path}" should have the columns id and length, got {rows.fieldnames}.')
     except (TypeError, KeyError) as error:
