@@ -10,7 +10,8 @@ from mmvmr.engine.run.sizes import fill_sizes
 SHIPPED = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 ZERO_SHOT = [path for path in SHIPPED if path.stem.startswith('zero_shot_')]  # nothing to train
 CONFIGS = [path for path in SHIPPED if path not in ZERO_SHOT]
-VOCAB_SIZES = dict(CharadesSTA=1112, ActivityNetCaptions=8001, MovingShapes=62, QVHighlightsCaptions=685)
+VOCAB_SIZES = dict(CharadesSTA=1112, ActivityNetCaptions=8001, MovingShapes=62, QVHighlightsCaptions=685,
+                   QVHighlights=3000)
 WORD_DIMS = dict(QVHighlightsCaptions=384)  # in the space of the clips; else GloVe
 
 

@@ -53,7 +53,6 @@ def run(args: argparse.Namespace) -> None:
 
     from mmvmr.engine.run.config import read_config
     from mmvmr.evaluation.blind_panel import blind_panel
-    from mmvmr.evaluation.predictions import relative_truths
     from mmvmr.evaluation.scored import fitted_on
     from mmvmr.reproduction.comparison import names_by_path
     from mmvmr.visualization.result_plots import draw_blind_panel, draw_breakdown, draw_recall
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     methods = read_methods(args)
     all_runs = [run for runs in methods.values() for run in runs]
     first = max(all_runs, key=lambda run: run.protocol.tops)  # with R@5, if one has it
-    panel = blind_panel(relative_truths(first.table), first.protocol, train_spans)
+    panel = blind_panel(first.table, first.protocol, train_spans)
     metrics = [f'R@{top},IoU=0.5' for top in first.protocol.tops]
     figures = dict(recall=draw_recall(methods, panel), blind=draw_blind_panel(methods, panel, metrics),
                    breakdown=draw_breakdown(methods, metrics[0], train_spans))

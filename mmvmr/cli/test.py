@@ -22,8 +22,9 @@ def add_arguments(parser: Parser) -> None:
                                                       'without weights needs none')
     parser.add_argument('--work-dir', help='where log, config and predictions go (RUN/test/<what was tested>)')
     parser.add_argument('--out', help='file of the per-query predictions (predictions.jsonl in the work dir)')
-    parser.add_argument('--probe', choices=('shuffle-query', 'shuffle-video'),
-                        help='take away what the model should need; it must fall to blind')
+    parser.add_argument('--probe', choices=('shuffle-query', 'shuffle-video', 'shift'),
+                        help='take away what the model should need, and it must fall to blind; or shift what it should '
+                             'find by noise before the video, and it should not')
     add_config_options(parser)
     add_launcher(parser)
 

@@ -1,5 +1,4 @@
 """Charades-STA (Gao et al., ICCV 2017)."""
-import csv
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -7,7 +6,7 @@ from mmvmr.datasets.annotations import clamp_span
 from mmvmr.datasets.forms import read_charades_text
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
-from mmvmr.utils.text_files import open_text, read_json, read_text
+from mmvmr.utils.text_files import open_text, read_json, read_table, read_text
 
 
 @DATASETS.register_module()
@@ -20,12 +19,21 @@ class CharadesSTA(MomentDataset):
       in 2D-TAN.
     - protocol 'filtered': 10,602 and 3,158 pairs, those with start < end <= duration, as in CNM, CPL and PPS.
 
+    Its pairs were divided anew, to test out of distribution; these files are JSON and need no ``durations``:
+
+    - protocols 'cd_test_iid' and 'cd_test_ood': Charades-CD (Yuan et al., 2021), whose moments lie elsewhere.
+    - protocols 'cg_test_trivial', 'cg_novel_composition' and 'cg_novel_word': Charades-CG (Li et al., CVPR 2022), whose
+      queries have other words; the number of pairs is not checked.
+
     Args:
         ann_file: The text file, or a JSON list.
         durations: ``Charades_v1_*.csv``, whose column ``length`` holds the durations; needed for the text file.
     """
     METAINFO = dict(dataset='Charades-STA')
-    PROTOCOLS = dict(official=dict(train=12408, test=3720), filtered=dict(train=10602, test=3158))
+    PROTOCOLS = dict(official=dict(train=12408, test=3720), filtered=dict(train=10602, test=3158),
+                     cd_test_iid=dict(train=11071, val=859, test=823),
+                     cd_test_ood=dict(train=11071, val=859, test=3375),
+                     cg_test_trivial={}, cg_novel_composition={}, cg_novel_word={})
     HINT = (
         'Annotations: charades_sta_{train,test}.txt of Charades-STA (also in github.com/microsoft/2D-TAN) and\n'
         '  Charades_v1_{train,test}.csv of Charades. The JSON lists of CNM and CPL are read as well.\n'
@@ -69,7 +77,7 @@ def read_durations(path: str) -> Dict[str, float]:
     try:
         if text.lstrip().startswith('{'):
             return {video_id: float(video['duration']) for video_id, video in read_json(path).items()}
-        rows = csv.DictReader(text.splitlines())
+        rows = read_table(path)
         if not {'id', 'length'} <= set(rows.fieldnames or ()):
             raise ValueError(f'"{path}" should have the columns id and length, got {rows.fieldnames}.')
     except (TypeError, KeyError) as error:

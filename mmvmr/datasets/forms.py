@@ -2,6 +2,7 @@
 
 All give pairs of ``video_id``, ``duration``, ``query`` and ``spans`` (seconds); some add what else is known of them.
 """
+import json
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple, Union
 
@@ -71,7 +72,7 @@ def read_queries(path: Union[str, Path]) -> List[str]:
         ValueError: If it holds JSON without sentences.
     """
     text = read_text(path)
-    if text.lstrip()[:1] not in ('[', '{'):
+    if text.lstrip()[:1] not in ('[', '{') and not _is_quoted(text):
         return [line.strip() for line in text.splitlines() if line.strip()]
     values = read_json_lines(path)
     entries = values[0] if len(values) == 1 and isinstance(values[0], list) else values
@@ -79,6 +80,14 @@ def read_queries(path: Union[str, Path]) -> List[str]:
     if not all(isinstance(query, str) for query in queries):
         queries = [pair['query'] for pair in read_pairs(path)]
     return [query.strip() for query in queries if query.strip()]
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether every line is a JSON string."""
+    try:
+        return all(isinstance(json.loads(line), str) for line in text.splitlines() if line.strip())
+    except (ValueError, RecursionError):
+        return False
 
 
 def as_json_line(number: int, pair: Dict) -> Dict:
@@ -115,14 +124,20 @@ def read_charades_text(path: Union[str, Path], durations: Dict[str, float], tabl
 # ------------------------------------------------------------------------------------------------------------- readers
 def _own_list(_: int, entry: Any) -> Iterator[Dict]:
     video_id, duration, span, query = entry
-    spans = [] if span is None else span if span and isinstance(span[0], list) else [span]
-    yield dict(video_id=video_id, duration=duration, spans=spans, query=query)
+    yield dict(video_id=video_id, duration=duration, spans=_spans(span), query=query)
+
+
+def _spans(value: Any) -> Any:
+    """The moments of a query, of which there may be none, one or several."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) and value and isinstance(value[0], list) else [value]
 
 
 def _qvhighlights(_: int, entry: Dict) -> Iterator[Dict]:
     known = {key: entry[key] for key in ('qid', 'relevant_clip_ids', 'saliency_scores') if key in entry}
     yield dict(known, video_id=entry['vid'], duration=entry['duration'], query=entry['query'],
-               spans=entry.get('relevant_windows') or [])
+               spans=_spans(entry.get('relevant_windows') or None))
 
 
 def _tvr(_: int, entry: Dict) -> Iterator[Dict]:

@@ -173,7 +173,7 @@ class MomentDataset(BaseDataset):
         if self.resident:
             return torch.from_numpy(self.store.rows(ids))
         present = [video_id in self.store for video_id in ids]
-        if self.num_clips is None and len(set(map(self._num_rows, ids))) > 1:
+        if self.num_clips is None and len(set(map(self.num_rows, ids))) > 1:
             raise ValueError('num_clips=None takes all rows of a video, and those of this batch have different '
                              'numbers of them: set the batch_size of the data loader to 1, or num_clips to a number.')
         if all(present):
@@ -184,7 +184,8 @@ class MomentDataset(BaseDataset):
             video[torch.tensor(present)] = torch.from_numpy(self.store.read_clips(found, self.num_clips)).float()
         return video
 
-    def _num_rows(self, video_id: str) -> int:
+    def num_rows(self, video_id: str) -> int:
+        """Rows of the features of a video, 0 where it is absent."""
         return len(self.store.read(video_id)) if video_id in self.store else 0
 
     def sample(self, index: int) -> MomentSample:

@@ -13,8 +13,8 @@ class QVHighlights(MomentDataset):
     PROTOCOLS = dict(val=dict(test=1550))
     HINT = (
         'Annotations: highlight_{train,val}_release.jsonl of github.com/jayleicn/moment_detr.\n'
-        'Features: SlowFast and CLIP, as published there, one .npz per video, then\n'
-        '  mmvmr pack slowfast_features clip_features data/qvhighlights/features --num-clips 75 --normalize\n'
-        'Words: GloVe text, then\n'
+        'Features: moment_detr_features.tar.gz of the same place, unpacked there: features/slowfast_features,\n'
+        '  features/clip_features and features/clip_text_features, one .npz per video or query.\n'
+        'Words, for methods that reconstruct them: GloVe text, then\n'
         '  mmvmr vocabulary data/qvhighlights/vocabulary.npz --vectors glove.840B.300d.txt \\\n'
         '    --sentences data/qvhighlights/highlight_train_release.jsonl')

@@ -1,12 +1,11 @@
 """From a folder of videos, and a table of sentences if there is one, to annotations."""
-import csv
 import hashlib
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from mmvmr.datasets.annotations import in_holdout
 from mmvmr.features.stores.names import short_name
-from mmvmr.utils.text_files import read_text
+from mmvmr.utils.text_files import read_table
 
 _COLUMNS = {'video': ('video', 'video_id', 'vid', 'id', 'file', 'filename'), 'start': ('start',), 'end': ('end',),
             'sentence': ('sentence', 'query', 'text', 'caption', 'description')}
@@ -50,15 +49,13 @@ def validation_share(video_ids: Sequence[str]) -> float:
 
 
 def _read_table(path: Union[str, Path], durations: Mapping[str, float]) -> List[List[Any]]:
-    lines = read_text(path).splitlines()
-    head = lines[0] if lines else ''
-    rows = csv.DictReader(lines, delimiter=max(',;\t', key=head.count))
+    rows = read_table(path)
     names: Dict[str, Optional[str]] = {
-        what: next((name for name in rows.fieldnames or () if name.strip().lower() in known), None)
+        what: next((name for name in rows.fieldnames or () if name in known), None)
         for what, known in _COLUMNS.items()}
     if names['video'] is None or names['sentence'] is None:
         raise ValueError(f'"{path}" should begin with the names of its columns, video and sentence, and start and end '
-                         f'where they are known; got {head[:80]!r}.')
+                         f'where they are known; got {rows.fieldnames}.')
     by_name = {short_name(video_id): video_id for video_id in durations}
     entries = []
     for row in rows:

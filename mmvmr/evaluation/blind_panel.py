@@ -1,40 +1,55 @@
 """What predictors reach that see neither the video nor the query. A score means little without them."""
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import comb
 
 from mmvmr.evaluation.average_precision import average_precisions
+from mmvmr.evaluation.predictions import relative_truths
 from mmvmr.evaluation.protocols import Protocol
-from mmvmr.evaluation.scoring import best_iou, is_hit
+from mmvmr.evaluation.scoring import ious_with_all, is_hit
+from mmvmr.evaluation.segments import mean_of_the_best, random_order_scores
 
 Truths = List[List[List[float]]]  # annotated spans of each query as fractions of its video
 _STEPS = 45  # per axis, of the grid that stands for all spans; IoU 0.1, 0.3, 0.5 and 0.7 fall between its lengths
 _CHUNK = 500  # queries at a time
 
 
-def blind_panel(truths: Truths, protocol: Protocol, train_spans: Optional[np.ndarray] = None) -> pd.DataFrame:
+def blind_panel(table: pd.DataFrame, protocol: Protocol, train_spans: Optional[np.ndarray] = None) -> pd.DataFrame:
     """Scores, in per cent, of blind predictors; one row each.
 
-    Args:
-        truths: Annotated spans of each query as fractions of its video.
-        train_spans: (M, 2) annotated spans of the training set, also as fractions. With them the best constant window
-            is fitted as well, which *uses timestamps* and is a diagnostic, not a weakly-supervised result.
-
     Returns:
-        Columns as in :func:`~mmvmr.evaluation.scoring.per_query`; index: names of the predictors. Average precision is
-        NaN for random ones.
+        Columns as in :func:`~mmvmr.evaluation.scoring.per_query`; index: names of the predictors. NaN where a predictor
+        has no such score.
     """
+    return pd.DataFrame({name: 100 * scores.mean() for name, scores in blind_scores(table, protocol,
+                                                                                    train_spans).items()}).T
+
+
+def blind_scores(table: pd.DataFrame, protocol: Protocol,
+                 train_spans: Optional[np.ndarray] = None) -> Dict[str, pd.DataFrame]:
+    """Expected scores of blind predictors: by name, one row per query, as in
+    :func:`~mmvmr.evaluation.scoring.per_query`.
+
+    Args:
+        table: ``gt_spans`` and ``duration`` of each query, in seconds.
+        train_spans: (M, 2) annotated spans of the training set, as fractions of their videos. With them the best
+            constant window is fitted as well, which *uses timestamps* and is a diagnostic, not a weakly-supervised
+            result.
+    """
+    truths = relative_truths(table)
     rows = {'uniform random': _random(truths, protocol),
             'whole video': score_windows(truths, np.array([[0.0, 1.0]]), protocol)}
     for num in [top for top in protocol.tops if top > 1] or [5]:
         rows[f'{num} windows of a third'] = score_windows(truths, even_windows(num), protocol)
+    if protocol.segment is not None:
+        rows['moments in random order'] = random_order_scores(table['duration'], table['gt_spans'], protocol.segment)
     if train_spans is not None and len(train_spans):
         for metric, window in fit_windows(train_spans).items():
             name = f'best {metric} window [{window[0]:.2f}, {window[1]:.2f}] *'
             rows[name] = score_windows(truths, np.array([window]), protocol)
-    return pd.DataFrame(rows).T
+    return rows
 
 
 def even_windows(num: int) -> np.ndarray:
@@ -68,38 +83,49 @@ def fit_windows(train_spans: np.ndarray, steps: int = 100) -> Dict[str, Tuple[fl
             for name, score in (('R@1', hits), ('mIoU', total))}
 
 
-def score_windows(truths: Truths, windows: np.ndarray, protocol: Protocol) -> pd.Series:
-    """Expected scores of the same windows (C, 2) for every query, in random order."""
-    iou = best_iou(windows, truths)
+def score_windows(truths: Truths, windows: np.ndarray, protocol: Protocol) -> pd.DataFrame:
+    """Expected scores, one row per query, of the same windows (C, 2) for all of them, in random order.
 
-    def recall(top: int, threshold: float) -> float:
-        misses = (~is_hit(iou, threshold, protocol.strict)).sum(axis=1)
+    Args:
+        truths: Annotated spans of each query as fractions of its video.
+    """
+    ious = ious_with_all(windows, truths)
+    best = ious.max(axis=-1)
+
+    def recall(top: int, threshold: float) -> np.ndarray:
+        misses = (~is_hit(best, threshold, protocol.strict)).sum(axis=1)
         drawn = min(top, len(windows))
-        return 1 - (comb(misses, drawn) / comb(len(windows), drawn)).mean()  # not all that are drawn are misses
+        return 1 - comb(misses, drawn) / comb(len(windows), drawn)  # not all that are drawn are misses
 
-    scores = _scores(protocol, recall, iou.mean())
+    scores = _scores(protocol, recall, _counted(ious, protocol).mean(axis=1))
     if protocol.all_moments and len(windows) == 1:
-        scores = pd.concat([scores, 100 * average_precisions(np.repeat(windows[None], len(truths), axis=0),
-                                                             truths).mean()])
+        found = average_precisions(np.repeat(windows[None], len(truths), axis=0), truths)
+        scores = pd.concat([scores, found], axis=1)
     return scores
 
 
-def _random(truths: Truths, protocol: Protocol) -> pd.Series:
+def _random(truths: Truths, protocol: Protocol) -> pd.DataFrame:
     """Expectation for independent spans between two uniform borders, by a sum over a grid of all spans."""
     first, last = np.triu_indices(_STEPS)
     offsets = np.where(first == last, 1 / 3, 1 / 2)  # the cells on the diagonal are triangles: their centres of mass
     spans = np.stack([first + offsets, last + 1 - offsets], axis=1) / _STEPS
     weights = np.where(first == last, 1.0, 2.0) / _STEPS**2
-    chances, mean_iou = {threshold: [] for threshold in protocol.ious}, 0.0
+    parts = []
     for begin in range(0, len(truths), _CHUNK):
-        iou = best_iou(spans, truths[begin:begin + _CHUNK])
-        mean_iou += (iou @ weights).sum() / len(truths)
-        for threshold in protocol.ious:
-            chances[threshold].append(is_hit(iou, threshold, protocol.strict) @ weights)
-    chance = {threshold: np.concatenate(parts) for threshold, parts in chances.items()}
-    return _scores(protocol, lambda top, threshold: 1 - ((1 - chance[threshold])**top).mean(), mean_iou)
+        ious = ious_with_all(spans, truths[begin:begin + _CHUNK])
+        best = ious.max(axis=-1)
+        chances = {threshold: is_hit(best, threshold, protocol.strict) @ weights for threshold in protocol.ious}
+        parts.append(_scores(protocol, lambda top, threshold, chances=chances: 1 - (1 - chances[threshold])**top,
+                             _counted(ious, protocol) @ weights))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _scores(protocol: Protocol, recall, mean_iou: float) -> pd.Series:
-    recalls: Sequence[float] = [recall(top, threshold) for top in protocol.tops for threshold in protocol.ious]
-    return 100 * pd.Series([*recalls, mean_iou], index=[*protocol.keys(), 'mIoU'])
+def _counted(ious: np.ndarray, protocol: Protocol) -> np.ndarray:
+    """The IoU that counts, of those with all annotated moments of a query."""
+    return ious.max(axis=-1) if protocol.segment is None else mean_of_the_best(ious)
+
+
+def _scores(protocol: Protocol, recall, iou: np.ndarray) -> pd.DataFrame:
+    columns = {f'R@{top},IoU={threshold:g}': recall(top, threshold)
+               for top in protocol.tops for threshold in protocol.ious}
+    return pd.DataFrame(dict(columns, mIoU=iou))

@@ -12,6 +12,7 @@ from mmvmr.evaluation.predictions import write_predictions
 from mmvmr.evaluation.protocols import Protocol, find_protocol
 from mmvmr.evaluation.report import score_card
 from mmvmr.evaluation.scoring import answerable, per_query, summarize
+from mmvmr.evaluation.segments import RANK_KEYS
 from mmvmr.registry import DATASETS, EVALUATORS
 
 
@@ -47,7 +48,8 @@ class MomentRecall(BaseMetric):
     def keys(self) -> Sequence[str]:
         """The names that it gives where queries have enough predictions."""
         protocol = self._protocol()
-        return (*protocol.keys(), 'mIoU', *(AVERAGES if protocol.all_moments else ()))
+        return (*protocol.keys(), *(RANK_KEYS if protocol.segment else ()), 'mIoU',
+                *(AVERAGES if protocol.all_moments else ()))
 
     def _protocol(self) -> Protocol:
         return find_protocol((self.dataset_meta or {}).get('protocol', 'custom'), **self.changes)

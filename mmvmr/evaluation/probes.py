@@ -1,27 +1,39 @@
-"""Probes: take away what a model should need, and see whether it falls to the blind level."""
+"""Probes: take away what a model should need, or move what it should find, and see what its scores do."""
 import numpy as np
+import torch
 
-PROBES = ('shuffle-query', 'shuffle-video')
+from mmvmr.features.stores.resampling import resample_clips
+
+PROBES = {  # name -> what it shows
+    'shuffle-query': 'a sound model falls to the level of the blind',
+    'shuffle-video': 'a sound model falls to the level of the blind',
+    'shift': 'a sound model stays far above the blind; one that knows where moments lie falls to them',
+}
+_NOISE = 1 / 3  # of the video with noise in front
 
 
 def apply_probe(dataset, probe: str, seed: int = 0) -> None:
-    """Give every pair of a test set the query, or the video features, of a pair from another video.
+    """Give every pair of a test set the query, or the video, of a pair from another video; or put noise before it.
 
-    Ground truth stays, so a model that uses what was taken away falls to the level of the blind panel.
+    When shuffled, ground truth stays. 'shift' lets every video begin with clips of noise, a third of the whole, with
+    mean, spread and norm of the video's own; moments and durations move with it (as Yang et al., SIGIR 2021, do).
 
     Args:
         dataset: A loaded :class:`~mmvmr.datasets.moment_dataset.MomentDataset`; changed in place.
-        probe: 'shuffle-query' or 'shuffle-video'.
+        probe: One of ``PROBES``.
     """
     if probe not in PROBES:
-        raise ValueError(f'probe must be one of {PROBES}, got {probe!r}.')
+        raise ValueError(f'probe must be one of {", ".join(PROBES)}; got {probe!r}.')
     dataset.full_init()
-    donors = other_videos([pair['video_id'] for pair in dataset.data_list], seed)
-    if probe == 'shuffle-query':
-        dataset.encoded = dataset.encoded.take(donors)
+    if probe == 'shift':
+        _shift(dataset, seed)
     else:
-        original = dataset.videos
-        dataset.videos = lambda indices: original(donors[np.asarray(indices)])
+        donors = other_videos([pair['video_id'] for pair in dataset.data_list], seed)
+        if probe == 'shuffle-query':
+            dataset.encoded = dataset.encoded.take(donors)
+        else:
+            original = dataset.videos
+            dataset.videos = lambda indices: original(donors[np.asarray(indices)])
     dataset._metainfo['protocol'] += f' ({probe})'  # no number of a probe carries the plain name
 
 
@@ -40,3 +52,39 @@ def other_videos(video_ids, seed: int = 0) -> np.ndarray:
     donors = np.empty(len(ids), np.int64)
     donors[order] = np.roll(order, counts.max())
     return donors
+
+
+def _shift(dataset, seed: int) -> None:
+    original, noise_of = dataset.videos, {}
+    for number, video_id in enumerate(dict.fromkeys(pair['video_id'] for pair in dataset.data_list)):
+        if dataset.num_clips is None:
+            kept = dataset.num_rows(video_id)
+            front = round(_NOISE / (1 - _NOISE) * kept)
+        else:
+            front = round(_NOISE * dataset.num_clips)
+            kept = dataset.num_clips - front
+        noise_of[video_id] = number, front, kept
+
+    def videos(indices) -> torch.Tensor:
+        moved = []
+        for index, video in zip(indices, original(indices)):
+            number, front, kept = noise_of[dataset.data_list[index]['video_id']]
+            rows = resample_clips(video.float().numpy(), kept)
+            moved.append(np.concatenate([_noise(rows, front, np.random.default_rng([seed, number])), rows]))
+        return torch.from_numpy(np.stack(moved))
+
+    pairs = []
+    for pair in dataset.data_list:
+        _, front, kept = noise_of[pair['video_id']]
+        duration = pair['duration'] * (front + kept) / max(kept, 1)
+        before = duration - pair['duration']
+        pairs.append(dict(pair, duration=duration, spans=[[start + before, end + before]
+                                                          for start, end in pair['spans']]))
+    dataset.data_list, dataset.videos = pairs, videos
+
+
+def _noise(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """(count, Dv) rows with mean, spread and norm of those of a video."""
+    noise = rng.normal(rows.mean(axis=0), rows.std(axis=0), (count, rows.shape[1]))
+    norms = np.linalg.norm(noise, axis=1, keepdims=True)
+    return (noise * np.linalg.norm(rows, axis=1).mean() / np.maximum(norms, 1e-12)).astype(np.float32)

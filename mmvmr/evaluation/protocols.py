@@ -11,15 +11,22 @@ class Protocol(NamedTuple):
     nms: Optional[float] = None  # IoU above which a worse prediction is dropped before counting
     clamped: bool = True  # predictions are cut at the ends of the video first
     all_moments: bool = False  # whether all moments of a query are to be found: mAP
+    segment: Optional[float] = None  # seconds; the rank of a moment among all of whole segments is measured (DiDeMo)
+    shift: str = ''  # how the test pairs differ from those of training, by design
 
     def keys(self) -> Tuple[str, ...]:
         """Names of the recalls, e.g. ``R@1,IoU=0.5``."""
         return tuple(f'R@{top},IoU={iou:g}' for top in self.tops for iou in self.ious)
 
 
+_SHIFTS = {
+    'cd_test_ood': 'the moments lie elsewhere in their videos than those of training',
+    'cg_novel_composition': 'the queries combine words as no query of training does',
+    'cg_novel_word': 'each query has a word that no query of training has',
+}
 _CUSTOMS = {  # by data set, or by data set and protocol
     'activitynet_captions': dict(ious=(0.1, 0.3, 0.5, 0.7)),
-    'didemo': dict(ious=(0.5, 0.7, 1.0)),
+    'didemo': dict(ious=(0.5, 0.7, 1.0), clamped=False, segment=5.0),
     'qvhighlights': dict(ious=(0.5, 0.7), clamped=False, all_moments=True),
     'qvhighlights_captions': dict(ious=(0.5, 0.7), clamped=False, all_moments=True),
     'tacos': dict(ious=(0.1, 0.3, 0.5, 0.7)),
@@ -50,5 +57,7 @@ def find_protocol(name: str, tops: Optional[Sequence[int]] = None, ious: Optiona
     given = dict(tops=tuple(sorted(set(tops or ()))) or None, ious=tuple(sorted(set(ious or ()))) or None,
                  strict=strict, nms=nms)
     base = name.split(' (')[0]  # without a remark such as (subset)
-    custom = _CUSTOMS.get(base, _CUSTOMS.get(base.split('/')[0], {}))
-    return Protocol(name, **custom)._replace(**{key: value for key, value in given.items() if value is not None})
+    dataset, _, pairs = base.partition('/')
+    custom = _CUSTOMS.get(base, _CUSTOMS.get(dataset, {}))
+    given = {key: value for key, value in given.items() if value is not None}
+    return Protocol(name, shift=_SHIFTS.get(pairs, ''), **custom)._replace(**given)

@@ -4,7 +4,7 @@ from typing import List, Optional
 import numpy as np
 import pandas as pd
 
-from mmvmr.evaluation.blind_panel import blind_panel
+from mmvmr.evaluation.blind_panel import blind_scores, fit_windows, score_windows
 from mmvmr.evaluation.breakdown import breakdown_table
 from mmvmr.evaluation.predictions import relative_truths
 from mmvmr.evaluation.protocols import Protocol
@@ -21,7 +21,8 @@ def score_card(table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol,
         train_spans: (M, 2) training spans as fractions, for the fitted windows of the blind panel.
         form: Of the tables, see :func:`~mmvmr.utils.tables.format_table`.
     """
-    panel = blind_panel(relative_truths(table), protocol, train_spans).reindex(columns=scores.columns)
+    blind = blind_scores(table, protocol, train_spans)
+    panel = pd.DataFrame({name: 100 * one.mean() for name, one in blind.items()}).T.reindex(columns=scores.columns)
     model = 100 * scores.mean()
     head = [key.replace(',', '\n') if form == 'text' else key for key in scores]
     rows = [['', *head], ['model', *map(_number, model)]]
@@ -32,7 +33,7 @@ def score_card(table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol,
     if form == 'latex':
         notes = [f'% {note}' for note in notes]
     return '\n'.join([format_table(rows, title, form, rule=True), *([''] if form == 'markdown' else []), *notes, '',
-                      breakdown_table(table, scores, form)])
+                      breakdown_table(table, scores, blind, form)])
 
 
 def _number(value: float, form: str = '.2f') -> str:
@@ -52,8 +53,23 @@ def how_windows_are_fitted(train_spans: Optional[np.ndarray]) -> str:
             '* best constant window on the training timestamps: a diagnostic, not a weakly-supervised result.')
 
 
+def how_far_from_training(table: pd.DataFrame, protocol: Protocol, train_spans: Optional[np.ndarray]) -> List[str]:
+    """In what the pairs of a protocol differ from those of training by design, and what that does to a constant."""
+    if not protocol.shift:
+        return []
+    line = f'Out of distribution: {protocol.shift}.'
+    if train_spans is None or not len(train_spans):
+        return [line]
+    window = np.array([fit_windows(train_spans)['R@1']])
+    one = Protocol('', (1,), (0.5,))
+    there, here = (100 * score_windows(truths, window, one)['R@1,IoU=0.5'].mean()
+                   for truths in (train_spans[:, None].tolist(), relative_truths(table)))
+    return [f'{line} The best R@1 window has R@1,IoU=0.5 of {there:.2f} there and {here:.2f} here.']
+
+
 def _notes(table: pd.DataFrame, protocol: Protocol, train_spans: Optional[np.ndarray]) -> List[str]:
-    notes = [f'Per cent. {how_hits_count(protocol)}', how_windows_are_fitted(train_spans)]
+    notes = [f'Per cent. {how_hits_count(protocol)}', how_windows_are_fitted(train_spans),
+             *how_far_from_training(table, protocol, train_spans)]
     spans = [np.array(spans, dtype=float) for spans in table['pred_spans']]
     faults = {'no prediction': sum(not len(one) for one in spans),
               'predictions that are not numbers': sum(bool(np.isnan(one).any()) for one in spans)}

@@ -8,36 +8,38 @@ import torch
 from mmvmr.evaluation.average_precision import average_precisions, by_length
 from mmvmr.evaluation.highlights import highlight_scores
 from mmvmr.evaluation.protocols import Protocol
+from mmvmr.evaluation.segments import segment_scores
 from mmvmr.functional.spans import temporal_iou, temporal_nms
 
 _TIE = 1e-9  # closer to the threshold than this counts as equal: the same moment in other units must score the same
 _MOST = 10  # predictions of a query that average precision looks at (QVHighlights)
 
 
-def best_iou(spans: np.ndarray, truths: List[List[List[float]]]) -> np.ndarray:
-    """IoU of each of C spans with the annotated moment it fits best.
+def ious_with_all(spans: np.ndarray, truths: List[List[List[float]]]) -> np.ndarray:
+    """IoU of each of C spans with all annotated moments of a query.
 
     Args:
         spans: (N, C, 2), or (C, 2) for the same spans for all N queries.
         truths: Annotated spans of each of N queries, at least one.
 
     Returns:
-        (N, C).
+        (N, C, G), -1 where a query has fewer than G moments.
     """
-    most = max(len(spans_of_query) for spans_of_query in truths)
-    padded = np.array([(list(of_query) * most)[:most] for of_query in truths], dtype=np.float64)  # (N, G, 2)
+    padded = _pad(truths, None)  # (N, G, 2)
     candidates = torch.from_numpy(np.asarray(spans, np.float64)).unsqueeze(-2)  # (N or 1, C, 1, 2)
-    return temporal_iou(torch.from_numpy(padded).unsqueeze(1), candidates).amax(dim=-1).numpy()
+    ious = temporal_iou(torch.from_numpy(np.nan_to_num(padded)).unsqueeze(1), candidates).numpy()
+    return np.where(np.isnan(padded[:, None, :, 0]), -1, ious)
 
 
 def prediction_ious(table: pd.DataFrame, top: int, nms: Optional[float] = None, clamped: bool = True) -> np.ndarray:
     """IoU of the ``top`` best predictions of each query: (N, top); -1 where there are fewer, or not a number."""
     spans = predicted_spans(table, top, nms, clamped)
-    return np.where(np.isnan(spans).any(axis=-1), -1, best_iou(spans, table['gt_spans'].tolist()))
+    return np.where(np.isnan(spans).any(axis=-1), -1, ious_with_all(spans, table['gt_spans'].tolist()).max(axis=-1))
 
 
-def predicted_spans(table: pd.DataFrame, top: int, nms: Optional[float] = None, clamped: bool = True) -> np.ndarray:
-    """The ``top`` best predictions of each query, (N, K, 2), NaN where there are fewer.
+def predicted_spans(table: pd.DataFrame, top: Optional[int], nms: Optional[float] = None,
+                    clamped: bool = True) -> np.ndarray:
+    """The ``top`` best predictions of each query, or all: (N, K, 2), NaN where there are fewer.
 
     Args:
         nms: IoU above which a worse prediction is dropped.
@@ -62,7 +64,7 @@ def _pad(predictions: Sequence, most: Optional[int]) -> np.ndarray:
     return padded
 
 
-def _suppress(spans: np.ndarray, threshold: float, top: int) -> np.ndarray:
+def _suppress(spans: np.ndarray, threshold: float, top: Optional[int]) -> np.ndarray:
     """Non-maximum suppression: (N, K, 2) with the kept spans, ``top`` at most, first and NaN behind them."""
     kept = temporal_nms(torch.from_numpy(spans), threshold, top).numpy()
     order = np.argsort(~kept, axis=1, kind='stable')
@@ -78,13 +80,18 @@ def answerable(protocol: Protocol, table: pd.DataFrame) -> Protocol:
 def per_query(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """One row per query, one column per metric: hits (0 or 1), the IoU of the first prediction, average precision.
 
-    Average precision is measured where the protocol asks for it, NaN where a query has no moment of a length; that of
-    highlights, where the table has saliency.
+    Average precision and ranks are measured where the protocol asks for them, NaN where a query has no moment of a
+    length; average precision of highlights, where the table has saliency.
     """
     iou = prediction_ious(table, max(protocol.tops), protocol.nms, protocol.clamped)
     columns = {f'R@{top},IoU={threshold:g}': is_hit(iou[:, :top].max(axis=1), threshold, protocol.strict)
                for top in protocol.tops for threshold in protocol.ious}
-    parts = [pd.DataFrame(columns).astype(float).assign(mIoU=iou[:, 0].clip(min=0))]
+    parts = [pd.DataFrame(columns).astype(float)]
+    if protocol.segment is None:
+        parts.append(pd.DataFrame(dict(mIoU=iou[:, 0].clip(min=0))))
+    else:
+        parts.append(segment_scores(predicted_spans(table, None, protocol.nms, protocol.clamped), table['gt_spans'],
+                                    protocol.segment))
     if protocol.all_moments:
         spans = predicted_spans(table, _MOST, protocol.nms, protocol.clamped)
         parts += [average_precisions(spans, table['gt_spans']), by_length(spans, table['gt_spans'])]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mmvmr.evaluation.blind_panel import blind_panel
-from mmvmr.evaluation.predictions import check_same_queries, relative_truths
+from mmvmr.evaluation.predictions import check_same_queries
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.scored import score_predictions
 from mmvmr.evaluation.significance import paired_p_value
@@ -108,7 +108,7 @@ def compare(methods: Sequence[Method], reference: Optional[str] = None,
         ``minus X`` and ``p against X`` for each of ``others``; for all metrics. Then ``cost`` and ``cost std``.
     """
     protocol = methods[0].protocol._replace(tops=tuple(sorted({top for one in methods for top in one.protocol.tops})))
-    panel = blind_panel(relative_truths(methods[0].queries), protocol, train_spans)
+    panel = blind_panel(methods[0].queries, protocol, train_spans)
     runs = pd.concat({method.name: method.runs for method in methods}, names=['method'])
     mean, std = (getattr(runs.groupby('method', sort=False), what)() for what in ('mean', 'std'))
     order = mean['metrics', 'mIoU'].sort_values(ascending=False, kind='stable').index

@@ -2,10 +2,10 @@
 from typing import Iterator, List, NamedTuple
 
 import pandas as pd
-from terminaltables import AsciiTable
 
 from mmvmr.evaluation.report import how_hits_count, how_windows_are_fitted
 from mmvmr.reproduction.comparison import Comparison
+from mmvmr.utils.tables import format_table
 
 
 class Section(NamedTuple):
@@ -26,7 +26,7 @@ def sections(comparison: Comparison) -> Iterator[Section]:
 
 def to_text(comparison: Comparison) -> str:
     """Tables for a terminal."""
-    return '\n\n'.join('\n'.join([AsciiTable(rows, f' {title} ').table, *notes])
+    return '\n\n'.join('\n'.join([format_table(rows, title), *notes])
                        for title, rows, notes in sections(comparison))
 
 
@@ -34,9 +34,7 @@ def to_markdown(comparison: Comparison) -> str:
     """Tables for a page."""
     parts = []
     for title, rows, notes in sections(comparison):
-        lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
-        lines.insert(1, '|' + '---|' * len(rows[0]))
-        parts += [f'## {title}', '\n'.join(lines).replace('*', r'\*'), '\n\n'.join(notes).replace('*', r'\*')]
+        parts += [f'## {title}', format_table(rows, form='markdown'), '\n\n'.join(notes).replace('*', r'\*')]
     return '\n\n'.join(part for part in parts if part) + '\n'
 
 

@@ -23,7 +23,8 @@ def place_words(found: Sequence[QueryFeatures], queries: Sequence[str], max_word
     """Give the words of each query their places.
 
     With states of tokens, a word has the mean over the states of its tokens; with a vocabulary, only its words have a
-    place. Without states, words have the vectors of the vocabulary; without both, the sentence vector is all there is.
+    place; without one, and where nothing says to which word a token belongs, every token has. Without states, words
+    have the vectors of the vocabulary; without both, the sentence vector is all there is.
 
     Args:
         found: Of each query; all have states, or none.
@@ -63,6 +64,9 @@ def distinct(pairs: Sequence[Tuple]) -> Tuple[List[Tuple], List[int]]:
 def _place(found: QueryFeatures, query: str, name: str, max_words: int, vocabulary: Optional[Vocabulary]) -> Place:
     if found.tokens is None:
         return Place([0], [0.0], found.sentence[:1])
+    if vocabulary is None and found.words is None:  # tokens are as good as words where no word is named
+        count = min(len(found.tokens), max_words)
+        return Place([0] * count, [0.0] * count, found.tokens[:count])
     words = tokenize(query)
     present, states = word_states(found, tuple(words), name)
     if vocabulary is None:

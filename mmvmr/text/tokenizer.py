@@ -1,5 +1,6 @@
 """From a sentence to words and their part of speech, with nothing to download."""
 import re
+from functools import lru_cache
 from importlib.metadata import version
 from typing import List, Sequence, Tuple
 
@@ -9,6 +10,7 @@ from textblob.en import tag as textblob_tag
 CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs, when, where and how (Penn Treebank)
 PROVENANCE = dict(tokenizer=f'nltk.NLTKWordTokenizer {version("nltk")}', tagger=f'textblob.en {version("textblob")}')
 _JOINED = re.compile('[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{6}')  # longer than words are
+_GO_ON = ('begin', 'began', 'start', 'continu', 'proceed', 'try', 'trie')  # the verb comes behind
 _tokenizer = NLTKWordTokenizer()
 _SAY_NOTHING = frozenset('am is are was were be been being has have had having do does did done doing see sees seen '
                          "show shows shown 's 're 'm 've n't not there here then".split())  # tagged as verbs, adverbs
@@ -85,6 +87,22 @@ def content_weights(words: Sequence[str]) -> List[float]:
     if len(tags) != len(words):
         raise ValueError(f'The tagger gave {len(tags)} tags for the {len(words)} words {list(words)}.')
     return [2.0 if any(part in tag for part in CONTENT_TAGS) else 1.0 for tag in tags]
+
+
+@lru_cache(100_000)
+def main_verb(sentence: str) -> str:
+    """The first verb that says what is done; empty where none is found.
+
+    Example:
+        >>> main_verb('The person is opening a door and walks off.'), main_verb('A man begins to drink.')
+        ('opening', 'drink')
+        >>> main_verb('A red square.')
+        ''
+    """
+    words = tokenize(sentence)
+    tags = [tag for _, tag in textblob_tag(' '.join(words), tokenize=False)] if words else []
+    return next((word for word, tag in zip(words, tags) if (tag.startswith('VB') or word.endswith('ing'))
+                 and word not in _SAY_NOTHING and not word.startswith(_GO_ON)), '')
 
 
 def content_words(sentence: str) -> List[str]:

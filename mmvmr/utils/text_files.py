@@ -1,21 +1,26 @@
 """Reading text in whatever plain encoding and packing it comes."""
+import bz2
 import codecs
+import csv
 import gzip
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Iterator, List, TextIO, Union
 
+_PACKINGS = {b'\x1f\x8b': gzip.open, b'BZh': bz2.open, b'\xfd7zX': lzma.open}  # by the first bytes
 _MARKS = ((codecs.BOM_UTF8, 'utf-8-sig'), (codecs.BOM_UTF32_LE, 'utf-32'), (codecs.BOM_UTF32_BE, 'utf-32'),
           (codecs.BOM_UTF16_LE, 'utf-16'), (codecs.BOM_UTF16_BE, 'utf-16'))  # UTF-32's mark begins with UTF-16's
 
 
 @contextmanager
 def open_text(path: Union[str, Path]) -> Iterator[TextIO]:
-    """Open a text file: UTF-8 with or without a mark, UTF-16 or UTF-32; plain, in ``.gz``, or alone in a ``.zip``.
+    """Open a text file: UTF-8 with or without a mark, UTF-16 or UTF-32; plain, in ``.gz``, ``.bz2`` or
+    ``.xz``, or alone in a ``.zip``.
 
     What it is is told from its first bytes, whatever it is called. The file is not unpacked as a whole.
 
@@ -30,7 +35,7 @@ def open_text(path: Union[str, Path]) -> Iterator[TextIO]:
         raise ValueError(f'"{path}" is not a text in UTF-8 ({error.reason} at byte {error.start}). Is it damaged, or '
                          'in another encoding? Fetch it again, or turn it into UTF-8, e.g. from Latin-1: '
                          f'iconv -f latin1 -t utf-8 "{path}" > utf8.txt') from error
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f'"{path}" cannot be unpacked ({error}). Is it cut off? Fetch it again.') from error
 
 
@@ -38,6 +43,15 @@ def read_text(path: Union[str, Path]) -> str:
     """The text of a file that :func:`open_text` opens, with its errors."""
     with open_text(path) as file:
         return file.read()
+
+
+def read_table(path: Union[str, Path]) -> csv.DictReader:
+    """The rows of a table with the names of its columns, in lower case, above it; parted by comma, semicolon or tab."""
+    lines = read_text(path).splitlines()
+    head = lines[0] if lines else ''
+    rows = csv.DictReader(lines, delimiter=max(',;\t', key=head.count))
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    return rows
 
 
 def read_json(path: Union[str, Path]) -> Any:
@@ -75,8 +89,9 @@ def read_json_lines(path: Union[str, Path]) -> List[Any]:
 @contextmanager
 def _unpacked(file: BinaryIO, path: Union[str, Path]) -> Iterator[BinaryIO]:
     start = file.peek(4)[:4]
-    if start[:2] == b'\x1f\x8b':
-        with gzip.open(file) as content:
+    unpack = next((unpack for mark, unpack in _PACKINGS.items() if start.startswith(mark)), None)
+    if unpack is not None:
+        with unpack(file) as content:
             yield content
     elif start == b'PK\x03\x04':
         with zipfile.ZipFile(file) as archive:

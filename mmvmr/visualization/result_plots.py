@@ -6,9 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmvmr.evaluation.blind_panel import blind_panel
-from mmvmr.evaluation.breakdown import breakdown, group_queries
-from mmvmr.evaluation.predictions import relative_truths
+from mmvmr.evaluation.blind_panel import blind_scores
+from mmvmr.evaluation.breakdown import best_blind, breakdown
 from mmvmr.evaluation.scored import Scored
 from mmvmr.visualization.style import BLIND, BLIND_LABEL, COLUMN, method_styles, new_figure, paper_style
 
@@ -54,13 +53,12 @@ def draw_breakdown(methods: Methods, metric: str, train_spans: Optional[np.ndarr
     """
     first, styles = next(iter(methods.values()))[0], method_styles(list(methods))
     groups = {by: breakdown(first.table, first.scores).loc[by, 'queries'] for by in ('length', 'position')}
+    blind = best_blind(first.table, blind_scores(first.table, first.protocol, train_spans))[metric]
     rows = [len(queries) for queries in groups.values()]
     figure = new_figure(COLUMN, 1.9 + 1.1 * sum(rows))
     for axis, (by, queries) in zip(figure.subplots(2, sharex=True, height_ratios=rows), groups.items()):
-        best = [_best_blind(first, group_queries(first.table)[by] == group, metric, train_spans)
-                for group in queries.index]
         places = np.arange(len(queries))
-        axis.vlines(best, places - 0.38, places + 0.38, color=BLIND, linestyle='--', label=BLIND_LABEL,
+        axis.vlines(blind.loc[by], places - 0.38, places + 0.38, color=BLIND, linestyle='--', label=BLIND_LABEL,
                     clip_on=False)
         for number, (name, runs) in enumerate(methods.items()):
             scores = sum(breakdown(run.table, run.scores).loc[by, metric] for run in runs) / len(runs)
@@ -111,11 +109,6 @@ def draw_blind_panel(methods: Methods, panel: pd.DataFrame, metrics: Sequence[st
 def _scores(runs: Sequence[Scored], keys: Sequence[str]) -> pd.DataFrame:
     """(runs, keys) in per cent; nothing where a method gives too few candidates for R@n."""
     return pd.DataFrame([100 * run.scores.mean() for run in runs]).reindex(columns=list(keys))
-
-
-def _best_blind(run: Scored, chosen: np.ndarray, metric: str, train_spans: Optional[np.ndarray]) -> float:
-    """The best blind score on some of the queries."""
-    return blind_panel(relative_truths(run.table[chosen]), run.protocol, train_spans)[metric].max()
 
 
 def _add_legend(figure: Figure) -> None:

@@ -30,7 +30,7 @@ PAIRS = [dict(video_id='a', query=str(number)) for number in range(3)]
 SCORED = SimpleNamespace(table=None, protocol=find_protocol('', tops=[1, 5]))
 LOADER = SimpleNamespace(dataset=type('Five', (), dict(metainfo=dict(protocol='p'), __len__=lambda self: 5))())
 PLOTTED = dict.fromkeys([
-    'mmvmr.evaluation.predictions.check_same_queries', 'mmvmr.evaluation.predictions.relative_truths',
+    'mmvmr.evaluation.predictions.check_same_queries',
     'mmvmr.evaluation.blind_panel.blind_panel', 'mmvmr.visualization.result_plots.draw_blind_panel',
     'mmvmr.visualization.result_plots.draw_breakdown'], {})
 BROWSED = dict.fromkeys([

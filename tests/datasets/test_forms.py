@@ -1,6 +1,8 @@
 """Annotations in the forms in which they are published, and protocols that are pinned by hashes."""
+import bz2
 import gzip
 import json
+import lzma
 import random
 
 import pytest
@@ -8,7 +10,7 @@ from runs import run_command
 
 from mmvmr.datasets.annotations import check_pairs
 from mmvmr.datasets.charades_sta import CharadesSTA
-from mmvmr.datasets.forms import read_pairs, recognise
+from mmvmr.datasets.forms import read_pairs, read_queries, recognise
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.datasets.pinned import Pin, compare_with_pin
 from mmvmr.datasets.qvhighlights import QVHighlights
@@ -75,6 +77,28 @@ def test_a_single_entry_on_a_single_line_is_recognised_too(tmp_path, name):
     content, expected = FORMS[name]
     path = _write(tmp_path / 'a', content[:1], lines=True)
     assert recognise(path)[1].name == name and read_pairs(path)[0]['query'] == expected[0][2]
+
+
+def test_a_single_moment_needs_no_list_of_moments(tmp_path):
+    for content in (['v', 20, [1, 4], 'One.'], dict(qid=1, query='One.', vid='v', duration=20,
+                                                     relevant_windows=[1, 4])):
+        assert read_pairs(_write(tmp_path / 'a', [content]))[0]['spans'] == [[1, 4]]
+
+
+def test_sentences_may_be_json_strings_on_lines(tmp_path):
+    (tmp_path / 'a').write_text('"He sits."\n"She says \\"go\\"."\n')
+    assert read_queries(tmp_path / 'a') == ['He sits.', 'She says "go".']
+    (tmp_path / 'a').write_text('"Go", she says.\nHe sits.\n')
+    assert read_queries(tmp_path / 'a') == ['"Go", she says.', 'He sits.']
+
+
+@pytest.mark.parametrize('pack', [bz2.compress, lzma.compress])
+def test_annotations_may_be_packed_as_small_as_they_can(tmp_path, pack):
+    (tmp_path / 'a.json').write_bytes(pack(json.dumps(FORMS['TVR'][0]).encode('utf-8-sig')))
+    assert read_pairs(tmp_path / 'a.json')[0]['qid'] == 1
+    (tmp_path / 'a.json').write_bytes(pack(json.dumps(FORMS['TVR'][0]).encode())[:-20])
+    with pytest.raises(ValueError, match='cannot be unpacked'):
+        read_pairs(tmp_path / 'a.json')
 
 
 def test_annotations_may_be_packed(tmp_path):
@@ -149,7 +173,8 @@ def test_one_subset_is_kept_on_request(tmp_path, capsys):
         run_command('convert', path, '--subset', 'validation')
 
 
-@pytest.mark.parametrize('table', ['id,length\nAAAAA,12.5\n', '{"AAAAA": {"duration": 12.5}}'])
+@pytest.mark.parametrize('table', ['id,length\nAAAAA,12.5\n', 'ID;subject;Length\nAAAAA;X;12.5\n',
+                                   'id\tlength\nAAAAA\t12.5\n', '{"AAAAA": {"duration": 12.5}}'])
 def test_charades_is_converted_with_its_durations(tmp_path, table):
     (tmp_path / 'a.txt').write_text('AAAAA 14.5 1.0##person opens a door.\n')
     (tmp_path / 'table').write_text(table)

@@ -83,7 +83,8 @@ def test_ten_predictions_count():
 
 
 def test_a_blind_window_has_an_average_precision_and_random_ones_have_none():
-    panel = blind_panel([[[0.0, 1.0]], [[0.0, 0.5], [0.5, 1.0]]], find_protocol('qvhighlights/val'))
+    panel = blind_panel(pd.DataFrame(dict(gt_spans=[[[0.0, 1.0]], [[0.0, 0.5], [0.5, 1.0]]], duration=1.0)),
+                        find_protocol('qvhighlights/val'))
     assert panel.loc['whole video', 'mAP@0.5'] == 75 and np.isnan(panel.loc['uniform random', 'mAP'])
 
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from mmvmr.evaluation.probes import PROBES, apply_probe, other_videos
+from mmvmr.features.stores.resampling import resample_clips
 from mmvmr.registry import DATASETS
 
 
@@ -58,6 +59,37 @@ def test_shuffled_videos_come_from_the_donors_and_the_rest_stays(pair_of_dataset
     assert _same_truth(batch, own)
 
 
+@pytest.mark.parametrize('num_clips', ['some', None])
+def test_a_shift_puts_noise_before_the_video_and_moves_its_moments(tiny_dataset, num_clips):
+    config = tiny_dataset.test if num_clips else dict(tiny_dataset.test, num_clips=None)
+    plain, probed = (DATASETS.build(config) for _ in range(2))
+    apply_probe(probed, 'shift')
+    own, moved = plain[1], probed[1]
+    clips, all_clips = own['inputs'].video[0], moved['inputs'].video[0]
+    assert num_clips is None or len(all_clips) == len(clips)
+    front = round(len(all_clips) / 3)
+    kept = len(all_clips) - front
+    np.testing.assert_allclose(all_clips[front:], resample_clips(clips.numpy(), kept), rtol=1e-6)
+    noise = all_clips[:front]
+    assert torch.isfinite(noise).all() and not torch.equal(noise[0], noise[1])
+    assert noise.norm(dim=1).mean() == pytest.approx(all_clips[front:].norm(dim=1).mean().item(), rel=1e-4)
+    (before,), (after,) = own['data_samples'], moved['data_samples']
+    assert after.duration == pytest.approx(before.duration * len(all_clips) / kept)
+    shift = after.duration - before.duration
+    np.testing.assert_allclose(after.gt_spans, before.gt_spans + shift, rtol=1e-5)
+    assert torch.equal(moved['inputs'].query.word_ids, own['inputs'].query.word_ids)
+
+
+def test_the_noise_before_a_video_is_always_the_same_and_another_for_each(tiny_dataset):
+    first, second = (DATASETS.build(tiny_dataset.test) for _ in range(2))
+    apply_probe(first, 'shift')
+    apply_probe(second, 'shift')
+    assert torch.equal(first[2]['inputs'].video, second.__getitems__([0, 2])['inputs'].video[1:])
+    videos = {pair['video_id']: number for number, pair in enumerate(first.data_list)}
+    one, other = list(videos.values())[:2]
+    assert not torch.equal(first[one]['inputs'].video[0, 0], first[other]['inputs'].video[0, 0])
+
+
 @pytest.mark.parametrize('probe', PROBES)
 def test_a_probe_stands_in_the_name_of_the_protocol(pair_of_datasets, probe):
     apply_probe(pair_of_datasets[0], probe)
@@ -65,5 +97,5 @@ def test_a_probe_stands_in_the_name_of_the_protocol(pair_of_datasets, probe):
 
 
 def test_an_unknown_probe_is_refused(pair_of_datasets):
-    with pytest.raises(ValueError, match="shuffle-query', 'shuffle-video"):
+    with pytest.raises(ValueError, match='shuffle-query, shuffle-video, shift'):
         apply_probe(pair_of_datasets[0], 'shuffle')

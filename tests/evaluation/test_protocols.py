@@ -16,6 +16,13 @@ def test_only_the_protocol_of_2d_tan_needs_more_than_the_threshold():
     assert not find_protocol('charades_sta/official').strict
 
 
+def test_pairs_that_were_divided_anew_count_as_their_parents_and_say_in_what_they_differ():
+    assert find_protocol('activitynet_captions/cg_novel_word').ious == (0.1, 0.3, 0.5, 0.7)
+    assert 'elsewhere' in find_protocol('charades_sta/cd_test_ood (subset)').shift
+    assert 'word' in find_protocol('charades_sta/cg_novel_word').shift
+    assert not find_protocol('charades_sta/cd_test_iid').shift and not find_protocol('charades_sta/official').shift
+
+
 def test_data_of_your_own_gets_a_default():
     assert find_protocol('custom (mine)') == Protocol('custom (mine)')
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmvmr.evaluation.protocols import Protocol
-from mmvmr.evaluation.scoring import answerable, best_iou, per_query, prediction_ious, summarize
+from mmvmr.evaluation.scoring import answerable, ious_with_all, per_query, prediction_ious, summarize
 
 NAN = float('nan')
 times = st.integers(0, 3000).map(lambda hundredths: hundredths / 100)
@@ -95,8 +95,8 @@ def test_recalls_that_need_more_predictions_than_there_are_are_left_out():
 
 
 def test_the_same_spans_can_be_scored_for_all_queries():
-    iou = best_iou(np.array([[0.0, 1.0], [0.0, 0.5]]), [[[0.0, 0.5]], [[0.5, 1.0], [0.0, 0.25]]])
-    np.testing.assert_allclose(iou, [[0.5, 1.0], [0.5, 0.5]])
+    iou = ious_with_all(np.array([[0.0, 1.0], [0.0, 0.5]]), [[[0.0, 0.5]], [[0.5, 1.0], [0.0, 0.25]]])
+    np.testing.assert_allclose(iou, [[[0.5, -1], [1.0, -1]], [[0.5, 0.25], [0.0, 0.5]]])
 
 
 @settings(max_examples=50, deadline=None)

@@ -53,12 +53,17 @@ def test_states_of_tokens_are_averaged_per_word_of_the_vocabulary(tmp_path):
     assert query.sentences is None
 
 
-def test_states_without_words_must_be_one_per_word(tmp_path):
+def test_states_without_words_are_places_themselves_where_no_word_is_named(tmp_path):
+    store = save(tmp_path, **{'7': dict(tokens=TOKENS)})
+    query = PrecomputedText(store).encode([SENTENCE], 6, [7]).batch([0])
+    assert query.features.tolist() == [TOKENS[:6].tolist()]  # seven for five words; cut at max_words
+    assert query.word_ids.tolist() == [[0] * 6] and query.mask.all()
+
+
+def test_states_without_words_must_be_one_per_word_of_a_vocabulary(tmp_path):
     store = save(tmp_path, **{'7': dict(tokens=TOKENS[:5]), '8': dict(tokens=TOKENS)})
-    encoder = PrecomputedText(store)
-    query = encoder.encode([SENTENCE], 4, [7]).batch([0])
-    assert query.features.tolist() == [TOKENS[:4].tolist()]  # cut at max_words
-    assert query.word_ids.tolist() == [[0] * 4]
+    encoder = PrecomputedText(store, VOCABULARY)
+    assert encoder.encode([SENTENCE], 20, [7]).batch([0]).word_ids.tolist() == [[2, 1, 3]]
     with pytest.raises(ValueError, match=r'query 8: 7 states of tokens for the 5 words .*Give one state per word'):
         encoder.encode([SENTENCE], 20, [8])
 

@@ -19,7 +19,8 @@ def _write(path, ends, protocol='charades_sta/official'):
 def _rows(text, table):
     """The cells of a printed table, by the first cell of each row."""
     rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines() if line.startswith('|')]
-    starts = [number for number, row in enumerate(rows) if row[0] == '' and not row[1].startswith('IoU=')] + [len(rows)]
+    heads = [number for number, row in enumerate(rows) if row[0] == '' and row[1] and not row[1].startswith('IoU=')]
+    starts = [*heads, len(rows)]
     return {row[0]: row[1:] for row in rows[starts[table]:starts[table + 1]]}
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from mmvmr.evaluation.blind_panel import blind_panel
-from mmvmr.evaluation.predictions import relative_truths, write_predictions
+from mmvmr.evaluation.predictions import write_predictions
 from mmvmr.evaluation.scored import score_predictions
 from mmvmr.visualization.result_plots import IOUS, draw_blind_panel, draw_breakdown, draw_recall
 
@@ -30,7 +30,7 @@ def run(score):
 
 
 def _panel(run):
-    return blind_panel(relative_truths(run.table), run.protocol)
+    return blind_panel(run.table, run.protocol)
 
 
 def _line(axis, label):
@@ -95,7 +95,7 @@ def test_bars_are_the_panel_and_below_it_the_methods(run, score):
 
 
 def test_bars_fill_their_panel_and_a_star_is_explained_in_the_figure(run):
-    panel = blind_panel(relative_truths(run.table), run.protocol, np.array([[0.1, 0.4], [0.2, 0.5]]))
+    panel = blind_panel(run.table, run.protocol, np.array([[0.1, 0.4], [0.2, 0.5]]))
     figure = draw_blind_panel(dict(ours=[run]), panel, ['R@1,IoU=0.9', 'R@5,IoU=0.5'])
     for axis in figure.axes:
         longest = max(bar.get_width() for bar in axis.patches)

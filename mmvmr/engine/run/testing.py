@@ -14,7 +14,7 @@ from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import MomentConfig
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import fill_sizes, names_of_weights
-from mmvmr.evaluation.probes import apply_probe
+from mmvmr.evaluation.probes import PROBES, apply_probe
 from mmvmr.utils.files import remove_own_files, sha256_of_files, write_text
 
 PREDICTIONS, FACTS, TESTS, UNTRAINED = 'predictions.jsonl', 'test.json', 'test', 'untrained'
@@ -164,5 +164,5 @@ def _describe(data: Mapping[str, Any], weights: Optional[str], folder: Path, pro
     what = f'"{weights}"' if weights else 'a model that was not trained'
     yield f'Testing {what} on {data.get("num_pairs", "the")} pairs of {data.get("protocol", "data of your own")}'
     if probe:
-        yield f'  probe     {probe}: a sound model falls to the level of the blind'
+        yield f'  probe     {probe}: {PROBES[probe]}'
     yield f'  results   {folder}'

@@ -46,7 +46,8 @@ def feature_paths(features: Features, root: Union[str, Path] = '') -> Sequence[s
 
 def _part(part: Any) -> Mapping[str, Any]:
     part = dict(part) if isinstance(part, Mapping) else dict(path=part)
-    if not isinstance(part.get('path'), (str, Path)) or not set(part) <= {'path', 'key', 'normalize'}:
+    if not (isinstance(part.get('path'), (str, Path)) and set(part) <= {'path', 'key', 'normalize'}
+            and isinstance(part.get('normalize', False), bool)):
         raise ValueError('Features are a path, dict(path=..., key=..., normalize=True), or a list of these, got '
                          f'{part}.')
     return part

@@ -15,7 +15,7 @@ from mmvmr.utils.hdf5 import hdf5_member
 
 
 class Hdf5Store(ResampledStore):
-    """An HDF5 file with a dataset per video, or a group per video with one, or all this in one group above.
+    """An HDF5 file with a dataset per video, or a group per video with one, or all this below one group or more.
 
     The file is opened once per process, when it is first read: a handle must not be shared across a fork.
 
@@ -95,16 +95,18 @@ def _layout(file: h5py.File, key: Optional[str], path: Path) -> Tuple[Optional[s
         names = [name for name in names if name not in sides]
     if key in names and _group(file, key) is not None:
         return key, None, list(_group(file, key))
-    group = _group(file, names[0]) if len(names) == 1 else None
-    if group is not None and _is_above(group, names[0], key):
-        inner = list(group)
-        return names[0], key, [name for name in inner if not _is_side(group, name)] or inner
-    return None, key, names
+    above, group = [], file
+    while len(names) == 1 and _group(group, names[0]) is not None and _is_above(_group(group, names[0]), names[0], key):
+        above, group = [*above, names[0]], _group(group, names[0])
+        names = [name for name in group if not _is_side(group, name)] or list(group)
+    return '/'.join(above) or None, key, names
 
 
 def _is_above(group: h5py.Group, name: str, key: Optional[str]) -> bool:
     """Whether the only group of a file holds the videos, and is none itself."""
     inner = list(group)
+    if len(inner) == 1 and _group(group, inner[0]) is not None:  # more groups below
+        return True
     if key is not None:
         return key not in inner
     return not any(known in inner for known in PREFERRED) and (

@@ -16,7 +16,8 @@ class PrecomputedText:
     The place of a word has the mean over the states of its tokens (:func:`~mmvmr.text.query_store.word_states`), and
     the id of that word in the vocabulary, so that reconstructors name words whatever the tokens of the encoder are;
     words outside the vocabulary have no place. Without states, words have the vectors of the vocabulary; without a
-    vocabulary, all words have a place and no id, or, without states, the sentence vector is the only place.
+    vocabulary, all words (or tokens, where nothing says to which word they belong) have a place and no id, or, without
+    states, the sentence vector is the only place.
 
     States that know their neighbours tell something of the words that are hidden beside them; word vectors do not.
 

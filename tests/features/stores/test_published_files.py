@@ -281,3 +281,14 @@ def test_packed_streams_are_those_that_were_packed_and_say_so(tmp_path, two_stre
     assert manifest['source'] == 'slowfast + clip' and manifest['dim'] == 5
     assert manifest['streams'] == [dict(source='slowfast', dim=3, normalize=True),
                                    dict(source='clip', dim=2, normalize=True)]
+
+
+def test_videos_may_lie_below_several_groups_of_an_hdf5_file(tmp_path):
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        for number in range(2):
+            file[f'data/all/vid_{number}/c3d_features'] = rows + number
+            file[f'data/all/vid_{number}/fps'] = 25.0
+    store = open_feature_store(tmp_path / 'a.h5')
+    assert store.video_ids == ['vid_0', 'vid_1']
+    np.testing.assert_array_equal(store.read('vid_1'), rows + 1)

@@ -1,0 +1,37 @@
+"""CPL on QVHighlights, SlowFast and CLIP features as published, word vectors; the hyper-parameters of Charades-STA."""
+_base_ = ['_base_/datasets/qvhighlights.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
+
+dataset = dict(vocabulary='vocabulary.npz', text=None, max_words=20)  # words to reconstruct have no states of their own
+
+dim = 256
+sigma = 9
+transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=3, dropout=0.1)
+
+model = dict(
+    type='MomentRetriever',
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True),
+    proposal_generator=dict(
+        type='GaussianProposalGenerator',
+        dim=dim,
+        transformer=transformer,
+        num_proposals=8,
+        num_clips=50,
+        sigma=sigma,
+        peak_normalized=True),
+    reconstructors=dict(
+        query=dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)),
+    negatives=dict(
+        left=dict(type='Side', side='left', sigma=sigma, gamma=0.5),
+        right=dict(type='Side', side='right', sigma=sigma, gamma=0.5),
+        hard=dict(type='WholeVideo')),
+    losses=dict(
+        reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
+        ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=1.0),
+        diversity=dict(type='DiversityLoss', width=0.347788, sigma=sigma, loss_weight=5.0)),  # lambda = 0.146
+    ranker=dict(type='VoteRanker', weights='best'),
+    tie_transformers=True)
+
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=4e-4), clip_grad=dict(max_norm=10))
+
+train_dataloader = dict(batch_size=32)
+train_cfg = dict(max_epochs=30)
