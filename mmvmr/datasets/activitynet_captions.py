@@ -14,9 +14,7 @@ class ActivityNetCaptions(MomentDataset):
     """
     METAINFO = dict(dataset='ActivityNet Captions')
     PROTOCOLS = dict(val_1=dict(train=37421, test=17505), val_2=dict(train=37421, val=17505, test=17031),
-                     cd_test_iid=dict(train=51415, val=3521, test=3443),
-                     cd_test_ood=dict(train=51415, val=3521, test=13578),
-                     cg_test_trivial={}, cg_novel_composition={}, cg_novel_word={})
+                     cd_test_iid={}, cd_test_ood={}, cg_test_trivial={}, cg_novel_composition={}, cg_novel_word={})
     HINT = (
         'Annotations: {train,val_1,val_2}.json of ActivityNet Captions.\n'
         'Features: C3D of 500 dimensions from activity-net.org (one group with c3d_features per video), then\n'

@@ -31,8 +31,7 @@ class CharadesSTA(MomentDataset):
     """
     METAINFO = dict(dataset='Charades-STA')
     PROTOCOLS = dict(official=dict(train=12408, test=3720), filtered=dict(train=10602, test=3158),
-                     cd_test_iid=dict(train=11071, val=859, test=823),
-                     cd_test_ood=dict(train=11071, val=859, test=3375),
+                     cd_test_iid={}, cd_test_ood={},
                      cg_test_trivial={}, cg_novel_composition={}, cg_novel_word={})
     HINT = (
         'Annotations: charades_sta_{train,test}.txt of Charades-STA (also in github.com/microsoft/2D-TAN) and\n'
