@@ -1,6 +1,6 @@
 """Checking annotations."""
 import hashlib
-from pathlib import Path
+import os
 from typing import Any, Dict, List, Sequence
 
 
@@ -58,7 +58,8 @@ def is_video_id(value: Any) -> bool:
         >>> is_video_id('3MSZA.mp4'), is_video_id('../3MSZA'), is_video_id('..'), is_video_id(3)
         (True, False, False, False)
     """
-    return isinstance(value, str) and value not in ('', '..') and Path(value).name == value and '\0' not in value
+    return (isinstance(value, str) and value not in ('', '.', '..') and os.path.split(value)[1] == value
+            and '\0' not in value)
 
 
 def clamp_span(span: Sequence[float], duration: float) -> List[float]:

@@ -2,10 +2,12 @@
 import copy
 import hashlib
 import inspect
-import json
 import logging
+import os
+import sys
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Callable, Dict, List, Optional, Sequence, Union
 
 import torch
 from mmengine.dataset import BaseDataset
@@ -22,12 +24,13 @@ from mmvmr.structures import Batch, MomentSample, Query
 from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.interface import TextEncoder
 from mmvmr.text.vocabulary import Vocabulary
-from mmvmr.utils.files import sha256_of_code, sha256_of_files
+from mmvmr.utils.files import sha256_of_files
 from mmvmr.utils.kept_arrays import Arrays, kept_arrays
 
 KEPT = '.mmvmr'  # folder beside the annotations
 KEPT_FROM = 4 << 20  # bytes of annotations; smaller ones are read and encoded in two seconds
-_NOT_PARSED = ('ann_file', 'num_clips', 'max_words', 'missing', 'resident', 'test_mode', 'store', 'vocabulary', 'text')
+_NOT_PARSED = ('ann_file', 'num_clips', 'max_words', 'missing', 'resident', 'test_mode', 'store', 'vocabulary', 'text',
+               'remark', 'data_list', 'encoded')
 
 
 @DATASETS.register_module()
@@ -120,7 +123,7 @@ class MomentDataset(BaseDataset):
 
     def load_data_list(self) -> Pairs:
         """Read, check and, where a part is held out, divide the annotations."""
-        pairs = Pairs(self._kept('pairs', self._annotations(), self._columns))
+        pairs = Pairs(self._kept('pairs', {}, self._columns))
         self.remark = self._check_protocol(pairs)
         pairs, outside = pairs.cut()
         if outside:
@@ -315,33 +318,44 @@ class MomentDataset(BaseDataset):
         def encode() -> EncodedQueries:
             return self.text.encode(list(pairs.queries()), self.max_words, pairs.keys(), f'"{self.ann_file}"')
 
-        text = getattr(self.text, 'fingerprint', None)
-        if text is None or not self._is_kept():
+        text = getattr(self.text, 'words_depend_on', None)
+        if text is None:
             return encode()
         rows = None if pairs.rows is None else hashlib.sha256(pairs.rows.tobytes()).hexdigest()
-        arrays = self._kept('words', dict(self._annotations(), rows=rows, text=text, max_words=self.max_words),
-                            lambda: encode().compact())
+        arrays = self._kept('words', dict(rows=rows, text=text, max_words=self.max_words),
+                            lambda: encode().without_vectors())
         return EncodedQueries(**arrays, vectors=self.vocabulary.vectors)
-
-    # ---------------------------------------------------------------------------------------------- what is kept
-    def _is_kept(self) -> bool:
-        """Whether the annotations are large, and read as :meth:`annotation_files` says."""
-        return Path(self.ann_file).stat().st_size >= KEPT_FROM
-
-    def _kept(self, name: str, depends_on: Dict, compute: Callable[[], Arrays]) -> Arrays:
-        if not self._is_kept():
-            return compute()
-        return kept_arrays(Path(self.ann_file).parent / KEPT, f'{Path(self.ann_file).name}.{name}', depends_on, compute)
 
     def _columns(self) -> Arrays:
         return Pairs.columns_of(check_pairs(self.parse_annotations(), self.ann_file))
 
+    def _kept(self, name: str, depends_on: Dict, compute: Callable[[], Arrays]) -> Arrays:
+        """Arrays that depend on the annotations, and on what else is given."""
+        if self._annotations is None:
+            return compute()
+        path = Path(self.ann_file)
+        return kept_arrays(path.parent / KEPT, f'{path.name}.{name}', dict(self._annotations, **depends_on), compute)
+
     @cached_property
-    def _annotations(self) -> Dict:
-        """What pairs depend on: the files, the code, and what the class has been told."""
-        told = {name: value for name, value in vars(self).items()
+    def _annotations(self) -> Optional[Dict]:
+        """What the pairs depend on: files, code, and what the class has been told; None of a small file."""
+        files, code = self.annotation_files(self.ann_file), _sha256_of_code(type(self))
+        if code is None or not all(map(os.path.isfile, files)) or sum(map(os.path.getsize, files)) < KEPT_FROM:
+            return None
+        told = {name: str(value) for name, value in vars(self).items()
                 if name not in _NOT_PARSED and not name.startswith('_')}
-        return dict(files=sha256_of_files(*self.annotation_files(self.ann_file)), code=sha256_of_code(*type(self).__mro__), told=told)
+        return dict(files=sha256_of_files(*files), code=code, kind=type(self).__qualname__, told=told)
+
+
+@lru_cache(None)
+def _sha256_of_code(kind: type) -> Optional[str]:
+    """Of what reads and encodes annotations; None of a class that is in no file."""
+    files = {getattr(sys.modules[base.__module__], '__file__', None) for base in kind.__mro__ if base is not object}
+    if None in files:
+        return None
+    package = Path(__file__).parents[1]
+    return sha256_of_files(*sorted({*map(Path, files), *(package / 'datasets').glob('*.py'),
+                                    *(package / 'text').rglob('*.py')}))
 
 
 def _number(video_id: str) -> int:

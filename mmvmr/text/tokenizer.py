@@ -10,7 +10,8 @@ from textblob.en import tag as textblob_tag
 CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs, when, where and how (Penn Treebank)
 PROVENANCE = dict(tokenizer=f'nltk.NLTKWordTokenizer {version("nltk")}', tagger=f'textblob.en {version("textblob")}')
 _JOINED = re.compile('[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{6}')  # longer than words are
-_PLAIN = re.compile(r'(?:{0}[,:;!?]? +)*{0}[.,:;!?]? *'.format("[a-z0-9]+(?:[-'][a-z0-9]+)*"))
+_WORD = r"[a-z0-9]+(?:[-'][a-z0-9]+)*"
+_PLAIN = re.compile(rf"(?:(?:{_WORD})?[,:;!?]? +|'(?:s|re|ve|ll|m|d) +|[.-] +)*(?:{_WORD})?[.,:;!?]? *")
 _tokenizer = NLTKWordTokenizer()
 _SAY_NOTHING = frozenset('am is are was were be been being has have had having do does did done doing see sees seen '
                          "show shows shown 's 're 'm 've n't not there here then".split())  # tagged as verbs, adverbs
