@@ -4,6 +4,7 @@
     mmvmr benchmark cpl_charades --amp --steps 10
     mmvmr benchmark cpl_charades --processes 1 2 4 --parts loader training
     mmvmr benchmark cpl_charades --cfg-options compile=True train_dataloader.dataset.resident=True
+    mmvmr benchmark cpl_charades --start --videos 500000 --processes 1 2 4
 
 No data set is needed: features, annotations and words are drawn at random, in the sizes that the config gives. Each
 part runs in processes of its own, so that its peak memory is its own. Figures are medians over the steps. Several
@@ -31,6 +32,8 @@ def add_arguments(parser: Parser) -> None:
                         help='"cold" is the loader with the store taken out of the page cache before each batch')
     parser.add_argument('--processes', nargs='+', type=at_least(1), default=[1], metavar='N',
                         help='measure each part with so many processes on this machine')
+    parser.add_argument('--start', action='store_true',
+                        help='measure the first and later starts of so many processes on the data set, nothing else')
     parser.add_argument('--folder', help='where the generated data go; kept there. A temporary folder by default')
     add_config_options(parser)
 
@@ -49,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.engine.run.check_config import check_config
     from mmvmr.engine.run.config import parse_options, read_config
     from mmvmr.reproduction.benchmark import benchmark
+    from mmvmr.reproduction.start_benchmark import benchmark_start
     config = read_config(path, parse_options(args.cfg_options))
     check_config(config)
     if args.amp:
@@ -58,5 +62,8 @@ def run(args: argparse.Namespace) -> None:
     if max(args.processes) > 1:
         os.environ.setdefault('OMP_NUM_THREADS', '1')  # as torchrun does
     with tempfile.TemporaryDirectory() as temporary:
-        print(benchmark(config, args.parts, args.processes, args.steps, Path(args.folder or temporary), args.videos,
-                        args.dtype, args.shards))
+        folder, data = Path(args.folder or temporary), (args.videos, args.dtype, args.shards)
+        if args.start:
+            print(benchmark_start(config, args.processes, folder, *data))
+        else:
+            print(benchmark(config, args.parts, args.processes, args.steps, folder, *data))

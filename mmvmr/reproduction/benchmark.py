@@ -67,6 +67,13 @@ def generate(folder: Path, config: Config, videos: int, dtype: str = 'float32', 
     os.sync()  # pages that are not written yet cannot be taken out of the page cache
 
 
+def prepare_data(folder: Path, config: Config, videos: int, dtype: str, shards: int) -> None:
+    """Generate the data set, if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / 'features').exists():
+        generate(folder, config, videos, dtype, shards)
+
+
 def build_dataset(folder: Path, config: Config, part: str) -> MomentDataset:
     """The generated data set, for one part."""
     given = config.train_dataloader.dataset
@@ -196,9 +203,7 @@ def benchmark(config: Config, parts: Sequence[str], processes: Sequence[int], st
     """
     fill_benchmark_sizes(config)
     batch, rows = config.train_dataloader.batch_size, []
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / 'features').exists():
-        generate(folder, config, videos, dtype, shards)
+    prepare_data(folder, config, videos, dtype, shards)
     for part in progress(parts, desc='Measuring'):
         found = [run(part, count, folder, config, steps) for count in processes]
         rate_of_one = statistics.mean(batch / process.median for process in found[0])
