@@ -13,9 +13,8 @@ import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmvmr.datasets.annotations import check_pairs, in_holdout
+from mmvmr.datasets.annotations import Pairs, check_pairs, in_holdout
 from mmvmr.datasets.forms import read_pairs
-from mmvmr.datasets.pairs import Pairs
 from mmvmr.datasets.pinned import compare_with_pin, find_pin
 from mmvmr.features.stores.feature_store import Features, feature_paths, open_feature_store
 from mmvmr.features.stores.names import describe_names
@@ -73,9 +72,9 @@ class MomentDataset(BaseDataset):
         lazy_init: Leave the annotations to :meth:`full_init`.
 
     Attributes:
-        data_list: :class:`~mmvmr.datasets.pairs.Pairs`, a dict per pair: ``video_id``, ``duration``, ``query`` and
-            ``spans``, times in seconds; and ``qid`` where the annotations have one, by which a text encoder may look
-            the query up.
+        data_list: :class:`~mmvmr.datasets.annotations.Pairs`, a dict per pair: ``video_id``, ``duration``, ``query``
+            and ``spans``, times in seconds; and ``qid`` where the annotations have one, by which a text encoder may
+            look the query up.
         store: The open feature store, or None.
         text: The text encoder, or None.
         encoded: :class:`~mmvmr.text.encoded_queries.EncodedQueries` of all pairs.

@@ -8,10 +8,9 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 from tiny import make_tiny_dataset, write_annotations
 
 from mmvmr.datasets import moment_dataset
-from mmvmr.datasets.annotations import in_holdout
+from mmvmr.datasets.annotations import Pairs, in_holdout
 from mmvmr.datasets.collate import collate_moments
 from mmvmr.datasets.moment_dataset import MomentDataset
-from mmvmr.datasets.pairs import Pairs
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
 from mmvmr.registry import DATASETS

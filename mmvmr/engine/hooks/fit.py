@@ -4,7 +4,7 @@ from typing import Set
 from mmengine.hooks import Hook
 from torch.utils.data import DataLoader
 
-from mmvmr.datasets.pairs import Pairs
+from mmvmr.datasets.annotations import Pairs
 from mmvmr.engine.distributed import unwrap
 from mmvmr.engine.hooks.progress import ProgressHook
 from mmvmr.engine.run.sizes import check_sizes, data_sizes
