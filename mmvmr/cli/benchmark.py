@@ -4,6 +4,8 @@
     mmvmr benchmark cpl_charades --amp --steps 10
     mmvmr benchmark cpl_charades --processes 1 2 4 --parts loader training
     mmvmr benchmark cpl_charades --cfg-options compile=True train_dataloader.dataset.resident=True
+    mmvmr benchmark cpl_charades --start --videos 500000 --processes 1 2 4
+    mmvmr benchmark cpl_charades --against FOLDER_OF_CPL
 
 No data set is needed: features, annotations and words are drawn at random, in the sizes that the config gives. Each
 part runs in processes of its own, so that its peak memory is its own. Figures are medians over the steps. Several
@@ -11,6 +13,7 @@ processes train as mmvmr dist-train does, each with the batch size of the config
 "efficiency" is samples/s per process against the first number of processes that is given.
 """
 import argparse
+from pathlib import Path
 
 from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.engine.run.places import find_config
@@ -31,6 +34,11 @@ def add_arguments(parser: Parser) -> None:
                         help='"cold" is the loader with the store taken out of the page cache before each batch')
     parser.add_argument('--processes', nargs='+', type=at_least(1), default=[1], metavar='N',
                         help='measure each part with so many processes on this machine')
+    parser.add_argument('--start', action='store_true',
+                        help='measure the first and later starts of so many processes on the data set, nothing else')
+    parser.add_argument('--against', type=Path, metavar='FOLDER',
+                        help="run the authors' code of CPL or CNM that lies there as well, in turn with ours, and give "
+                             'the ratios; it is run as it is, so get it from its authors')
     parser.add_argument('--folder', help='where the generated data go; kept there. A temporary folder by default')
     add_config_options(parser)
 
@@ -41,14 +49,20 @@ def run(args: argparse.Namespace) -> None:
         check_writable(args.folder)
     import os
     import tempfile
-    from pathlib import Path
 
     import torch
 
     from mmvmr.engine.optim.mixed_precision import use_mixed_precision
     from mmvmr.engine.run.check_config import check_config
     from mmvmr.engine.run.config import parse_options, read_config
+    from mmvmr.reproduction.against import compare, find_method
     from mmvmr.reproduction.benchmark import benchmark
+    from mmvmr.reproduction.start_benchmark import benchmark_start
+    if args.against:
+        find_method(args.against)
+        if 'cold' in args.parts or args.processes != [1] or args.start or args.amp:
+            raise ValueError('--against measures loader, training and evaluation of one process in float32: leave out '
+                             '"cold", --processes, --start and --amp.')
     config = read_config(path, parse_options(args.cfg_options))
     check_config(config)
     if args.amp:
@@ -58,5 +72,11 @@ def run(args: argparse.Namespace) -> None:
     if max(args.processes) > 1:
         os.environ.setdefault('OMP_NUM_THREADS', '1')  # as torchrun does
     with tempfile.TemporaryDirectory() as temporary:
-        print(benchmark(config, args.parts, args.processes, args.steps, Path(args.folder or temporary), args.videos,
-                        args.dtype, args.shards))
+        folder, data = Path(args.folder or temporary), (args.videos, args.dtype, args.shards)
+        if args.against:
+            print(f'The code in {args.against} is run on this machine, as it is.', flush=True)
+            print(compare(config, args.against, args.parts, args.steps, folder, *data))
+        elif args.start:
+            print(benchmark_start(config, args.processes, folder, *data))
+        else:
+            print(benchmark(config, args.parts, args.processes, args.steps, folder, *data))

@@ -50,6 +50,7 @@ COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
         'dist-test': 'test with several processes, one per GPU',
         'benchmark': 'measure loading, training and testing of a config',
         'flops': 'parameters and operations of a config',
+        'export': 'write a trained model as a program that runs without mmvmr',
         'publish': 'write the weights of a checkpoint alone, with their hash',
         'convert-official': "convert a checkpoint of the authors' code of CNM or CPL",
     },

@@ -3,22 +3,33 @@ import copy
 import hashlib
 import inspect
 import logging
+import os
+import sys
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Callable, Dict, List, Optional, Sequence, Union
 
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmvmr.datasets.annotations import check_pairs, clamp_span, in_holdout
+from mmvmr.datasets.annotations import Pairs, check_pairs, in_holdout
 from mmvmr.datasets.forms import read_pairs
 from mmvmr.datasets.pinned import compare_with_pin, find_pin
 from mmvmr.features.stores.feature_store import Features, feature_paths, open_feature_store
 from mmvmr.features.stores.names import describe_names
 from mmvmr.registry import DATASETS, TEXT_ENCODERS
 from mmvmr.structures import Batch, MomentSample, Query
+from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.interface import TextEncoder
 from mmvmr.text.vocabulary import Vocabulary
+from mmvmr.utils.files import sha256_of_files
+from mmvmr.utils.kept_arrays import Arrays, kept_arrays
+
+KEPT = '.mmvmr'  # folder beside the annotations
+KEPT_FROM = 4 << 20  # bytes of annotations; smaller ones are read and encoded in two seconds
+_NOT_PARSED = ('ann_file', 'num_clips', 'max_words', 'missing', 'resident', 'test_mode', 'store', 'vocabulary', 'text',
+               'remark', 'data_list', 'encoded')
 
 
 @DATASETS.register_module()
@@ -32,6 +43,9 @@ class MomentDataset(BaseDataset):
     A batch is made as a whole: ``dataset.__getitems__(indices)``, which PyTorch's loader calls, gives
     ``dict(inputs=Batch, data_samples=[MomentSample, ...])``; ``dataset[i]`` is a batch of one. In training
     (``test_mode=False``) there are no data samples, so no step can see a span.
+
+    Annotations of 4 MB and more, and the word ids of their sentences, are kept as arrays in a folder ``.mmvmr`` beside
+    them, which all processes map into their memory; see :func:`~mmvmr.utils.kept_arrays.kept_arrays`.
 
     Args:
         ann_file: The annotations.
@@ -58,8 +72,9 @@ class MomentDataset(BaseDataset):
         lazy_init: Leave the annotations to :meth:`full_init`.
 
     Attributes:
-        data_list: One dict per pair: ``video_id``, ``duration``, ``query`` and ``spans``, times in seconds; and
-            ``qid`` where the annotations have one, by which a text encoder may look the query up.
+        data_list: :class:`~mmvmr.datasets.annotations.Pairs`, a dict per pair: ``video_id``, ``duration``, ``query``
+            and ``spans``, times in seconds; and ``qid`` where the annotations have one, by which a text encoder may
+            look the query up.
         store: The open feature store, or None.
         text: The text encoder, or None.
         encoded: :class:`~mmvmr.text.encoded_queries.EncodedQueries` of all pairs.
@@ -105,20 +120,17 @@ class MomentDataset(BaseDataset):
         """All files that :meth:`parse_annotations` reads."""
         return [ann_file]
 
-    def load_data_list(self) -> List[Dict]:
+    def load_data_list(self) -> Pairs:
         """Read, check and, where a part is held out, divide the annotations."""
-        pairs = check_pairs(self.parse_annotations(), self.ann_file)
+        pairs = Pairs(self._kept('pairs', {}, self._columns))
         self.remark = self._check_protocol(pairs)
-        outside = sum(end > pair['duration'] for pair in pairs for _, end in pair['spans'])
+        pairs, outside = pairs.cut()
         if outside:
             print_log(f'{outside} spans of "{self.ann_file}" end after their video and are cut there. If there are '
                       'many, check the durations.', 'current', logging.WARNING)
-        for pair in pairs:
-            pair['spans'] = [clamp_span(span, pair['duration']) for span in pair['spans']]
         if self.val_fraction and self.split != 'test':
-            pairs = [pair for pair in pairs
-                     if in_holdout(pair['video_id'], self.val_fraction) == (self.split == 'val')]
-        if not pairs:
+            pairs = pairs.of_videos(lambda video: in_holdout(video, self.val_fraction) == (self.split == 'val'))
+        if not len(pairs):
             raise ValueError(f'"{self.ann_file}" gives no pairs for split "{self.split}" with val_fraction='
                              f'{self.val_fraction}. Use a larger file or another fraction.')
         return pairs
@@ -132,7 +144,7 @@ class MomentDataset(BaseDataset):
         """Read the annotations, match them with the features, and encode all queries, once."""
         if self._fully_initialized:
             return
-        pairs = self.load_data_list()
+        pairs = Pairs.of(self.load_data_list())
         if self.store is not None:
             pairs = self._match_features(pairs)
             pairs = self._encode(pairs)
@@ -151,7 +163,7 @@ class MomentDataset(BaseDataset):
             rows[:indices] if indices >= 0 else rows[indices:])
         if len(rows) != len(self) and not self._metainfo['protocol'].endswith('(subset)'):
             self._metainfo['protocol'] += ' (subset)'  # its numbers are not those of the protocol
-        self.data_list = [self.data_list[row] for row in rows]
+        self.data_list = self.data_list.take(rows)
         self._metainfo['num_pairs'] = len(rows)
         if self.store is not None:
             self.encoded = self.encoded.take(rows)
@@ -169,7 +181,7 @@ class MomentDataset(BaseDataset):
 
     def videos(self, indices: Sequence[int]) -> torch.Tensor:
         """(B, T, Dv) clip features of these pairs, zeros where a video is absent; row numbers (B,) where resident."""
-        ids = [self.data_list[index]['video_id'] for index in indices]
+        ids = [self.data_list.video_id(index) for index in indices]
         if self.resident:
             return torch.from_numpy(self.store.rows(ids))
         present = [video_id in self.store for video_id in ids]
@@ -202,7 +214,7 @@ class MomentDataset(BaseDataset):
         self.full_init()
         if self.store is None:
             raise RuntimeError('This dataset holds annotations only: give it features and a vocabulary to get batches.')
-        numbers = torch.tensor([_number(self.data_list[index]['video_id']) for index in indices])
+        numbers = torch.tensor([_number(self.data_list.video_id(index)) for index in indices])
         batch = dict(inputs=Batch(video=self.videos(indices), query=self.queries(indices), video_ids=numbers))
         if self.test_mode:
             batch['data_samples'] = [self.sample(index) for index in indices]
@@ -247,7 +259,7 @@ class MomentDataset(BaseDataset):
                              f'num_clips={self.num_clips}. Add --cfg-options dataset.num_clips={packed}, or pack again '
                              f'with --num-clips {self.num_clips}.')
 
-    def _check_protocol(self, pairs: List[Dict]) -> str:
+    def _check_protocol(self, pairs: Pairs) -> str:
         """Refuse other pairs than those of the protocol; returns a remark for its name where a few differ."""
         name = 'train' if self.val_fraction and self.split == 'val' else self.split
         if self.protocol is None:
@@ -268,27 +280,27 @@ class MomentDataset(BaseDataset):
                              'ones.')
         return ''
 
-    def _match_features(self, pairs: List[Dict]) -> List[Dict]:
-        absent = [pair for pair in pairs if pair['video_id'] not in self.store]
-        renamed = describe_names(self.store, {pair['video_id'] for pair in pairs}, f'"{self.ann_file}"')
+    def _match_features(self, pairs: Pairs) -> Pairs:
+        present = pairs.of_videos(self.store.__contains__)
+        renamed = describe_names(self.store, pairs.video_ids(), f'"{self.ann_file}"')
         if renamed:
             print_log(renamed, 'current', logging.INFO)
+        absent = len(pairs) - len(present)
         if not absent:
             return pairs
-        videos = sorted({pair['video_id'] for pair in absent})
-        found = (f'{len(videos)} videos of "{self.ann_file}" ({len(absent)} of {len(pairs)} pairs) have no features in '
+        videos = sorted({*pairs.video_ids()} - {*present.video_ids()})
+        found = (f'{len(videos)} videos of "{self.ann_file}" ({absent} of {len(pairs)} pairs) have no features in '
                  f'"{self.store.path}": {", ".join(videos[:5])}{", ..." if len(videos) > 5 else ""}.')
-        if self.missing == 'error' or len(absent) == len(pairs):
+        if self.missing == 'error' or not len(present):
             remedy = ('missing=score_as_wrong to count their queries as wrong' if self.test_mode else
                       'missing=drop to train without them')
             raise ValueError(f'{found} Extract them, or add --cfg-options {self.split}_dataloader.dataset.{remedy}.')
         print_log(f'{found} Their queries {"count as wrong" if self.test_mode else "are left out"}.', 'current',
                   logging.WARNING)
-        return pairs if self.test_mode else [pair for pair in pairs if pair['video_id'] in self.store]
+        return pairs if self.test_mode else present
 
-    def _encode(self, pairs: List[Dict]) -> List[Dict]:
-        queries = self.text.encode([pair['query'] for pair in pairs], self.max_words,
-                                   [pair.get('qid', pair['query']) for pair in pairs], f'"{self.ann_file}"')
+    def _encode(self, pairs: Pairs) -> Pairs:
+        queries = self._encoded_queries(pairs)
         known = queries.lengths.nonzero()[0]
         if not len(known):
             raise ValueError(f'No query of "{self.ann_file}" has a word of the vocabulary. Build one for this data set '
@@ -298,9 +310,52 @@ class MomentDataset(BaseDataset):
                       f'{"kept as an empty word" if self.test_mode else "left out of training"}.', 'current',
                       logging.WARNING)
             if not self.test_mode:
-                pairs, queries = [pairs[row] for row in known], queries.take(known)
+                pairs, queries = pairs.take(known), queries.take(known)
         self.encoded = queries
         return pairs
+
+    def _encoded_queries(self, pairs: Pairs) -> EncodedQueries:
+        def encode() -> EncodedQueries:
+            return self.text.encode(list(pairs.queries()), self.max_words, pairs.keys(), f'"{self.ann_file}"')
+
+        text = getattr(self.text, 'words_depend_on', None)
+        if text is None:
+            return encode()
+        rows = None if pairs.rows is None else hashlib.sha256(pairs.rows.tobytes()).hexdigest()
+        arrays = self._kept('words', dict(rows=rows, text=text, max_words=self.max_words),
+                            lambda: encode().without_vectors())
+        return EncodedQueries(**arrays, vectors=self.vocabulary.vectors)
+
+    def _columns(self) -> Arrays:
+        return Pairs.columns_of(check_pairs(self.parse_annotations(), self.ann_file))
+
+    def _kept(self, name: str, depends_on: Dict, compute: Callable[[], Arrays]) -> Arrays:
+        """Arrays that depend on the annotations, and on what else is given."""
+        if self._annotations is None:
+            return compute()
+        path = Path(self.ann_file)
+        return kept_arrays(path.parent / KEPT, f'{path.name}.{name}', dict(self._annotations, **depends_on), compute)
+
+    @cached_property
+    def _annotations(self) -> Optional[Dict]:
+        """What the pairs depend on: files, code, and what the class has been told; None of a small file."""
+        files, code = self.annotation_files(self.ann_file), _sha256_of_code(type(self))
+        if code is None or not all(map(os.path.isfile, files)) or sum(map(os.path.getsize, files)) < KEPT_FROM:
+            return None
+        told = {name: str(value) for name, value in vars(self).items()
+                if name not in _NOT_PARSED and not name.startswith('_')}
+        return dict(files=sha256_of_files(*files), code=code, kind=type(self).__qualname__, told=told)
+
+
+@lru_cache(None)
+def _sha256_of_code(kind: type) -> Optional[str]:
+    """Of what reads and encodes annotations; None of a class that is in no file."""
+    files = {getattr(sys.modules[base.__module__], '__file__', None) for base in kind.__mro__ if base is not object}
+    if None in files:
+        return None
+    package = Path(__file__).parents[1]
+    return sha256_of_files(*sorted({*map(Path, files), *(package / 'datasets').glob('*.py'),
+                                    *(package / 'text').rglob('*.py')}))
 
 
 def _number(video_id: str) -> int:

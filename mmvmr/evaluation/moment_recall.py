@@ -98,8 +98,7 @@ class MomentRecall(BaseMetric):
 
 def annotated_fractions(dataset: dict) -> np.ndarray:
     """All annotated spans of a dataset config as fractions of their videos: (M, 2). Features are not opened."""
-    pairs = DATASETS.build(dict(dataset, features=None)).data_list
-    return np.array([np.array(span) / pair['duration'] for pair in pairs for span in pair['spans']]).reshape(-1, 2)
+    return DATASETS.build(dict(dataset, features=None)).data_list.fractions()
 
 
 def _rounded(spans) -> List[List[float]]:

@@ -41,18 +41,17 @@ class Measured(NamedTuple):
 
 def generate(folder: Path, config: Config, videos: int, dtype: str = 'float32', shards: int = 1) -> None:
     """Write a packed store, annotations and a vocabulary of the sizes in the config."""
-    num_clips, model = config.train_dataloader.dataset.num_clips, config.model
-    sizes = [part.vocab_size for part in model.get('reconstructors', {}).values()]
-    rng = np.random.default_rng(0)
-    words = np.array([f'word{index}' for index in range(max(sizes, default=1112) - 1)])  # 1112: Charades-STA
-    vectors = rng.normal(0, 0.35, (len(words) + 1, model.encoder.word_dim)).astype(np.float32)
+    sizes, rng = generated_sizes(config), np.random.default_rng(0)
+    num_clips = sizes['num_clips']
+    words = np.array([f'word{index}' for index in range(sizes['vocab_size'] - 1)])
+    vectors = rng.normal(0, 0.35, (len(words) + 1, sizes['word_dim'])).astype(np.float32)
     vectors[0] = 0
     Vocabulary(words, vectors, dict(source='generated')).save(folder / 'vocabulary.npz')
     ids = [f'v{index:08d}' for index in range(videos)]
     lengths = rng.normal(7.2, 2.0, 2 * videos).clip(3, 20).astype(int)  # words per query, about those of Charades-STA
     queries = (' '.join(words[rng.integers(len(words), size=length)]) for length in lengths)
     (folder / 'pairs.json').write_text(json.dumps([[video, 30.0, [5.0, 15.0], next(queries)] for video in 2 * ids]))
-    block = rng.normal(size=(num_clips + 97, model.encoder.video_dim)).astype(dtype)
+    block = rng.normal(size=(num_clips + 97, sizes['video_dim'])).astype(dtype)
     bar = progress(total=videos, desc='Generating features')
 
     def features(taken: List[str]) -> Iterator:
@@ -67,6 +66,21 @@ def generate(folder: Path, config: Config, videos: int, dtype: str = 'float32', 
     os.sync()  # pages that are not written yet cannot be taken out of the page cache
 
 
+def generated_sizes(config: Config) -> Dict[str, int]:
+    """Of the data that go with a config."""
+    model = config.model
+    known = [part.vocab_size for part in model.get('reconstructors', {}).values()]
+    return dict(num_clips=config.train_dataloader.dataset.num_clips, video_dim=model.encoder.video_dim,
+                word_dim=model.encoder.word_dim, vocab_size=max(known, default=1112))  # 1112: Charades-STA
+
+
+def prepare_data(folder: Path, config: Config, videos: int, dtype: str, shards: int) -> None:
+    """Generate the data set, if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / 'features').exists():
+        generate(folder, config, videos, dtype, shards)
+
+
 def build_dataset(folder: Path, config: Config, part: str) -> MomentDataset:
     """The generated data set, for one part."""
     given = config.train_dataloader.dataset
@@ -77,12 +91,17 @@ def build_dataset(folder: Path, config: Config, part: str) -> MomentDataset:
 
 def make_batches(dataset: MomentDataset, size: int) -> Iterator[Dict]:
     """Shuffled batches without end, others in each process."""
+    return map(dataset.__getitems__, make_order(len(dataset), size))
+
+
+def make_order(count: int, size: int) -> Iterator[List[int]]:
+    """The numbers of the samples in each batch, without end, others in each process."""
     rng = np.random.default_rng([1, int(os.environ.get('RANK', 0))])
-    rounds = -(-size // len(dataset))  # more than one where the data set is smaller than a batch
+    rounds = -(-size // count)  # more than one where the data set is smaller than a batch
     while True:
-        order = rng.permutation(rounds * len(dataset)) % len(dataset)
+        order = rng.permutation(rounds * count) % count
         for start in range(0, len(order) - size + 1, size):
-            yield dataset.__getitems__(order[start:start + size].tolist())
+            yield order[start:start + size].tolist()
 
 
 def loader(dataset: MomentDataset, config: Config, steps: int, prepare: Callable = lambda dataset: None) -> List[float]:
@@ -196,9 +215,7 @@ def benchmark(config: Config, parts: Sequence[str], processes: Sequence[int], st
     """
     fill_benchmark_sizes(config)
     batch, rows = config.train_dataloader.batch_size, []
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / 'features').exists():
-        generate(folder, config, videos, dtype, shards)
+    prepare_data(folder, config, videos, dtype, shards)
     for part in progress(parts, desc='Measuring'):
         found = [run(part, count, folder, config, steps) for count in processes]
         rate_of_one = statistics.mean(batch / process.median for process in found[0])

@@ -146,7 +146,7 @@ def fit_words(config: Config) -> Tensor:
     features = clips.amax(dim=1).double()  # (N, Dv)
     words = torch.zeros(len(rows), len(dataset.vocabulary), dtype=torch.float64)
     for number, queries in enumerate(rows.values()):
-        words[number, torch.from_numpy(dataset.encoded.word_ids[queries]).flatten()] = 1
+        words[number, torch.from_numpy(dataset.encoded.word_ids[queries].astype(np.int64)).flatten()] = 1
     mean, std = features.mean(dim=0), features.std(dim=0, correction=0) + 1e-6
     features, words = (features - mean) / std, words - words.mean(dim=0)
     ridge = SHRINKAGE * len(rows) * torch.eye(features.size(1), dtype=torch.float64)

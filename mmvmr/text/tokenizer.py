@@ -11,6 +11,8 @@ CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs, wh
 PROVENANCE = dict(tokenizer=f'nltk.NLTKWordTokenizer {version("nltk")}', tagger=f'textblob.en {version("textblob")}')
 _JOINED = re.compile('[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{6}')  # longer than words are
 _GO_ON = ('begin', 'began', 'start', 'continu', 'proceed', 'try', 'trie')  # the verb comes behind
+_WORD = r"[a-z0-9]+(?:[-'][a-z0-9]+)*"
+_PLAIN = re.compile(rf"(?:(?:{_WORD})?[,:;!?]? +|'(?:s|re|ve|ll|m|d) +|[.-] +)*(?:{_WORD})?[.,:;!?]? *")
 _tokenizer = NLTKWordTokenizer()
 _SAY_NOTHING = frozenset('am is are was were be been being has have had having do does did done doing see sees seen '
                          "show shows shown 's 're 'm 've n't not there here then".split())  # tagged as verbs, adverbs
@@ -26,8 +28,16 @@ def tokenize(sentence: str) -> List[str]:
         >>> tokenize("He sits down. Then he doesn't move.")
         ['he', 'sits', 'down', 'then', 'he', 'does', "n't", 'move', '.']
     """
-    tokens = _tokenizer.tokenize(sentence.lower())
-    return [token[:-1] if len(token) > 2 and token.endswith('.') else token for token in tokens]
+    lowered = sentence.lower()
+    if _PLAIN.fullmatch(lowered):  # no rule of the tokenizer looks across these blanks
+        return [token for word in lowered.split() for token in _cut(word)]
+    return [*_cut.__wrapped__(lowered)]
+
+
+@lru_cache(1 << 16)
+def _cut(lowered: str) -> Tuple[str, ...]:
+    return tuple(token[:-1] if len(token) > 2 and token.endswith('.') else token
+                 for token in _tokenizer.tokenize(lowered))
 
 
 def has_joined_words(sentence: str) -> bool:
@@ -75,18 +85,22 @@ def content_weights(words: Sequence[str]) -> List[float]:
     """How likely each word is to be hidden, relative to the others: 2 for content words, else 1 (CNM, CPL).
 
     Args:
-        words: All tokens of a sentence, as :func:`tokenize` gives them: a tag depends on the neighbours.
+        words: Tokens of a sentence, as :func:`tokenize` gives them.
 
     Example:
         >>> content_weights(['the', 'person', 'opens', 'a', 'door'])
         [1.0, 2.0, 2.0, 1.0, 2.0]
     """
-    if not words:  # the tagger would find one
-        return []
-    tags = [tag for _, tag in textblob_tag(' '.join(words), tokenize=False)]
-    if len(tags) != len(words):
-        raise ValueError(f'The tagger gave {len(tags)} tags for the {len(words)} words {list(words)}.')
-    return [2.0 if any(part in tag for part in CONTENT_TAGS) else 1.0 for tag in tags]
+    return [_weight(word) for word in words]
+
+
+@lru_cache(1 << 16)
+def _weight(word: str) -> float:
+    """Of a word alone: the tagger knows a lexicon and suffixes, and does not look at the neighbours."""
+    tags = textblob_tag(word, tokenize=False)
+    if len(tags) != 1:
+        raise ValueError(f'The tagger gave {len(tags)} tags for the word {word!r}.')
+    return 2.0 if any(part in tags[0][1] for part in CONTENT_TAGS) else 1.0
 
 
 @lru_cache(100_000)

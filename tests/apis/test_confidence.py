@@ -8,6 +8,7 @@ from tiny import DIM, make_tiny_dataset
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
 from mmvmr.apis.calibration import calibrate
 from mmvmr.apis.confidence import FILE, Confidence, fit_odds
+from mmvmr.datasets.annotations import Pairs
 from mmvmr.registry import DATASETS
 
 
@@ -31,9 +32,9 @@ def dataset(run):
     """Validation pairs with a sentence of its own each, and without spans."""
     dataset = DATASETS.build(run[1])
     dataset.full_init()
-    for number, pair in enumerate(dataset.data_list):
-        pair['query'] = f'a {"red" if number % 2 else "blue"} ball moves in {number}'
-        del pair['spans']
+    dataset.data_list = Pairs.of([
+        dict(pair, query=f'a {"red" if number % 2 else "blue"} ball moves in {number}', spans=[])
+        for number, pair in enumerate(dataset.data_list)])
     return dataset
 
 

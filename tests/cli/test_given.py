@@ -21,7 +21,7 @@ OF_CONFIGS = ['train CONFIG', 'test CONFIG', 'print-config CONFIG', 'flops CONFI
 OF_RUNS = ['test RUN', 'test cpl_charades RUN', 'dist-test cpl_charades RUN 2', 'infer RUN v.mp4 s',
            'search index RUN v x',
            'search query index s --run RUN', 'browse RUN', 'browse work_dirs/mcmt --against RUN', 'calibrate RUN',
-           'publish RUN x',
+           'publish RUN x', 'export RUN x',
            'publish work_dirs/mcmt x --checkpoint RUN/a.pth', 'score RUN', 'score p.jsonl --against RUN',
            'timelines RUN --out x', 'plot-results RUN --out x',
            'plot-training RUN', 'flops RUN', 'print-config RUN', 'benchmark RUN', 'reproduce RUN', 'verify RUN']
@@ -66,7 +66,7 @@ def test_all_commands_that_take_a_config_are_tried():
     for name in [name for group in COMMANDS.values() for name in group]:
         parser = build_parser(name)
         taken = {action.dest for action in parser._actions} & {'config', 'configs', 'run', 'extractor', 'sentences'}
-        assert not taken or name in tried | {'publish', 'pack', 'new', 'demo', 'calibrate'}, name
+        assert not taken or name in tried | {'publish', 'export', 'pack', 'new', 'demo', 'calibrate'}, name
 
 
 @pytest.mark.parametrize('line', OF_RUNS)
@@ -158,7 +158,8 @@ def test_bounds_of_numbers_belong_to_them():
     'browse work_dirs/mcmt --out TARGET/a', 'browse-dataset cpl_charades --out TARGET',
     'timelines p.jsonl --out TARGET', 'plot-results p.jsonl --out TARGET',
     'plot-training work_dirs/mcmt --out TARGET/a.png', 'extract v.mp4 TARGET --extractor DescriptorExtractor',
-    'pack x TARGET', 'moving-shapes --out TARGET', 'publish work_dirs/mcmt TARGET', 'reproduce --out TARGET',
+    'pack x TARGET', 'moving-shapes --out TARGET', 'publish work_dirs/mcmt TARGET',
+    'export work_dirs/mcmt TARGET', 'reproduce --out TARGET',
     'vocabulary TARGET/v.npz --vectors x', 'convert-official cpl x.pth TARGET/y.pth',
     'benchmark cpl_charades --folder TARGET'])
 def test_what_cannot_be_written_is_told_before_the_work(here, line):

@@ -52,6 +52,11 @@ CALLS = {
             run=Path('run'), target=Path('target'), checkpoint=None, half=False)}),
         (['run', 'target', '--checkpoint', 'run/epoch_1.pth', '--half'], {
             'mmvmr.engine.run.publishing.publish': dict(checkpoint=Path('run/epoch_1.pth'), half=True)})],
+    'export': [
+        (['run', 'target'], {'mmvmr.apis.exporting.export': dict(
+            run=Path('run'), target=Path('target'), checkpoint=None, batch=1)}),
+        (['run', 'target', '--checkpoint', 'run/epoch_1.pth', '--batch', 3], {
+            'mmvmr.apis.exporting.export': dict(checkpoint=Path('run/epoch_1.pth'), batch=3)})],
     'pack': [
         (['source', 'target'], {'mmvmr.features.stores.packing.pack_features': dict(
             source=[dict(path='source', key=None, normalize=False)], target=Path('target'), num_clips=200,
@@ -85,7 +90,13 @@ CALLS = {
           '--processes', 1, 2, '--folder', 'folder', '--cfg-options', 'dim=64'], {
               'mmvmr.reproduction.benchmark.benchmark': dict(
                   parts=['cold'], processes=[1, 2], steps=3, folder=Path('folder'), videos=8, dtype='float16',
-                  shards=2)})],
+                  shards=2)}),
+        ([CONFIG, '--start', '--processes', 1, 2], {'mmvmr.reproduction.start_benchmark.benchmark_start': dict(
+            processes=[1, 2], videos=6670, dtype='float32', shards=1)}),
+        ([CONFIG, '--against', 'cpl'], {
+            'mmvmr.reproduction.against.find_method': dict(checkout=Path('cpl')),
+            'mmvmr.reproduction.against.compare': dict(
+                checkout=Path('cpl'), parts=['loader', 'training', 'evaluation'], steps=5, videos=6670)})],
     'convert-official': [
         (['cpl', 'source.pt', 'a.pth'], {'mmvmr.reproduction.official_checkpoints.convert': dict(
             method='cpl', source=Path('source.pt'), target=Path('a.pth'), data=None)}),
@@ -242,7 +253,8 @@ CALLS = {
             words=3)})],
 }
 RESULTS = {  # what the commands want of the functions
-    'publish': [], 'pack_features': STORE, 'extract_folder': {}, 'convert': [], 'run_all': {}, 'search': [],
+    'publish': [], 'export': 0.0, 'pack_features': STORE, 'extract_folder': {}, 'convert': [], 'run_all': {},
+    'search': [],
     'build_index': {}, 'build_vocabulary': (SimpleNamespace(save=lambda path: None, words=()), {}),
     'read_pairs': [*PAIRS, dict(video_id='not in the index')],
     'evaluate_search': dict(recall=pd.DataFrame(), seconds={}), '__call__': dict(predictions=[], errors=[]),

@@ -7,12 +7,15 @@ import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from tiny import make_tiny_dataset, write_annotations
 
-from mmvmr.datasets.annotations import in_holdout
+from mmvmr.datasets import moment_dataset
+from mmvmr.datasets.annotations import Pairs, in_holdout
 from mmvmr.datasets.collate import collate_moments
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
 from mmvmr.registry import DATASETS
+from mmvmr.text.encoders.word_vectors import WordVectors
+from mmvmr.text.vocabulary import Vocabulary
 
 
 def loader(dataset, **kwargs):
@@ -241,3 +244,82 @@ def test_a_store_packed_with_another_number_of_clips_is_refused(tiny_dataset):
 def test_a_wrong_argument_is_named(tiny_dataset, change, message):
     with pytest.raises(ValueError, match=message):
         DATASETS.build(dict(tiny_dataset.train, **change))
+
+
+# ---------------------------------------------------------------------------------------------------- what is kept
+@pytest.fixture
+def kept(tiny_dataset, monkeypatch):
+    """A function that builds a data set and says how many queries it has encoded, all of them kept."""
+    monkeypatch.setattr(moment_dataset, 'KEPT_FROM', 0)
+    encode, count = WordVectors.encode, []
+    monkeypatch.setattr(WordVectors, 'encode', lambda self, queries, *args: count.append(len(queries)) or encode(
+        self, queries, *args))
+
+    def build(config):
+        count.clear()
+        dataset = DATASETS.build(config)
+        return dataset, sum(count)
+    return build
+
+
+def test_a_second_start_encodes_nothing_and_gives_the_same(tiny_dataset, kept, monkeypatch):
+    (first, encoded), (second, again) = kept(tiny_dataset.test), kept(tiny_dataset.test)
+    assert (encoded, again) == (8, 0)
+    monkeypatch.setattr(moment_dataset, 'KEPT_FROM', 1 << 30)
+    plain, _ = kept(tiny_dataset.test)
+    for dataset in (first, second):
+        assert dataset.data_list == plain.data_list and dataset.metainfo == plain.metainfo
+        torch.testing.assert_close(dataset.__getitems__([5, 2, 7])['inputs'], plain.__getitems__([5, 2, 7])['inputs'],
+                                   rtol=0, atol=0)
+        assert [s.metainfo for s in dataset[3]['data_samples']] == [s.metainfo for s in plain[3]['data_samples']]
+
+
+def test_what_changes_the_words_is_encoded_anew(tiny_dataset, kept, monkeypatch):
+    pairs = [['train_0', 20, None, 'a red ball.'], ['train_1', 20, None, 'a blue ball spins.']]
+    config = write_pairs(tiny_dataset, *pairs)
+    kept(config)
+    assert kept(dict(config, max_words=2))[0][1]['inputs'].query.word_ids.shape == (1, 2)
+    write_pairs(tiny_dataset, ['train_0', 20, None, 'a ball.'], pairs[1])
+    changed, encoded = kept(config)
+    assert encoded == 2 and changed.data_list[0]['query'] == 'a ball.'
+    words = Vocabulary.load(config['vocabulary'])
+    other = str(tiny_dataset.root / 'other.npz')
+    Vocabulary(words.words[::-1], words.vectors).save(other)
+    dataset, encoded = kept(dict(config, vocabulary=other))
+    assert encoded == 2 and dataset.vocabulary.words[dataset.encoded.word_ids[0, 1] - 1] == 'ball'
+    assert kept(dict(config, vocabulary=other))[1] == 0
+    monkeypatch.setattr(moment_dataset, '_sha256_of_code', lambda kind: 'other')
+    assert kept(config)[1] == 2
+
+
+def test_parts_and_left_out_pairs_have_words_of_their_own(tmp_path, kept):
+    tiny = make_tiny_dataset(tmp_path / 'parts', train=40)
+    for _ in range(2):
+        for split in ('train', 'val'):
+            dataset, _ = kept(dict(tiny.train, val_fraction=0.3, split=split))
+            for row in (0, len(dataset) - 1):
+                words = [dataset.vocabulary.words[i - 1] for i in dataset[row]['inputs'].query.word_ids[0]]
+                assert ' '.join(words) == dataset.data_list[row]['query'].replace('.', ' .')
+    pairs = [['lost', 20, None, 'a red ball.'], ['train_1', 20, None, 'zyzzyva'], ['train_1', 20, None, 'a blue ball.']]
+    for _ in range(2):
+        dataset, _ = kept(write_pairs(tiny, *pairs, missing='drop'))
+        assert [pair['query'] for pair in dataset.data_list] == ['a blue ball.'] and len(dataset.encoded.lengths) == 1
+    assert kept(write_pairs(tiny, *pairs, missing='drop'))[1] == 0
+
+
+def test_annotations_are_lists_of_dicts_to_those_who_read_them(tmp_path):
+    pairs = [dict(video_id='b', duration=9.5, query='Ein Mann läuft.', spans=[[0.1, 12.0], [2.0, 3.0]], qid=7),
+             dict(video_id='a', duration=20.0, query='x', spans=[], clips=np.array([1, 2])),
+             dict(video_id='b', duration=9.5, query='y', spans=[[1.0, 2.0]])]
+    found = Pairs.of(pairs)
+    pairs[1]['clips'] = [1, 2]
+    assert list(found) == pairs == found and found[-1] == pairs[2] and found[1:] == pairs[1:]
+    with pytest.raises(IndexError):
+        found[3]
+    assert found.video_ids() == ['b', 'a'] and found.keys() == [7, 'x', 'y']
+    assert found.take([2, 0]).take([1]) == pairs[:1] and found.of_videos('a'.__eq__) == [pairs[1]]
+    np.testing.assert_allclose(found.take([2, 0]).fractions() * 9.5, [[1, 2], [0.1, 12], [2, 3]])
+    cut, outside = found.cut()
+    assert outside == 1 and cut[0]['spans'] == [[0.1, 9.5], [2.0, 3.0]] and found[0]['spans'][0] == [0.1, 12.0]
+    with pytest.raises(TypeError, match='is no plain data'):
+        Pairs.of([dict(pairs[0], who=object())])

@@ -4,9 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from nltk.tokenize import NLTKWordTokenizer
+from textblob.en import tag
 
 from mmvmr.datasets.forms import read_pairs
-from mmvmr.text.tokenizer import content_weights, tokenize
+from mmvmr.text.tokenizer import CONTENT_TAGS, content_weights, tokenize
 from mmvmr.text.vocabulary import Vocabulary, count_words
 from mmvmr.text.word_vectors import read_glove_pickle, read_glove_text
 
@@ -34,6 +36,20 @@ class Exploit:
 ])
 def test_sentences_are_cut_as_by_the_treebank(sentence, tokens):
     assert tokenize(sentence) == tokens
+
+
+def test_words_that_are_cut_and_tagged_once_are_those_of_the_whole_sentence():
+    rng = np.random.default_rng(0)
+    words = ("a person can't cannot wanna gimme more'n d'ye it's they'll rock'n'roll well-known t-shirt 3 10:30 3,000 "
+             "'tis 'twas \" -- $5 (left) u.s. a/b ... né opens slowly doors x-'tis n't").split()
+    for length in rng.integers(1, 7, 3000):
+        ends = rng.choice(['', '', '', '', ',', ':', '!', "'", '.'], length)
+        sentence = ' '.join(map(''.join, zip(rng.choice(words, length), ends)))
+        whole = [word[:-1] if len(word) > 2 and word.endswith('.') else word
+                 for word in NLTKWordTokenizer().tokenize(sentence)]
+        assert tokenize(sentence.upper()) == tokenize(sentence) == whole
+        tags = [kind for _, kind in tag(' '.join(whole), tokenize=False)]
+        assert content_weights(whole) == [1 + any(part in kind for part in CONTENT_TAGS) for kind in tags]
 
 
 @pytest.mark.parametrize('sentence, weights', [

@@ -66,3 +66,13 @@ def test_two_processes_are_compared_with_one():
         assert each == pytest.approx(rate / processes, abs=0.1)
         assert efficiency == pytest.approx(each / rows[0][2], abs=0.01)
     assert re.search(r'batch 12, 1 CPU threads per process, 377,710 parameters', table)
+
+
+def test_later_starts_use_what_the_first_has_kept(tmp_path):
+    table = run_tool(['tools/analysis_tools/benchmark.py', 'configs/mscl_moving_shapes.py', '--start', '--videos',
+                      40_000, '--processes', 2, '--folder', tmp_path, '--cfg-options', 'dataset.num_clips=2',
+                      'dataset.feature_dim=8'])
+    rows = [row.split('|')[1:-1] for row in table.splitlines() if re.match(r'\| (first|later)', row)]
+    assert [(row[0].strip(), int(row[1])) for row in rows] == [('first', 2), ('later', 2)]
+    assert all(float(cell) > 0 for row in rows for cell in row[2:])
+    assert len(list((tmp_path / '.mmvmr').iterdir())) == 2  # annotations and words, once for all processes

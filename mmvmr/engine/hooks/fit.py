@@ -4,6 +4,7 @@ from typing import Set
 from mmengine.hooks import Hook
 from torch.utils.data import DataLoader
 
+from mmvmr.datasets.annotations import Pairs
 from mmvmr.engine.distributed import unwrap
 from mmvmr.engine.hooks.progress import ProgressHook
 from mmvmr.engine.run.sizes import check_sizes, data_sizes
@@ -49,4 +50,5 @@ class CheckFitHook(Hook):
 
 def _videos(loader: DataLoader) -> Set[str]:
     """Ids of the videos of a data set; of one that does not tell, none."""
-    return {pair['video_id'] for pair in getattr(loader.dataset, 'data_list', ())}
+    pairs = getattr(loader.dataset, 'data_list', ())
+    return set(pairs.video_ids()) if isinstance(pairs, Pairs) else {pair['video_id'] for pair in pairs}

@@ -46,7 +46,7 @@ class InputRecipe(NamedTuple):
     def from_dataset(cls, dataset: Any) -> 'InputRecipe':
         """The recipe that a data set with features and vocabulary follows."""
         dataset.full_init()
-        durations = {pair['video_id']: float(pair['duration']) for pair in dataset.data_list}.values()
+        durations = dict(zip(dataset.data_list.videos.tolist(), dataset.data_list.durations.tolist())).values()
         return cls(dataset.vocabulary, known_features(dataset.store), dataset.num_clips, dataset.max_words,
                    median(durations), max(durations), dataset.text.config)
 

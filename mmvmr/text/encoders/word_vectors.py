@@ -1,14 +1,15 @@
 """Word vectors of a vocabulary: the text encoder of CNM, CPL and those after them."""
 import logging
 from collections import Counter
-from typing import List, Optional, Sequence
+from functools import cached_property
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 from mmengine.logging import print_log
 
 from mmvmr.registry import TEXT_ENCODERS
 from mmvmr.text.encoded_queries import EncodedQueries
-from mmvmr.text.tokenizer import has_joined_words, spoken_words, tokenize
+from mmvmr.text.tokenizer import PROVENANCE, has_joined_words, spoken_words, tokenize
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -25,6 +26,11 @@ class WordVectors:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self.dim: int = vocabulary.vectors.shape[1]
+
+    @cached_property
+    def words_depend_on(self) -> Dict:
+        """What :meth:`encode` depends on beside sentences and code, plain data: by it encoded queries are kept."""
+        return dict(PROVENANCE, vocabulary=self.vocabulary.sha256)
 
     def encode(self, queries: Sequence[str], max_words: int, keys: Optional[Sequence] = None,
                source: Optional[str] = None) -> EncodedQueries:

@@ -1,0 +1,100 @@
+"""A trained model as a program of its own, which PyTorch runs without mmvmr (``torch.export``)."""
+import json
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple, Union
+
+import torch
+from torch import Tensor, nn
+
+from mmvmr.apis.inferencer import MomentRetrievalInferencer
+from mmvmr.functional.words import hide_words
+from mmvmr.structures import Batch, Query
+from mmvmr.utils.files import folder_written_aside, write_text
+
+PROGRAM, INPUTS = 'program.pt2', 'program.json'
+NAMES = ('video', 'word_features', 'word_mask', 'word_ids', 'word_weights', 'sentences')
+
+
+class Ranking(nn.Module):
+    """What a program computes: the candidates of each pair, best first, as fractions of the video, and their scores."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, video: Tensor, word_features: Tensor, word_mask: Tensor, word_ids: Tensor, word_weights: Tensor,
+                sentences: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+        """Spans (B, C, 2) and scores (B, C)."""
+        hidden = hide_words(word_weights, word_mask, self.model.data_preprocessor.hide_one_in)
+        query = Query(word_features, word_mask, word_ids, word_weights, hidden, None, sentences)
+        ranked = self.model.rank(Batch(video, query))[1]
+        return ranked.spans, ranked.scores
+
+
+def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[str, Path, None] = None,
+           batch: int = 1) -> float:
+    """Write a folder with the program of a run, what its inputs are, and the recipe of its inputs.
+
+    All sizes are fixed: ``batch`` pairs, T clips, and as many words as a query may have, shorter ones being padded.
+
+    Args:
+        run: Folder of a run.
+        target: Folder to write; it must not be there, or be empty.
+        checkpoint: By default the best one of the run, else its newest.
+        batch: Pairs that the program answers at once.
+
+    Returns:
+        The largest difference between program and model, over other random inputs than those it was made with.
+
+    Raises:
+        FileExistsError: If the target holds anything.
+        ValueError: If the model takes videos of any length, or cannot be exported; the message says why.
+    """
+    with folder_written_aside(target, ours=()) as partial:
+        inferencer = MomentRetrievalInferencer(run, checkpoint, device='cpu', show_progress=False)
+        if inferencer.recipe.num_clips is None:
+            raise ValueError(f'"{run}" takes as many clips as a video has, and a program has fixed sizes. Export a run '
+                             'that was trained with a number for num_clips.')
+        inputs, ranking = random_inputs(inferencer, batch, seed=0), Ranking(inferencer.model).eval()
+        try:
+            with torch.no_grad():
+                program = torch.export.export(ranking, tuple(inputs.values()), strict=False)
+        except Exception as error:  # of PyTorch's compiler, of many kinds
+            reason = (str(error).splitlines() or [''])[0]
+            raise ValueError(f'The model of "{run}" cannot be exported ({type(error).__name__}: {reason}). Use it by '
+                             '`mmvmr infer` instead.') from error
+        torch.export.save(program, partial / PROGRAM)
+        written = torch.export.load(partial / PROGRAM).module()
+        difference = max(_difference(written, ranking, random_inputs(inferencer, batch, seed)) for seed in (1, 2, 3))
+        inferencer.recipe.save(partial)
+        outputs = dict(zip(('spans', 'scores'), written(*inputs.values())))
+        write_text(partial / INPUTS, json.dumps(dict(
+            program=PROGRAM, pytorch=torch.__version__, inputs=_described(inputs), outputs=_described(outputs),
+            largest_difference=difference), indent=2) + '\n')
+    return difference
+
+
+def random_inputs(inferencer: MomentRetrievalInferencer, batch: int, seed: int) -> Dict[str, Tensor]:
+    """Random videos and queries of random lengths, in the sizes of a run, by the names of :data:`NAMES`."""
+    recipe, text, random = inferencer.recipe, inferencer.text, torch.Generator().manual_seed(seed)
+    shape = batch, recipe.max_words
+    lengths = torch.randint(1, recipe.max_words + 1, (batch, 1), generator=random)
+    mask = torch.arange(recipe.max_words) < lengths
+    words = len(text.vocabulary) if text.vocabulary else 1
+    ids = torch.randint(min(1, words - 1), words, shape, generator=random) * mask
+    weights = torch.randint(1, 3, shape, generator=random).float() * mask
+    features = 0.3 * torch.randn(*shape, text.dim, generator=random) * mask[..., None]
+    video = torch.randn(batch, recipe.num_clips, recipe.features['dim'], generator=random)
+    sentences = [] if text.sentence_dim is None else [torch.randn(batch, 1, text.sentence_dim, generator=random)]
+    return dict(zip(NAMES, [video, features, mask, ids, weights, *sentences]))
+
+
+def _difference(program: nn.Module, model: nn.Module, inputs: Dict[str, Tensor]) -> float:
+    with torch.no_grad():
+        pairs = zip(program(*inputs.values()), model(*inputs.values()))
+        return max((one - other).abs().max().item() for one, other in pairs)
+
+
+def _described(tensors: Dict[str, Tensor]) -> List[Dict]:
+    return [dict(name=name, shape=list(tensor.shape), dtype=str(tensor.dtype).removeprefix('torch.'))
+            for name, tensor in tensors.items()]

@@ -1,0 +1,47 @@
+"""A program answers as the model does, and what is said of it is enough to run it."""
+import json
+
+import pytest
+import torch
+from test_docs import code_blocks
+
+from mmvmr.apis import exporting
+from mmvmr.apis.exporting import Ranking, export, random_inputs
+
+
+def test_a_program_is_the_model_in_other_hands(inferencer, tmp_path, monkeypatch, capsys):
+    run = inferencer.cfg.work_dir
+    target = tmp_path / 'exported' / 'cpl_charades'
+    assert export(run, target, batch=2) < 1e-5
+    assert sorted(path.name for path in target.iterdir()) == ['inputs.json', 'program.json', 'program.pt2',
+                                                             'vocabulary.npz']
+    said = json.loads((target / 'program.json').read_text())
+    inputs = random_inputs(inferencer, 2, seed=9)
+    assert {one['name']: (tuple(one['shape']), one['dtype']) for one in said['inputs']} == {
+        name: (tuple(value.shape), str(value.dtype)[6:]) for name, value in inputs.items()}
+    program = torch.export.load(target / 'program.pt2').module()
+    with torch.no_grad():
+        torch.testing.assert_close(program(*inputs.values()), Ranking(inferencer.model)(*inputs.values()))
+    monkeypatch.chdir(tmp_path)
+    block, = code_blocks('export.md')
+    exec(block, {})
+    start, end = json.loads(capsys.readouterr().out.splitlines()[-1].removeprefix('tensor(').removesuffix(')'))
+    assert 0 <= start <= end <= 1
+    with pytest.raises(FileExistsError, match='is not replaced'):
+        export(run, target)
+
+
+def test_a_program_that_differs_is_seen(inferencer, monkeypatch):
+    inputs = random_inputs(inferencer, 1, seed=0)
+    model = Ranking(inferencer.model)
+    assert exporting._difference(lambda *given: [1.5 + one for one in model(*given)], model, inputs) >= 1.5
+
+
+def test_what_cannot_be_exported_leaves_nothing(inferencer, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError('data-dependent\nmore')
+
+    monkeypatch.setattr(torch.export, 'export', refuse)
+    with pytest.raises(ValueError, match=r'cannot be exported \(RuntimeError: data-dependent\)'):
+        export(inferencer.cfg.work_dir, tmp_path / 'out')
+    assert not list(tmp_path.iterdir())
