@@ -3,9 +3,10 @@
 The five that make up the vocabulary of the project are ``DATASETS``, ``PROPOSAL_GENERATORS``, ``RECONSTRUCTORS``,
 ``LOSSES`` and ``EVALUATORS``. ``MODELS`` holds the retriever and its smaller parts (encoders, combiners, negatives,
 rankers, decoders), ``EXTRACTORS`` what turns video files into features, ``TEXT_ENCODERS`` what turns sentences into
-words and vectors; everything else hangs off MMEngine's registries. A registry imports the modules at and below its
-``locations``, and the packages that announce the entry point ``mmvmr.plugins``, the first time it is asked for a name;
-importing a package of mmvmr imports none of its modules.
+words and vectors, ``TOKENIZERS`` what cuts them into words, ``TAGGERS`` what weighs these; everything else hangs off
+MMEngine's registries. A registry imports the modules at and below its ``locations``, and the packages that announce the
+entry point ``mmvmr.plugins``, the first time it is asked for a name; importing a package of mmvmr imports none of its
+modules.
 """
 import difflib
 import importlib
@@ -98,6 +99,8 @@ PROPOSAL_GENERATORS = _root('proposal generator', 'mmvmr.models.proposal_generat
 RECONSTRUCTORS = _root('reconstructor', 'mmvmr.models.reconstructors')
 LOSSES = _root('loss', 'mmvmr.models.losses')
 TEXT_ENCODERS = _root('text encoder', 'mmvmr.text.encoders')
+TOKENIZERS = _root('tokenizer', 'mmvmr.text.tokenizer')
+TAGGERS = _root('tagger', 'mmvmr.text.tokenizer')
 EXTRACTORS = _root('extractor', 'mmvmr.features.extractors')
 EVALUATORS = _child('evaluator', mmengine_registry.METRICS, 'mmvmr.evaluation')
 

@@ -59,7 +59,7 @@ PARTS = [('EvenSlices', 'proposal_generator'), ('SoftRankingLoss', 'losses.ranki
 @pytest.mark.parametrize('number', range(3), ids=[name for name, _ in PARTS])
 def test_part_of_the_page_trains_and_predicts(number, tmp_path, monkeypatch):
     blocks, (name, place) = code_blocks('add_a_part.md'), PARTS[number]
-    assert len(blocks) == 2 * len(PARTS)
+    assert len(blocks) == 2 * len(PARTS) + 2  # tests/text/test_tokenizer.py has the others
     part, config_block = blocks[2 * number:2 * number + 2]
     assert len(part.split('@')[1].strip().splitlines()) <= 22
     _write(tmp_path, part)

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from mmvmr.engine.optim.mixed_precision import use_mixed_precision
-    from mmvmr.engine.run.check_config import check_config
+    from mmvmr.engine.run.check_config import check_config, check_trains
     from mmvmr.engine.run.config import parse_options, read_config
     from mmvmr.reproduction.against import compare, find_method
     from mmvmr.reproduction.benchmark import benchmark
@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
                              '"cold", --processes, --start and --amp.')
     config = read_config(path, parse_options(args.cfg_options))
     check_config(config)
+    check_trains(config)
     if args.amp:
         use_mixed_precision(config.optim_wrapper)
     if torch.cuda.is_available() and max(args.processes) > torch.cuda.device_count():

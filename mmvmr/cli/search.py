@@ -73,7 +73,7 @@ def run_index(args: argparse.Namespace) -> int:
         raise ValueError('An index is made with a run, mmvmr search index RUN VIDEOS INDEX, or without, mmvmr search '
                          'index --zero-shot MODEL VIDEOS INDEX.')
     if args.run is not None:
-        find_run(args.run)
+        find_run(args.run, ' An index without training is made with --zero-shot MODEL in the place of the run.')
     check_writable(args.index)
     from mmvmr.search.build_index import build_index
     from mmvmr.search.index_files import GONE, read_index
@@ -123,12 +123,10 @@ def what_is_kept(index: Path) -> str:
 
 
 def check_index(args: argparse.Namespace) -> None:
-    """Refuse what is no index, and no run, before anything is loaded."""
+    """Refuse what is no index before anything is loaded."""
     if not (args.index / 'index.json').is_file():
         raise FileNotFoundError(f'There is no index in "{args.index}". Make one: mmvmr search index RUN VIDEOS '
                                 f'{args.index}')
-    if args.run:
-        find_run(args.run)
 
 
 def run_query(args: argparse.Namespace) -> int:

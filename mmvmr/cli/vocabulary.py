@@ -12,7 +12,7 @@
 """
 import argparse
 from pathlib import Path
-from typing import List
+from typing import Dict, List, Optional, Tuple
 
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.engine.run.places import find_config
@@ -24,23 +24,24 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--vectors', type=Path, required=True,
                         help='GloVe text file, the glove.pkl of CNM and CPL, or random')
     parser.add_argument('--sentences', nargs='+', default=[],
-                        help='config (its training sentences), annotations, sentences; glove.pkl has its own counts')
+                        help='config (its training sentences, cut by its tokenizer), annotations, sentences; glove.pkl '
+                        'has its own counts')
     parser.add_argument('--size', type=at_least(1), help='number of words; all by default')
     parser.add_argument('--force', action='store_true', help='replace a file that is there')
 
 
-def read_sentences(name: str) -> List[str]:
-    """The training sentences of a config, or those of a file."""
+def read_sentences(name: str) -> Tuple[List[str], Optional[Dict]]:
+    """The training sentences of a config and the config of its tokenizer, or the sentences of a file."""
     from mmengine.registry import init_default_scope
 
     from mmvmr.datasets.forms import read_queries
     from mmvmr.engine.run.config import read_config
     from mmvmr.registry import DATASETS
     if Path(name).is_file() and Path(name).suffix != '.py':
-        return read_queries(name)
+        return read_queries(name), None
     init_default_scope('mmvmr')
     dataset = dict(read_config(name).train_dataloader.dataset, features=None, val_fraction=0.0)
-    return [pair['query'] for pair in DATASETS.build(dataset).data_list]
+    return [pair['query'] for pair in DATASETS.build(dataset).data_list], (dataset.get('text') or {}).get('tokenizer')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,8 +52,11 @@ def run(args: argparse.Namespace) -> None:
         if not name.endswith('.json'):
             find_config(name)
     from mmvmr.text.building import build_vocabulary
-    sentences = [sentence for name in args.sentences for sentence in read_sentences(name)]
-    vocabulary, counts = build_vocabulary(args.vectors, sentences, args.size)
+    from mmvmr.text.tokenizer import WordReader
+    read = [read_sentences(name) for name in args.sentences]
+    reader = WordReader(next((tokenizer for _, tokenizer in read if tokenizer), None))
+    sentences = [sentence for found, _ in read for sentence in found]
+    vocabulary, counts = build_vocabulary(args.vectors, sentences, args.size, reader)
     vocabulary.save(args.target)
     without = sum(word not in vocabulary for word in counts)
     print(f'{args.target}: {len(vocabulary.words)} words; {without} of {len(counts)} counted words are left out.')

@@ -19,6 +19,7 @@ from terminaltables import AsciiTable
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.engine.distributed import end_processes, start_processes
 from mmvmr.engine.hooks.resident import copy_to_device
+from mmvmr.engine.run.check_config import check_trains
 from mmvmr.engine.run.sizes import check_sizes, data_sizes, fill_sizes
 from mmvmr.features.stores.feature_store import write_packed_store
 from mmvmr.features.stores.shards import DATA, Shard
@@ -231,5 +232,6 @@ def benchmark(config: Config, parts: Sequence[str], processes: Sequence[int], st
 
 def fill_benchmark_sizes(config: Config) -> None:
     """Sizes that the config leaves to its data: those of Charades-STA, or what it expects of its features."""
+    check_trains(config)
     fill_sizes(config, dict(video_dim=config.train_dataloader.dataset.get('feature_dim') or 1024, word_dim=300,
                             vocab_size=1112))

@@ -2,23 +2,27 @@
 from typing import Dict, List, Optional, Protocol, Sequence
 
 from mmvmr.text.encoded_queries import EncodedQueries
+from mmvmr.text.tokenizer import WordReader
 from mmvmr.text.vocabulary import Vocabulary
 
 
 class TextEncoder(Protocol):
     """Turns sentences into :class:`~mmvmr.text.encoded_queries.EncodedQueries`, the same in training and in use.
 
-    A query has a place for each of its words, as :func:`~mmvmr.text.tokenizer.tokenize` cuts them, whatever the tokens
-    of the encoder are: a reconstructor hides words of a vocabulary at these places and names them again. With a
+    A query has a place for each of its words, as its ``reader`` cuts them, whatever the tokens of the encoder
+    are: a reconstructor hides words of a vocabulary at these places and names them again. With a
     vocabulary, only its words have a place. A query may have sentence vectors beside its words.
 
     Attributes:
         vocabulary: The words that reconstructors can name; without one, there is nothing to reconstruct.
+        reader: What cuts sentences into words.
         dim: Dw, of the features of a word.
         sentence_dim: Ds, of the vectors of a sentence, or None where there are none.
-        config: How to build it again beside its vocabulary, plain data; None of the word vectors of the vocabulary.
+        config: How to build it again beside its vocabulary, plain data; None of the word vectors of the vocabulary as
+            CNM and CPL read words.
     """
     vocabulary: Optional[Vocabulary]
+    reader: WordReader
     dim: int
     sentence_dim: Optional[int]
     config: Optional[Dict]

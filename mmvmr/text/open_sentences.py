@@ -1,7 +1,7 @@
 """What is known of a sentence by encoders that read all words, of which reconstructors name some."""
 from typing import List, Optional
 
-from mmvmr.text.tokenizer import spoken_words
+from mmvmr.text.tokenizer import WordReader
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -10,17 +10,19 @@ class OpenSentences:
 
     Attributes:
         vocabulary: Words for the reconstructors; without it, every word of every language counts.
+        reader: What cuts sentences into words.
     """
     vocabulary: Optional[Vocabulary]
+    reader: WordReader
 
     def unknown_words(self, query: str) -> List[str]:
         """Words that are not in the vocabulary, each once; without a vocabulary there are none."""
-        words = dict.fromkeys(spoken_words(query)) if self.vocabulary is not None else ()
+        words = dict.fromkeys(self.reader.spoken(query)) if self.vocabulary is not None else ()
         return [word for word in words if word not in self.vocabulary]
 
     def problem(self, query: str) -> Optional[str]:
         """Why a sentence cannot be encoded; None if it can."""
-        words = spoken_words(query)
+        words = self.reader.spoken(query)
         if not words:
             return f'The sentence {query!r} has no words.'
         if self.vocabulary is None or any(word in self.vocabulary for word in words):

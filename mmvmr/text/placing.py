@@ -6,7 +6,7 @@ import numpy as np
 from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.encoders.word_vectors import WordVectors
 from mmvmr.text.query_store import QueryFeatures, word_states
-from mmvmr.text.tokenizer import content_weights, tokenize
+from mmvmr.text.tokenizer import WordReader
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -18,8 +18,8 @@ class Place(NamedTuple):
 
 
 def place_words(found: Sequence[QueryFeatures], queries: Sequence[str], max_words: int,
-                vocabulary: Optional[Vocabulary], names: Sequence[str], source: Optional[str] = None
-                ) -> EncodedQueries:
+                vocabulary: Optional[Vocabulary], reader: WordReader, names: Sequence[str],
+                source: Optional[str] = None) -> EncodedQueries:
     """Give the words of each query their places.
 
     With states of tokens, a word has the mean over the states of its tokens; with a vocabulary, only its words have a
@@ -29,13 +29,15 @@ def place_words(found: Sequence[QueryFeatures], queries: Sequence[str], max_word
     Args:
         found: Of each query; all have states, or none.
         max_words: Only the first words that have a place are kept.
+        reader: What cuts the queries into words.
         names: What the queries are called in messages.
         source: Where they come from, for messages.
     """
     sentences = None if found[0].sentence is None else np.stack([one.sentence for one in found])
     if found[0].tokens is None and vocabulary is not None:
-        return WordVectors(vocabulary).encode(queries, max_words, source=source)._replace(sentences=sentences)
-    places = [_place(*one, max_words, vocabulary) for one in zip(found, queries, names)]
+        words = WordVectors(vocabulary, **reader.config)
+        return words.encode(queries, max_words, source=source)._replace(sentences=sentences)
+    places = [_place(*one, max_words, vocabulary, reader) for one in zip(found, queries, names)]
     dim = places[0].states.shape[1]
     vectors = np.concatenate([np.zeros((1, dim), np.float32), *(place.states for place in places)])
     word_ids = np.zeros((len(places), max_words), np.int64)
@@ -61,17 +63,18 @@ def distinct(pairs: Sequence[Tuple]) -> Tuple[List[Tuple], List[int]]:
     return list(firsts), numbers
 
 
-def _place(found: QueryFeatures, query: str, name: str, max_words: int, vocabulary: Optional[Vocabulary]) -> Place:
+def _place(found: QueryFeatures, query: str, name: str, max_words: int, vocabulary: Optional[Vocabulary],
+           reader: WordReader) -> Place:
     if found.tokens is None:
         return Place([0], [0.0], found.sentence[:1])
     if vocabulary is None and found.words is None:  # tokens are as good as words where no word is named
         count = min(len(found.tokens), max_words)
         return Place([0] * count, [0.0] * count, found.tokens[:count])
-    words = tokenize(query)
+    words = reader.words(query)
     present, states = word_states(found, tuple(words), name)
     if vocabulary is None:
         count = min(len(present), max_words)
         return Place([0] * count, [0.0] * count, states[:count])
-    ids, weights = vocabulary.ids(words), content_weights(words)
+    ids, weights = vocabulary.ids(words), reader.weights(words)
     kept = [(ids[word], weights[word], row) for row, word in enumerate(present) if ids[word]][:max_words]
     return Place([index for index, *_ in kept], [weight for _, weight, _ in kept], states[[row for *_, row in kept]])

@@ -124,7 +124,7 @@ def word_states(found: QueryFeatures, words: Tuple[str, ...], where: str) -> Tup
     Without ``found.words`` there must be a token for each word, in order.
 
     Args:
-        words: Of the query, as :func:`~mmvmr.text.tokenizer.tokenize` cuts it.
+        words: Of the query, as :class:`~mmvmr.text.tokenizer.WordReader` cuts it.
         where: What the query is called in messages.
 
     Returns:

@@ -3,7 +3,6 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.interface import TextEncoder
-from mmvmr.text.tokenizer import content_words
 
 
 class Sentences(NamedTuple):
@@ -41,12 +40,12 @@ def read_sentences(texts: Sequence[str], encoder: TextEncoder, max_words: int) -
 
 def _unread(text: str, encoder: TextEncoder) -> Optional[str]:
     """Why what a model reads of a sentence says nothing of what is looked for; None if it does."""
-    content, unknown = content_words(text), set(encoder.unknown_words(text))
+    content, unknown = encoder.reader.content(text), set(encoder.unknown_words(text))
     if encoder.vocabulary is None or any(word not in unknown for word in content):
         return None
     if not content:
         return f'The sentence {text!r} names nothing that could be seen: no thing, no deed and no property.'
-    known = [word for word in encoder.vocabulary.words if content_words(word)][:8]
+    known = [word for word in encoder.vocabulary.words if encoder.reader.content(word)][:8]
     return (f'The model knows none of the words that say what to look for in {text!r}: '
             f'{", ".join(map(repr, dict.fromkeys(content)))}. Its words are those of its training sentences, e.g. '
             f'{", ".join(known)}.')

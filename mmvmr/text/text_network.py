@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmvmr.text.query_store import QueryFeatures
-from mmvmr.text.tokenizer import word_spans
+from mmvmr.text.tokenizer import WordReader
 from mmvmr.utils.progress import progress
 from mmvmr.utils.transformers_folder import load_network, load_tokenizer
 
@@ -36,14 +36,15 @@ class TextNetwork:
         layer: Which states the tokens have: of that layer, 0 being the embeddings; by default the output of the last.
         prefix: Stands before each sentence.
         device: Where it runs; a GPU if there is one by default. In between it lies in the memory of the CPU.
+        reader: What cuts sentences into the words that tokens belong to.
 
     Raises:
         FileNotFoundError, ImportError, ValueError: If it cannot be loaded, or reads no text.
     """
 
     def __init__(self, folder: Union[str, Path], layer: Optional[int] = None, prefix: str = '',
-                 device: Optional[str] = None) -> None:
-        self.folder, self.layer, self.prefix = Path(folder), layer, prefix
+                 device: Optional[str] = None, reader: Optional[WordReader] = None) -> None:
+        self.folder, self.layer, self.prefix, self.reader = Path(folder), layer, prefix, reader or WordReader()
         self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         self.network = load_network(folder)
         self._joint = hasattr(self.network, 'get_text_features')
@@ -106,7 +107,7 @@ class TextNetwork:
         offsets = read.pop('offset_mapping', [[]] * len(texts))
         inputs = [dict(zip(read, one)) for one in zip(*read.values())]
         before = len(self.prefix)
-        return [Tokens(one, owners([(start - before, end - before) for start, end in places], word_spans(text)))
+        return [Tokens(one, owners([(start - before, end - before) for start, end in places], self.reader.spans(text)))
                 for text, one, places in zip(texts, inputs, offsets)]
 
     @torch.inference_mode()

@@ -1,21 +1,21 @@
-"""From a sentence to words and their part of speech, with nothing to download."""
+"""From a sentence to words and which of them count, with nothing to download; a config may replace both steps."""
 import re
 from functools import lru_cache
 from importlib.metadata import version
-from typing import List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 from nltk.tokenize import NLTKWordTokenizer
 from textblob.en import tag as textblob_tag
 
+from mmvmr.registry import TAGGERS, TOKENIZERS, Registry
+
 CONTENT_TAGS = ('NN', 'VB', 'JJ', 'RB')  # nouns, verbs, adjectives, adverbs, when, where and how (Penn Treebank)
-PROVENANCE = dict(tokenizer=f'nltk.NLTKWordTokenizer {version("nltk")}', tagger=f'textblob.en {version("textblob")}')
 _JOINED = re.compile('[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{6}')  # longer than words are
 _GO_ON = ('begin', 'began', 'start', 'continu', 'proceed', 'try', 'trie')  # the verb comes behind
 _WORD = r"[a-z0-9]+(?:[-'][a-z0-9]+)*"
 _PLAIN = re.compile(rf"(?:(?:{_WORD})?[,:;!?]? +|'(?:s|re|ve|ll|m|d) +|[.-] +)*(?:{_WORD})?[.,:;!?]? *")
 _tokenizer = NLTKWordTokenizer()
-_SAY_NOTHING = frozenset('am is are was were be been being has have had having do does did done doing see sees seen '
-                         "show shows shown 's 're 'm 've n't not there here then".split())  # tagged as verbs, adverbs
 
 
 def tokenize(sentence: str) -> List[str]:
@@ -48,37 +48,6 @@ def has_joined_words(sentence: str) -> bool:
         (True, False, False)
     """
     return _JOINED.search(sentence) is not None
-
-
-def spoken_words(sentence: str) -> List[str]:
-    """The tokens without punctuation.
-
-    Example:
-        >>> spoken_words('He "sits".'), spoken_words('...')
-        (['he', 'sits'], [])
-    """
-    return [word for word in tokenize(sentence) if any(map(str.isalnum, word))]
-
-
-def word_spans(sentence: str) -> List[Tuple[int, int]]:
-    """From which character to which each word of :func:`tokenize` lies in the sentence; empty where it cannot be found.
-
-    Example:
-        >>> word_spans('He "sits".')
-        [(0, 2), (3, 4), (4, 8), (8, 9), (9, 10)]
-    """
-    lowered, places = sentence.lower(), range(len(sentence) + 1)
-    if len(lowered) != len(sentence):  # a few letters become two
-        lowered = ''.join(letter.lower() for letter in sentence)
-        places = [place for place, letter in enumerate(sentence) for _ in letter.lower()] + [len(sentence)]
-    spans, end = [], 0
-    for word in tokenize(sentence):
-        forms = ('"', word) if word in ('``', "''") else (word,)  # quotes are written anew
-        start, form = min(((found, form) for form in forms if (found := lowered.find(form, end)) >= 0),
-                          default=(end, ''))
-        end = start + len(form)
-        spans.append((places[start], places[end]))
-    return spans
 
 
 def content_weights(words: Sequence[str]) -> List[float]:
@@ -116,16 +85,130 @@ def main_verb(sentence: str) -> str:
     words = tokenize(sentence)
     tags = [tag for _, tag in textblob_tag(' '.join(words), tokenize=False)] if words else []
     return next((word for word, tag in zip(words, tags) if (tag.startswith('VB') or word.endswith('ing'))
-                 and word not in _SAY_NOTHING and not word.startswith(_GO_ON)), '')
+                 and word not in PennTagger.says_nothing and not word.startswith(_GO_ON)), '')
 
 
-def content_words(sentence: str) -> List[str]:
-    """The words that say what is to be seen: nouns, verbs, adjectives and adverbs, but for those that say nothing.
+@TOKENIZERS.register_module()
+class TreebankTokenizer:
+    """:func:`tokenize` as a part: that of CNM, CPL and those after them."""
+    name = f'nltk.NLTKWordTokenizer {version("nltk")}'
 
-    Example:
-        >>> content_words('Then we see that a person is opening the door.')
-        ['person', 'opening', 'door']
+    def __call__(self, sentence: str) -> List[str]:
+        return tokenize(sentence)
+
+
+@TAGGERS.register_module()
+class PennTagger:
+    """:func:`content_weights` as a part: that of CNM, CPL and those after them, for English."""
+    name = f'textblob.en {version("textblob")}'
+    says_nothing = frozenset(  # among verbs and adverbs
+        'am is are was were be been being has have had having do does did done doing see sees seen '
+        "show shows shown 's 're 'm 've n't not there here then".split())
+
+    def __call__(self, words: Sequence[str]) -> List[float]:
+        return content_weights(words)
+
+
+class WordReader:
+    """Cuts sentences into words, and weighs these.
+
+    A tokenizer is called with a sentence and gives its words, a list of text, as they stand there or in lower case. A
+    tagger is called with all words of a sentence and gives a number above 0 for each, how likely it is to be hidden
+    relative to the others; those above 1 are the words that say what is to be seen, but for ``says_nothing``, a set, if
+    it has that. ``name`` of either changes whenever it gives something else.
+
+    Args:
+        tokenizer: Config of a part in ``TOKENIZERS``; by default the
+            :class:`~mmvmr.text.tokenizer.TreebankTokenizer` of CNM and CPL.
+        tagger: Config of a part in ``TAGGERS``; by default their :class:`~mmvmr.text.tokenizer.PennTagger`.
+
+    Raises:
+        ValueError: If one is not registered.
+
+    Attributes:
+        config: Of the parts that are not the default.
+        names: Of both parts.
     """
-    words = tokenize(sentence)
-    return [word for word, weight in zip(words, content_weights(words))
-            if weight > 1 and word not in _SAY_NOTHING and any(map(str.isalnum, word))]
+
+    def __init__(self, tokenizer: Optional[Dict] = None, tagger: Optional[Dict] = None) -> None:
+        given = dict(tokenizer=tokenizer, tagger=tagger)
+        self.config: Dict[str, Dict] = {name: dict(config) for name, config in given.items() if config is not None}
+        self.own_tokenizer = tokenizer is not None
+        self._tokenizer = _build(tokenizer or dict(type='TreebankTokenizer'), TOKENIZERS)
+        self._tagger = _build(tagger or dict(type='PennTagger'), TAGGERS)
+        self.names = dict(tokenizer=self._tokenizer.name, tagger=self._tagger.name)
+
+    def words(self, sentence: str) -> List[str]:
+        """All words and signs of a sentence.
+
+        Raises:
+            ValueError: If the tokenizer gives something else than text.
+        """
+        words = self._tokenizer(sentence)
+        if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
+            raise ValueError(f'{type(self._tokenizer).__name__} should give a list of words, none of them empty, for '
+                             f'the sentence {sentence!r}; it gave {words!r}.')
+        return words
+
+    def spoken(self, sentence: str) -> List[str]:
+        """The words without punctuation.
+
+        Example:
+            >>> WordReader().spoken('He "sits".'), WordReader().spoken('...')
+            (['he', 'sits'], [])
+        """
+        return [word for word in self.words(sentence) if any(map(str.isalnum, word))]
+
+    def weights(self, words: Sequence[str]) -> List[float]:
+        """How likely each word is to be hidden, relative to the others.
+
+        Args:
+            words: All words of a sentence, as :meth:`words` gives them: a tag depends on the neighbours.
+
+        Raises:
+            ValueError: If the tagger does not give a number above 0 for each.
+        """
+        weights = self._tagger(list(words)) if words else []
+        if len(weights) != len(words) or not all(0 < weight < np.inf for weight in weights):
+            raise ValueError(f'{type(self._tagger).__name__} should give a number above 0 for each of the words '
+                             f'{list(words)}; it gave {weights!r}.')
+        return list(map(float, weights))
+
+    def content(self, sentence: str) -> List[str]:
+        """The words that say what is to be seen: nouns, verbs, adjectives and adverbs, but for those that say nothing.
+
+        Example:
+            >>> WordReader().content('Then we see that a person is opening the door.')
+            ['person', 'opening', 'door']
+        """
+        words, nothing = self.words(sentence), getattr(self._tagger, 'says_nothing', ())
+        return [word for word, weight in zip(words, self.weights(words))
+                if weight > 1 and word not in nothing and any(map(str.isalnum, word))]
+
+    def spans(self, sentence: str) -> List[Tuple[int, int]]:
+        """From which character to which each of the :meth:`words` lies in the sentence; empty where it is not found.
+
+        Example:
+            >>> WordReader().spans('He "sits".')
+            [(0, 2), (3, 4), (4, 8), (8, 9), (9, 10)]
+        """
+        lowered, places = sentence.lower(), range(len(sentence) + 1)
+        if len(lowered) != len(sentence):  # a few letters become two
+            lowered = ''.join(letter.lower() for letter in sentence)
+            places = [place for place, letter in enumerate(sentence) for _ in letter.lower()] + [len(sentence)]
+        spans, end = [], 0
+        for word in self.words(sentence):
+            forms = ('"', word) if word in ('``', "''") else (word.lower(),)  # quotes are written anew
+            start, form = min(((found, form) for form in forms if (found := lowered.find(form, end)) >= 0),
+                              default=(end, ''))
+            end = start + len(form)
+            spans.append((places[start], places[end]))
+        return spans
+
+
+def _build(config: Dict[str, Any], parts: Registry) -> Callable:
+    if not parts.holds(config):  # it may come from a file of data
+        raise ValueError(f'The {parts.name} is {config!r}, which is none of {", ".join(sorted(parts.module_dict))}. If '
+                         'it is a part of your own, import its module, by `custom_imports` of the config or as a '
+                         'plugin.')
+    return parts.build(dict(config))

@@ -4,11 +4,11 @@ import json
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, List, Optional, Sequence, Union
 
 import numpy as np
 
-from mmvmr.text.tokenizer import PROVENANCE, content_weights, tokenize
+from mmvmr.text.tokenizer import WordReader
 from mmvmr.utils.files import written_aside
 
 
@@ -35,7 +35,7 @@ class Vocabulary:
             raise ValueError('Word vectors must be finite and row 0, for padding, all zeros.')
         self.words = words
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        self.provenance = dict(PROVENANCE, **(provenance or {}))
+        self.provenance = dict(WordReader().names, **(provenance or {}))
         self._ids = {word: index for index, word in enumerate(words, start=1)}
 
     @cached_property
@@ -55,16 +55,6 @@ class Vocabulary:
     def ids(self, tokens: Sequence[str]) -> List[int]:
         """Class ids of tokens, 0 of those that are not in the vocabulary."""
         return [self._ids.get(word, 0) for word in tokens]
-
-    def encode(self, query: str) -> Tuple[List[int], List[float]]:
-        """Class ids and hiding weights of the known words of a sentence; unknown words are left out."""
-        return self.encode_tokens(tokenize(query))
-
-    def encode_tokens(self, tokens: Sequence[str]) -> Tuple[List[int], List[float]]:
-        """The same for a sentence that is already cut into tokens."""
-        weighted = zip(tokens, content_weights(tokens))
-        known = [(self._ids[word], weight) for word, weight in weighted if word in self._ids]
-        return [index for index, _ in known], [weight for _, weight in known]
 
     def save(self, path: Union[str, Path]) -> None:
         """Write a ``.npz`` that holds no pickled objects; an existing file is replaced as a whole."""
@@ -101,6 +91,7 @@ class Vocabulary:
         return cls(words, np.stack([zeros, *(vectors[word] for word in words)]), provenance)
 
 
-def count_words(sentences: Iterable[str]) -> Counter:
-    """How often each token occurs."""
-    return Counter(word for sentence in sentences for word in tokenize(sentence))
+def count_words(sentences: Iterable[str], reader: Optional[WordReader] = None) -> Counter:
+    """How often each word occurs, as CNM and CPL read words by default."""
+    reader = reader or WordReader()
+    return Counter(word for sentence in sentences for word in reader.words(sentence))

@@ -1,6 +1,6 @@
 """Records of all pairs of a split, for the page."""
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, Optional
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -33,12 +33,18 @@ def beside(records: Iterable[dict], others: Iterable[dict]) -> Iterator[dict]:
         yield dict(record, other=(other['spans'] or [None])[0])
 
 
-def explain_all(config: Config, weights: str, loader: DataLoader, num: int) -> Iterator[dict]:
-    """The records of the first ``num`` pairs, batch by batch as in a test."""
+def explain_all(config: Config, weights: Optional[str], loader: DataLoader, num: int) -> Iterator[dict]:
+    """The records of the first ``num`` pairs, batch by batch as in a test.
+
+    Args:
+        weights: Path of the checkpoint; None of a model that has nothing to learn.
+    """
     model = MODELS.build(config.model)
-    load_weights(model, weights)
+    if weights is not None:
+        load_weights(model, weights)
     model.to(get_device())
-    words, left = loader.dataset.vocabulary.words, num
+    vocabulary, left = loader.dataset.vocabulary, num
+    words = vocabulary.words if vocabulary is not None else ()
     with progress(total=num, desc='Explaining queries', unit='query') as bar:
         for batch in loader:
             records = explain(model, batch['inputs'], batch['data_samples'], words)[:left]

@@ -67,14 +67,54 @@ def test_a_folder_of_a_model_answers_without_training(root, tmp_path, capsys, ki
     assert re.search(r'"frame_scores":\[0\.\d+,', page.read_text().replace(' ', ''))  # the curve
 
 
-def test_test_infer_and_search_give_the_same_answer(root, tmp_path, monkeypatch):
-    """By the config of one's own data, by the model alone, and by an index; for videos that are taken whole."""
+@pytest.fixture
+def videos(root, tmp_path, monkeypatch):
+    """Two videos, beside their features and pairs where the config of one's own data looks for them."""
     monkeypatch.chdir(tmp_path)
     data, videos = tmp_path / 'data' / 'custom', tmp_path / 'videos'
     shutil.copytree(root / 'videos', videos, ignore=shutil.ignore_patterns('long*'))
     assert extract_folder(videos, data / 'features', dict(type='ClipExtractor', weights=str(root / 'clip'))) == {}
     (data / 'test.json').write_text(json.dumps([[name, SECONDS[name], [0, 5], sentence]
                                                 for name in ('first', 'second') for sentence in SENTENCES]))
+    return videos
+
+
+def test_a_model_without_weights_is_looked_at_by_its_config(videos, tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match='A test writes them: mmvmr test zero_shot_otsu_custom'):
+        raise_from('browse', 'zero_shot_otsu_custom', '--split', 'test')
+    lines = [json.loads(line) for line in run_test(read_config('zero_shot_otsu_custom'), None).read_text().splitlines()]
+    run_test(read_config('zero_shot_otsu_custom'), None, probe='shuffle-query')
+    assert call('browse', 'zero_shot_otsu_custom', '--split', 'test', '--against', 'zero_shot_otsu_custom') == 0
+    page = Path('work_dirs/zero_shot_otsu_custom/page_test.html').read_text()
+    index, details = (re.search(f'<script type="application/json" id="{name}">(.*?)</script>', page, re.DOTALL)[1]
+                      for name in ('index', 'details'))
+    assert [row['chosen'] for row in json.loads(index)] == [line['pred_spans'][0] for line in lines]
+    assert [row['other'] for row in json.loads(index)] == [line['pred_spans'][0] for line in lines]
+    assert all(json.loads(line)['frame_scores'] for line in details.splitlines())
+    assert 'nothing trained' in page
+    for command in ('timelines', 'plot-results', 'score'):
+        options = ['--out', command] if command != 'score' else []
+        assert call(command, 'work_dirs/zero_shot_otsu_custom', *options) == 0
+        assert 'test/untrained/predictions.jsonl' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('words, message', [
+    (['browse', 'CONFIG'], 'does not say where the val split is. .* --split test'),
+    (['browse', 'mcmt_charades'], 'What is to be shown.* has weights, such as those of model.encoder'),
+    (['browse', 'TESTS', '--split', 'test'], 'It holds tests: .* its config stands for it'),
+    (['train', 'CONFIG'], 'describes no training: it has no train_dataloader'),
+    (['flops', 'CONFIG'], 'describes no training'), (['benchmark', 'CONFIG', '--amp'], 'describes no training'),
+    (['calibrate', 'CONFIG'], 'no validation pairs'), (['publish', 'CONFIG', 'x'], 'without weights that could be'),
+    (['search', 'index', 'CONFIG', 'videos', 'i'], 'made with --zero-shot MODEL')])
+def test_what_needs_a_training_says_so(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    Path('work_dirs/tests/test').mkdir(parents=True)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        raise_from(*(dict(CONFIG='zero_shot_otsu_custom', TESTS='work_dirs/tests').get(word, word) for word in words))
+
+
+def test_test_infer_and_search_give_the_same_answer(root, videos):
+    """By the config of one's own data, by the model alone, and by an index; for videos that are taken whole."""
     config = read_config('zero_shot_otsu_custom')
     tested = {(line['video_id'], line['query']): line['pred_spans'][0] for line in map(
         json.loads, run_test(config, None).read_text().splitlines())}
@@ -143,6 +183,7 @@ def test_an_index_grows_moves_and_refuses_another_model(root, index, tmp_path, c
     with pytest.raises(ValueError, match='has changed since the index'):
         MomentIndex(index, tmp_path / 'other', device='cpu')
     assert MomentIndex(index, moved, device='cpu', show_progress=False).search(SENTENCES[0])
+    assert call('search', 'query', index, SENTENCES[0], '--run', moved, '--device', 'cpu') == 0
 
 
 def raise_from(*words):

@@ -8,6 +8,7 @@ from tiny import make_tiny_dataset
 from mmvmr.engine.run.config import read_config
 from mmvmr.registry import DATASETS, MODELS
 from mmvmr.search.coarse import PIECES, SHRINKAGE, expected_words, fit_words, make_coarse, piece_spans
+from mmvmr.text.tokenizer import tokenize
 
 
 def test_pieces_cover_the_window_and_overlap_by_half():
@@ -54,7 +55,7 @@ def test_the_regression_is_the_minimum_of_the_ridge_objective(tmp_path):
     features = torch.from_numpy(dataset.store.read_clips(ids, 16)).amax(dim=1).double()
     words = torch.zeros(len(ids), len(dataset.vocabulary), dtype=torch.float64)
     for pair in dataset.data_list:
-        words[ids.index(pair['video_id']), dataset.vocabulary.encode(pair['query'])[0]] = 1
+        words[ids.index(pair['video_id']), list(filter(None, dataset.vocabulary.ids(tokenize(pair['query']))))] = 1
     scale = features.std(dim=0, correction=0)
     features, words = features - features.mean(dim=0), words - words.mean(dim=0)
     weights = fit_words(file)[:-1].double()  # without the offset

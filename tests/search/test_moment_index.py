@@ -73,7 +73,8 @@ def test_a_search_of_all_windows_gives_the_answers_of_the_inferencer(tmp_path, t
 def test_the_shortlist_is_the_best_sum_over_words_of_any_piece(tmp_path, trained):
     index = _index(trained, tmp_path / 'index')
     sentence = index.read('a red ball moves.')
-    words = index.inferencer.recipe.vocabulary.encode('a red ball moves.')[0]
+    words = index.inferencer.text.encode(['a red ball moves.'], 20)
+    words = words.word_ids[0, :words.lengths[0]]
     scores = [max(sum(float(index.files.coarse[word, window, piece]) for word in words) for piece in range(16))
               for window in range(8)]
     order = index.shortlist(sentence)

@@ -39,7 +39,7 @@ def test_word_vectors_are_the_rule_without_any_text_encoder(tiny_dataset):
     assert all(torch.equal(left, right) for left, right in zip(one[:4], other[:4]))
     assert one.sentences is None and InputRecipe.from_dataset(named).text is None
     vocabulary = Vocabulary.load(tiny_dataset.vocabulary)
-    ids = vocabulary.encode(plain.data_list[5]['query'])[0]
+    ids = list(filter(None, vocabulary.ids(tokenize(plain.data_list[5]['query']))))
     assert np.array_equal(other.features[2, :len(ids)], vocabulary.vectors[ids])
 
 

@@ -10,12 +10,14 @@ from runs import make_runner, write_config
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.testing import run_test
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.text.encoders.transformers_text import TransformersText
 from mmvmr.text.text_network import TextNetwork
-from mmvmr.text.tokenizer import tokenize, word_spans
+from mmvmr.text.tokenizer import WordReader, tokenize
 from mmvmr.text.vocabulary import Vocabulary
+from mmvmr.visualization.browsing import explain_all
 
 transformers = pytest.importorskip('transformers', reason='its networks are read: requirements/tests.txt')
 from networks import save_network  # noqa: E402
@@ -51,10 +53,10 @@ def test_sentences_without_words_and_far_too_long_ones_are_read(folders, kind):
 
 
 def test_words_lie_where_the_sentence_has_them():
-    assert [SENTENCE[start:end] for start, end in word_spans(SENTENCE)] == [
+    assert [SENTENCE[start:end] for start, end in WordReader().spans(SENTENCE)] == [
         'A', 'red', 'ball', '"', 'rolls', '"', '.', 'Café', ',', 'does', "n't", '猫跑']
     dotted = 'İn İzmir a BALL.'  # its first letter becomes two in lower case
-    assert [dotted[start:end] for start, end in word_spans(dotted)] == ['İn', 'İzmir', 'a', 'BALL', '.']
+    assert [dotted[start:end] for start, end in WordReader().spans(dotted)] == ['İn', 'İzmir', 'a', 'BALL', '.']
 
 
 def test_the_place_of_a_word_has_its_id_and_the_mean_over_its_tokens(folders):
@@ -271,6 +273,11 @@ def test_a_method_trains_resumes_tests_and_infers_by_config_alone(folders, tiny_
     make_runner(file, tmp_path / 'run', {**options, 'train_cfg.max_epochs': 2},
                 resume=str(tmp_path / 'run' / 'epoch_1.pth')).train()
     out = run_test(read_config(tmp_path / 'run' / 'config.py'), tmp_path / 'run')
+    config = read_config(tmp_path / 'run' / 'config.py')
+    loader = MomentRunner.build_dataloader(config.val_dataloader)
+    records = list(explain_all(config, str(tmp_path / 'run' / 'epoch_2.pth'), loader, 4))
+    assert all(len(record['spans']) and record['words'] for record in records)
+    assert method == 'mscl' or len(records[0]['reconstruction']['query']['chosen']) == len(records[0]['words'])
     inferencer = MomentRetrievalInferencer(tmp_path / 'run', device='cpu', show_progress=False)
     assert inferencer.text.config['type'] == text['type']
     with h5py.File(tiny_dataset.features) as features:

@@ -8,6 +8,7 @@ from nltk.tokenize import NLTKWordTokenizer
 from textblob.en import tag
 
 from mmvmr.datasets.forms import read_pairs
+from mmvmr.text.encoders.word_vectors import WordVectors
 from mmvmr.text.tokenizer import CONTENT_TAGS, content_weights, tokenize
 from mmvmr.text.vocabulary import Vocabulary, count_words
 from mmvmr.text.word_vectors import read_glove_pickle, read_glove_text
@@ -63,8 +64,9 @@ def test_nouns_verbs_adjectives_and_adverbs_weigh_twice(sentence, weights):
 
 def test_a_query_becomes_ids_and_weights_of_its_known_words():
     vocabulary = make_vocabulary('person', 'door', 'the')
-    assert vocabulary.encode('The person quickly opens the door.') == ([3, 1, 3, 2], [1, 2, 1, 2])
-    assert vocabulary.encode('zyzzyva') == ([], [])
+    encoded = WordVectors(vocabulary).encode(['The person quickly opens the door.', 'zyzzyva'], 5)
+    assert encoded.word_ids.tolist() == [[3, 1, 3, 2, 0], [0] * 5] and encoded.lengths.tolist() == [4, 0]
+    assert encoded.word_weights.tolist() == [[1, 2, 1, 2, 0], [0] * 5]
     assert len(vocabulary) == 4 and 'door' in vocabulary and 'opens' not in vocabulary
 
 

@@ -87,6 +87,17 @@ def check_config(config: Config) -> None:
     _check_together(values)
 
 
+def check_trains(config: Config) -> None:
+    """Refuse a config of which nothing can be trained.
+
+    Raises:
+        ValueError: If it has no training set.
+    """
+    if config.get('train_dataloader') is None:
+        raise ValueError(f'"{config.filename}" describes no training: it has no train_dataloader. If its model has '
+                         'nothing to learn, it is tested as it is: `mmvmr test`.')
+
+
 def _check_together(values: Dict[str, Any]) -> None:
     """Refuse a training or a validation of which something is left out."""
     for keys in _TOGETHER:
@@ -162,7 +173,10 @@ def _check_datasets(value: Any, key: str) -> None:
     """A data set, or one that wraps others."""
     check_part(value, registry.DATASETS, key)
     if isinstance(value, dict):
-        check_part(value.get('text'), registry.TEXT_ENCODERS, f'{key}.text', given=('vocabulary', 'data_root'))
+        text = value.get('text')
+        check_part(text, registry.TEXT_ENCODERS, f'{key}.text', given=('vocabulary', 'data_root'))
+        for name, known in dict(tokenizer=registry.TOKENIZERS, tagger=registry.TAGGERS).items():
+            check_part(text.get(name) if isinstance(text, dict) else None, known, f'{key}.text.{name}')
     inner = value.get('dataset', value.get('datasets')) if isinstance(value, dict) else None
     for place, dataset in enumerate(inner if isinstance(inner, (list, tuple)) else [inner]):
         check_part(dataset, registry.DATASETS, f'{key}.{place}')

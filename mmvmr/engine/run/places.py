@@ -59,7 +59,9 @@ def find_run_config(folder: Union[str, Path]) -> str:
     folder = Path(folder)
     configs = sorted(folder.glob('*.py'))
     if not configs:
-        raise FileNotFoundError(f'"{folder}" is no folder of a run: it holds no config.{runs_near(folder / "x")}')
+        hint = (' It holds tests: if those are of a model that has nothing to learn, its config stands for it.'
+                if (folder / 'test').is_dir() else runs_near(folder / 'x'))
+        raise FileNotFoundError(f'"{folder}" is no folder of a run: it holds no config.{hint}')
     if len(configs) > 1:
         raise ValueError(f'"{folder}" holds {len(configs)} configs ({", ".join(path.name for path in configs)}), '
                          'expected the one that a training leaves in the folder of its run. Give config and '
@@ -67,8 +69,11 @@ def find_run_config(folder: Union[str, Path]) -> str:
     return str(configs[0])
 
 
-def find_run(name: Union[str, Path]) -> Tuple[Path, Optional[Path]]:
+def find_run(name: Union[str, Path], untrained: str = '') -> Tuple[Path, Optional[Path]]:
     """The folder of a run, and the checkpoint in it if that was given; else None, and the best or newest is meant.
+
+    Args:
+        untrained: A sentence on what to do with a model that has nothing to learn, where a config was given.
 
     Raises:
         FileNotFoundError, ValueError: If it is neither; the message names the runs that are near.
@@ -81,7 +86,8 @@ def find_run(name: Union[str, Path]) -> Tuple[Path, Optional[Path]]:
         return path.parent, path
     if path.is_file() or (shipped_configs() / f'{name}.py').is_file():
         raise ValueError(f'"{name}" is no folder of a run. A config needs a checkpoint beside it, which `mmvmr test` '
-                         f'takes as its second argument and `mmvmr infer` with --checkpoint.{runs_near(path)}')
+                         f'takes as its second argument and `mmvmr infer` with --checkpoint.{untrained}'
+                         f'{runs_near(path)}')
     raise no_run(path)
 
 

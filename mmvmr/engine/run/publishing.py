@@ -6,6 +6,7 @@ from typing import Dict, List, Tuple, Union
 import torch
 
 from mmvmr.engine.checkpoint import check_weights, load_checkpoint
+from mmvmr.engine.run.places import find_model
 from mmvmr.engine.run.run_files import find_run_files
 from mmvmr.registry import MODELS
 from mmvmr.utils.files import folder_written_aside, sha256_of_files, write_bytes, write_text
@@ -28,6 +29,9 @@ def publish(run: Union[str, Path], target: Union[str, Path],
         FileExistsError: If the target is there, and not empty.
         FileNotFoundError, ValueError: If the run lacks something, or its parts do not fit each other.
     """
+    if find_model(run, checkpoint)[1] is None:
+        raise ValueError(f'"{run}" is a config, without weights that could be published. Give the folder of a run. A '
+                         'model that has nothing to learn is its config, and the model that its features are from.')
     files = find_run_files(run, checkpoint)
     trained = load_checkpoint(files.weights)
     check_weights(MODELS.build(files.config.model), trained, files.weights)

@@ -8,7 +8,7 @@ from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe
 from mmvmr.engine.run.places import find_model
-from mmvmr.engine.run.sizes import fill_sizes, input_sizes, names_of_weights
+from mmvmr.engine.run.sizes import check_untrained, fill_sizes, input_sizes
 from mmvmr.registry import DATASETS
 
 
@@ -37,10 +37,7 @@ def find_run_files(model: Union[str, Path, Config], weights: Union[str, Path, No
         raise ValueError(f'The config "{model.filename}" describes no model: expected `model = dict(type=...)`, got '
                          f'{model.get("model")!r}.')
     if weights is None:
-        trained = names_of_weights(model)
-        if trained:
-            raise ValueError(f'A config needs a checkpoint beside it, as its model has weights such as {trained[0]}: '
-                             'give one, or the folder of a run instead of the config.')
+        check_untrained(model, 'With what weights?')
         return RunFiles(model, None, InputRecipe.from_dataset(DATASETS.build(model.test_dataloader.dataset)))
     weights = find_weights(weights)
     recipe = _recipe(model, Path(weights).parent)

@@ -58,6 +58,21 @@ def names_of_weights(config: Config) -> List[str]:
         return list(MODELS.build(copy.deepcopy(config.model)).state_dict())
 
 
+def check_untrained(config: Config, question: str) -> None:
+    """Refuse the config of a model that has weights.
+
+    Args:
+        question: What is asked of whoever gave it, before the reason.
+
+    Raises:
+        ValueError: If it has some.
+    """
+    names = names_of_weights(config)
+    if names:
+        raise ValueError(f'{question} The model of "{config.filename}" has weights, such as those of {names[0]}: give '
+                         'a checkpoint or the folder of a run, too.')
+
+
 def parts_of(value: Any, key: str) -> Iterator[Tuple[str, Dict]]:
     """The configs of all parts within a config, with their dotted keys."""
     if isinstance(value, dict):

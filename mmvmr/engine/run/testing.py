@@ -13,7 +13,7 @@ from mmvmr.engine.distributed import start_processes
 from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import MomentConfig
 from mmvmr.engine.run.runner import MomentRunner
-from mmvmr.engine.run.sizes import fill_sizes, names_of_weights
+from mmvmr.engine.run.sizes import check_untrained, fill_sizes
 from mmvmr.evaluation.probes import PROBES, apply_probe
 from mmvmr.utils.files import remove_own_files, sha256_of_files, write_text
 
@@ -49,7 +49,7 @@ def run_test(config: MomentConfig, checkpoint: Union[str, Path, None], folder: U
             raise ValueError(f'The config "{config.filename}" has no {part}, so there is nothing to test on. Runs of '
                              'earlier versions left it out: give the config that the run was trained with.')
     if checkpoint is None:
-        _check_untrained(config)
+        check_untrained(config, 'What is to be tested?')
     weights = None if checkpoint is None else find_weights(checkpoint)
     fill_sizes(config)
     facts = dict(weights=weights and Path(weights).name, weights_sha256=weights and sha256_of_files(weights),
@@ -87,14 +87,6 @@ def run_test(config: MomentConfig, checkpoint: Union[str, Path, None], folder: U
     return out
 
 
-def _check_untrained(config: MomentConfig) -> None:
-    """Refuse a test without a checkpoint, unless the model has no weights."""
-    names = names_of_weights(config)
-    if names:
-        raise ValueError(f'What is to be tested? The model has weights, such as those of {names[0]}: give a checkpoint '
-                         'or the folder of a run behind the config.')
-
-
 def _find_folder(config: MomentConfig, weights: Path, facts: Dict[str, Any], options: Mapping[str, Any]) -> Path:
     """The folder of this test, or of the same one before; never that of another."""
     name = folder_name(weights, Path(config.filename or weights).stem, facts['probe'], options)
@@ -125,6 +117,8 @@ def folder_name(weights: Path, config: str, probe: Optional[str], options: Mappi
         'best_mIoU_epoch_3,scan,shuffle-query,model.span_level=0.5'
     """
     of_run = [path.stem for path in weights.parent.glob('*.py')]
+    if weights.stem == UNTRAINED:  # what was tested is a config, and the folder is called after it
+        of_run.append(weights.parent.name)
     parts = [weights.stem, config if config not in (*of_run, weights.stem) else None, probe,
              *(f'{key}={value}' for key, value in options.items())]
     name = re.sub(r'[^\w.,=+@-]+', '_', ','.join(filter(None, parts)))
@@ -140,13 +134,14 @@ def find_predictions(path: Path) -> Path:
     Raises:
         FileNotFoundError: If there are none.
     """
-    if not path.is_dir():
+    if path.suffix and not path.is_dir():
         return path
     own = path / PREDICTIONS
     tests = {file: _facts(file.parent) for file in [own, *path.glob(f'{TESTS}/*/{PREDICTIONS}')] if file.is_file()}
     tests = {file: facts for file, facts in tests.items() if facts.get('probe') is None or file == own}
     if not tests:
-        raise FileNotFoundError(f'"{path}" has no {PREDICTIONS}. A test writes them: mmvmr test {path}')
+        raise FileNotFoundError(f'"{path}" has no {PREDICTIONS}. A test writes them: mmvmr test '
+                                f'{path if path.exists() else path.name}')
     weights = Path(find_weights(path)).name if any(path.glob('*.pth')) else None
     found = max(tests, key=lambda file: (
         _is_unchanged(file.parent.name, tests[file]), tests[file].get('weights') == weights, file.stat().st_mtime))
@@ -155,7 +150,7 @@ def find_predictions(path: Path) -> Path:
 
 
 def _is_unchanged(name: str, facts: Mapping[str, Any]) -> bool:
-    """Whether a test, by the name of its folder, was one of the run as it is."""
+    """Whether a test, by the name of its folder, was one of the run, or of an untrained model, as it is."""
     weights = Path(facts.get('weights') or UNTRAINED)
     return re.fullmatch(re.escape(folder_name(weights, weights.stem, None, {})) + r'(,\d+)?', name) is not None
 

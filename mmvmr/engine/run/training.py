@@ -9,7 +9,7 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from mmvmr.engine.checkpoint import find_latest_together
 from mmvmr.engine.distributed import start_processes, unwrap
-from mmvmr.engine.run.check_config import check_config
+from mmvmr.engine.run.check_config import check_config, check_trains
 from mmvmr.engine.run.config import MomentConfig, differences
 from mmvmr.engine.run.config_file import read_literals
 from mmvmr.engine.run.runner import MomentRunner
@@ -33,6 +33,7 @@ def train(config: MomentConfig, resume: Union[bool, str] = False, validate: bool
         FileNotFoundError, KeyError, ValueError: If the config, the data or a checkpoint are not what they should be.
     """
     check_config(config)
+    check_trains(config)
     resume = _refuse_used_work_dir(Path(config.work_dir), resume)
     start_processes(launcher, config.get('env_cfg', {}))
     claim_work_dir(config.work_dir)

@@ -8,6 +8,7 @@ from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.open_sentences import OpenSentences
 from mmvmr.text.placing import distinct, place_words
 from mmvmr.text.query_store import QueryFeatures
+from mmvmr.text.tokenizer import WordReader
 from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.vectors import checked_vectors
 
@@ -19,12 +20,14 @@ class AdapterText(OpenSentences):
     Args:
         adapter: Config of the extractor, see :class:`~mmvmr.features.extractors.frame_embedder.FrameEmbedder`.
         vocabulary: Words for the reconstructors, whose features are the vectors of the vocabulary.
+        tokenizer, tagger: Configs, see :class:`~mmvmr.text.tokenizer.WordReader`.
 
     Raises:
         ValueError: If it is no registered extractor, or has no ``embed_text``.
     """
 
-    def __init__(self, adapter: Dict, vocabulary: Optional[Vocabulary] = None) -> None:
+    def __init__(self, adapter: Dict, vocabulary: Optional[Vocabulary] = None, tokenizer: Optional[Dict] = None,
+                 tagger: Optional[Dict] = None) -> None:
         if not EXTRACTORS.holds(adapter):
             raise ValueError(f'The text side of the features is that of {adapter!r}, which is no registered extractor. '
                              'Import its module, by `custom_imports` of the config or as a plugin.')
@@ -32,7 +35,8 @@ class AdapterText(OpenSentences):
         if not hasattr(self.adapter, 'embed_text'):
             raise ValueError(f'{adapter["type"]} has no embed_text, so its features have no text side. Add it, see '
                              'docs/adapters.md.')
-        self.config = dict(type='AdapterText', adapter=dict(adapter))
+        self.reader = WordReader(tokenizer, tagger)
+        self.config = dict(type='AdapterText', adapter=dict(adapter), **self.reader.config)
         self.sentence_dim: int = self.embed(['a']).shape[1]
         self.dim: int = self.sentence_dim if vocabulary is None else vocabulary.vectors.shape[1]
 
@@ -41,7 +45,7 @@ class AdapterText(OpenSentences):
         """Embed every distinct query once, see :class:`~mmvmr.text.interface.TextEncoder`; keys are not needed."""
         texts, numbers = distinct(queries)
         found = [QueryFeatures(vector[None], None, None) for vector in self.embed(texts)]
-        return place_words(found, texts, max_words, self.vocabulary, texts, source).take(numbers)
+        return place_words(found, texts, max_words, self.vocabulary, self.reader, texts, source).take(numbers)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Sentence vectors (N, Ds) float32."""

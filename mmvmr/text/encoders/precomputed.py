@@ -1,11 +1,12 @@
 """Features of queries that were computed before, by any model."""
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from mmvmr.registry import TEXT_ENCODERS
 from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.placing import distinct, place_words
 from mmvmr.text.query_store import QueryFeatures, QueryStore
+from mmvmr.text.tokenizer import WordReader
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -25,19 +26,21 @@ class PrecomputedText:
         features: A store, or several that hold different queries: see :class:`~mmvmr.text.query_store.QueryStore`.
         vocabulary: Words for the reconstructors.
         data_root: Folder that relative paths start from; that of the data set by default.
+        tokenizer, tagger: Configs, see :class:`~mmvmr.text.tokenizer.WordReader`.
 
     Raises:
         FileNotFoundError, ValueError: If a store is absent or damaged.
     """
 
     def __init__(self, features: Union[str, Sequence[str]], vocabulary: Optional[Vocabulary] = None,
-                 data_root: str = '') -> None:
+                 data_root: str = '', tokenizer: Optional[Dict] = None, tagger: Optional[Dict] = None) -> None:
         paths = [features] if isinstance(features, str) else list(features)
         if not paths:
             raise ValueError('PrecomputedText needs features: the path of a store, or a list of them; got none.')
         self.stores = [QueryStore(Path(data_root, path)) for path in paths]
-        self.vocabulary = vocabulary
-        self.config = dict(type='PrecomputedText', features=[str(Path(data_root, path).absolute()) for path in paths])
+        self.vocabulary, self.reader = vocabulary, WordReader(tokenizer, tagger)
+        self.config = dict(type='PrecomputedText', features=[str(Path(data_root, path).absolute()) for path in paths],
+                           **self.reader.config)
         first = self.stores[0].read(self.stores[0].keys[0].removeprefix('qid'))
         self.sentence_dim = None if first.sentence is None else first.sentence.shape[1]
         self._first = first
@@ -54,7 +57,7 @@ class PrecomputedText:
         pairs, numbers = distinct(list(zip(queries if keys is None else keys, queries)))
         found = [self._read(key, query, source) for key, query in pairs]
         return place_words(found, [query for _, query in pairs], max_words, self.vocabulary,
-                           [f'query {key!r}' for key, _ in pairs], source).take(numbers)
+                           self.reader, [f'query {key!r}' for key, _ in pairs], source).take(numbers)
 
     def _read(self, key: Union[str, int], query: str, source: Optional[str]) -> QueryFeatures:
         store = next((store for store in self.stores if key in store), None)

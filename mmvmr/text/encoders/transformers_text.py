@@ -1,6 +1,6 @@
 """Language encoders and text towers of transformers, from a local folder."""
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from mmvmr.text.feature_cache import remembered
 from mmvmr.text.open_sentences import OpenSentences
 from mmvmr.text.placing import distinct, place_words
 from mmvmr.text.text_network import TextNetwork
+from mmvmr.text.tokenizer import WordReader
 from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.transformers_folder import sha256_of_text_side
 
@@ -21,9 +22,9 @@ class TransformersText(OpenSentences):
     Any that :class:`~mmvmr.text.text_network.TextNetwork` loads: BERT and its family, sentence encoders, and the text
     side of CLIP, SigLIP, SigLIP 2 and others.
 
-    **Words.** A token of the network belongs to the word of :func:`~mmvmr.text.tokenizer.tokenize` with which it shares
-    most characters; the place of a word has the mean over its tokens, and its id in the vocabulary. So reconstructors
-    name words, whatever the tokens are. With a vocabulary, other words have no place.
+    **Words.** A token of the network belongs to the word of the sentence with which it shares most characters; the
+    place of a word has the mean over its tokens, and its id in the vocabulary. So reconstructors name words, whatever
+    the tokens are. With a vocabulary, other words have no place.
 
     States of the last layer know their neighbours, so a word that is hidden has left its trace in them; with
     ``layer=0``, the embeddings before the first layer, it has not.
@@ -38,6 +39,7 @@ class TransformersText(OpenSentences):
         cache: Folder that keeps what was computed, by a hash of its content; nothing is kept by default.
         device: Where the network runs; a GPU if there is one by default.
         sha256: What :func:`~mmvmr.utils.transformers_folder.sha256_of_text_side` must say of the folder.
+        tokenizer, tagger: Configs, see :class:`~mmvmr.text.tokenizer.WordReader`.
 
     Raises:
         FileNotFoundError: If there are no such weights.
@@ -47,10 +49,12 @@ class TransformersText(OpenSentences):
 
     def __init__(self, weights: str, vocabulary: Optional[Vocabulary] = None, data_root: str = '', gives: str = 'both',
                  layer: Optional[int] = None, prefix: str = '', cache: Optional[str] = None,
-                 device: Optional[str] = None, sha256: Optional[str] = None) -> None:
+                 device: Optional[str] = None, sha256: Optional[str] = None, tokenizer: Optional[Dict] = None,
+                 tagger: Optional[Dict] = None) -> None:
         if gives not in ('both', 'tokens', 'sentence'):
             raise ValueError(f"gives must be 'both', 'tokens' or 'sentence', got {gives!r}.")
-        self.network = TextNetwork(weights, layer, prefix, device)
+        self.reader = WordReader(tokenizer, tagger)
+        self.network = TextNetwork(weights, layer, prefix, device, self.reader)
         found = sha256_of_text_side(weights)
         if sha256 not in (None, found):
             raise ValueError(f'The text encoder in "{weights}" is not the one that was used before: its sha256 is '
@@ -58,7 +62,7 @@ class TransformersText(OpenSentences):
         self.vocabulary, self.gives = vocabulary, gives
         self.cache = None if cache is None else Path(data_root, cache)
         self.config = dict(type='TransformersText', weights=str(Path(weights).absolute()), gives=gives, layer=layer,
-                           prefix=prefix, sha256=found)
+                           prefix=prefix, sha256=found, **self.reader.config)
         probe = self.network.embed(['a'], gives)[0]
         self.sentence_dim = None if probe.sentence is None else probe.sentence.shape[1]
         self.dim: int = (probe.tokens.shape[1] if probe.tokens is not None else
@@ -68,9 +72,10 @@ class TransformersText(OpenSentences):
                source: Optional[str] = None) -> EncodedQueries:
         """Embed every distinct query once, see :class:`~mmvmr.text.interface.TextEncoder`; keys are not needed."""
         texts, numbers = distinct(queries)
-        settings = {key: value for key, value in self.config.items() if key != 'weights'}
+        settings = {key: value for key, value in self.config.items() if key not in ('weights', 'tagger')}
+        settings['tokenizer'] = [settings.get('tokenizer'), self.reader.names['tokenizer']]
         found = remembered(self.cache, settings, texts, lambda: self.network.embed(texts, self.gives))
-        return place_words(found, texts, max_words, self.vocabulary, [repr(text) for text in texts], source
+        return place_words(found, texts, max_words, self.vocabulary, self.reader, [repr(text) for text in texts], source
                            ).take(numbers)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:

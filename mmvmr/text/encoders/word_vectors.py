@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 
 from mmvmr.registry import TEXT_ENCODERS
 from mmvmr.text.encoded_queries import EncodedQueries
-from mmvmr.text.tokenizer import PROVENANCE, has_joined_words, spoken_words, tokenize
+from mmvmr.text.tokenizer import WordReader, has_joined_words
 from mmvmr.text.vocabulary import Vocabulary
 
 
@@ -19,18 +19,19 @@ class WordVectors:
 
     Args:
         vocabulary: Words and their vectors.
+        tokenizer, tagger: Configs, see :class:`~mmvmr.text.tokenizer.WordReader`.
     """
     sentence_dim = None
-    config = None
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
+    def __init__(self, vocabulary: Vocabulary, tokenizer: Optional[Dict] = None, tagger: Optional[Dict] = None) -> None:
+        self.vocabulary, self.reader = vocabulary, WordReader(tokenizer, tagger)
+        self.config = dict(type='WordVectors', **self.reader.config) if self.reader.config else None
         self.dim: int = vocabulary.vectors.shape[1]
 
     @cached_property
     def words_depend_on(self) -> Dict:
         """What :meth:`encode` depends on beside sentences and code, plain data: by it encoded queries are kept."""
-        return dict(PROVENANCE, vocabulary=self.vocabulary.sha256)
+        return dict(self.reader.names, parts=str(self.reader.config), vocabulary=self.vocabulary.sha256)
 
     def encode(self, queries: Sequence[str], max_words: int, keys: Optional[Sequence] = None,
                source: Optional[str] = None) -> EncodedQueries:
@@ -42,10 +43,12 @@ class WordVectors:
         for row, query in enumerate(queries):
             first = firsts.setdefault(query, row)
             if first == row:  # words are forgotten again: those of millions of queries would fill the memory
-                words = tokenize(query)
-                ids, weights = self.vocabulary.encode_tokens(words)
-                lengths[row] = count = min(len(ids), max_words)
-                word_ids[row, :count], word_weights[row, :count] = ids[:count], weights[:count]
+                words = self.reader.words(query)
+                found = zip(self.vocabulary.ids(words), self.reader.weights(words))
+                known = [pair for pair in found if pair[0]][:max_words]
+                lengths[row] = count = len(known)
+                word_ids[row, :count] = [index for index, _ in known]
+                word_weights[row, :count] = [weight for _, weight in known]
                 for word in words:
                     if word not in self.vocabulary and any(map(str.isalnum, word)):
                         unknown[word] += times[query]
@@ -58,16 +61,16 @@ class WordVectors:
 
     def unknown_words(self, query: str) -> List[str]:
         """Words that are not in the vocabulary, each once."""
-        return [word for word in dict.fromkeys(spoken_words(query)) if word not in self.vocabulary]
+        return [word for word in dict.fromkeys(self.reader.spoken(query)) if word not in self.vocabulary]
 
     def problem(self, query: str) -> Optional[str]:
         """Why a model that was trained with this vocabulary cannot read the sentence; None if it can."""
-        words = spoken_words(query)
+        words = self.reader.spoken(query)
         if not words:
             return f'The sentence {query!r} has no words.'
         if any(word in self.vocabulary for word in words):
             return None
-        if has_joined_words(query):
+        if has_joined_words(query) and not self.reader.own_tokenizer:
             return (f'The sentence {query!r} has no blanks between its words, so it counts as one word, which the '
                     'model does not know. Write blanks between the words, as in the training sentences.')
         known = [word for word in self.vocabulary.words if word.isalpha()][:8]
