@@ -1,5 +1,5 @@
-"""MSCL on QVHighlights with captioned clips: a smaller model, for 726 training pairs."""
-_base_ = ['_base_/datasets/qvhighlights_halves.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
+"""MSCL on QVHighlights with captioned clips: a smaller model, for its 1,542 videos."""
+_base_ = ['_base_/datasets/qvhighlights_rewrites.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 128
 

@@ -1,5 +1,5 @@
-"""PPS on QVHighlights with captioned clips: a smaller model than the paper's, for 726 training pairs."""
-_base_ = ['_base_/datasets/qvhighlights_halves.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
+"""PPS on QVHighlights with captioned clips: a smaller model than the paper's, for its 1,542 videos."""
+_base_ = ['_base_/datasets/qvhighlights_rewrites.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 128
 groups = [1, 2, 3]  # mixture k has k Gaussians
