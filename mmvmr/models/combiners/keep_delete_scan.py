@@ -22,7 +22,9 @@ class KeepDeleteScan(nn.Module):
         d_t = nll(1 - g_t),    s_t = d_t - weight nll(g_t)
 
     Deleted windows lie a third of their width apart, kept ones, which say where but not how far, two thirds; between
-    them both curves are interpolated. A finer grid costs more and finds no more. A peak of s says where a candidate is; it reaches as far around it as d stays above ``level`` of its height there,
+    them both curves are interpolated. A finer grid costs more and finds no more.
+
+    A peak of s says where a candidate is; it reaches as far around it as d stays above ``level`` of its height there,
     both heights above the median over the video (most of a video does not belong to the moment). The rule needs no
     timestamps, and nothing is trained. Scoring a mask by keeping and deleting it is from the decision stage of PC-Net++
     (CPR, 2026); scanning the video with it, instead of judging proposals, is ours.
