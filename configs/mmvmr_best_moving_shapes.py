@@ -33,6 +33,6 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), 
 
 param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
 train_dataloader = dict(batch_size=32)
-val_dataloader = dict(batch_size=32)  # a scan holds 128 masks per query
+val_dataloader = dict(batch_size=32)  # a scan holds 59 masks per query
 test_dataloader = dict(batch_size=32)
 train_cfg = dict(max_epochs=6)

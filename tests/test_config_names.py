@@ -237,3 +237,15 @@ def test_level_of_mcmt_is_where_the_moment_of_cnm_ends():
         assert read_config(name).model.span_level == pytest.approx(math.exp(-alpha / 4))
         changed = read_config(name, {'sigma': 4}).model
         assert changed.proposal_generator.sigma == 4 and changed.span_level == pytest.approx(math.exp(-2))
+
+
+@pytest.mark.parametrize('name, scales, kernel, layers, batch, nms', [
+    ('charades', (64, 28, 6), 5, 8, 128, 0.45), ('activitynet', (64, 24, 4), 9, 4, 100, 0.5)])
+def test_faithful_settings_of_the_map_are_those_of_the_authors_later_code(name, scales, kernel, layers, batch, nms):
+    config = read_config(f'ms2d_faithful_{name}')
+    maps, labels = config.model.proposal_generator, config.model.losses.pseudo_label
+    assert (tuple(maps.scales), maps.kernel_size, maps.num_layers) == (scales, kernel, layers)
+    assert (maps.num_proposals, maps.dim, maps.hidden_dim, maps.word_layers) == (10, 512, 512, 3)
+    assert tuple(labels.bounds) == (0.1, 0.7) and labels.num_groups == 3 and 'warmup' not in labels
+    assert config.optim_wrapper.optimizer == dict(type='Adam', lr=1e-4)
+    assert (config.train_dataloader.batch_size, config.test_evaluator.nms) == (batch, nms)

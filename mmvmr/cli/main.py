@@ -35,6 +35,7 @@ COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
         'verify': 'list what is wrong with annotations and features',
         'browse-dataset': 'draw samples of a data set, as a model sees them',
         'moving-shapes': 'render Moving Shapes, a benchmark without downloads',
+        'plant': 'make up features for real annotations, where there are none',
         'toy-clip': 'make a tiny CLIP that knows Moving Shapes',
     },
     'results': {

@@ -4,6 +4,7 @@ from typing import Dict, List, Optional
 from mmvmr.datasets.annotations import in_holdout
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
+from mmvmr.utils.text_files import read_json_lines
 
 
 @DATASETS.register_module()
@@ -11,8 +12,8 @@ class QVHighlightsCaptions(MomentDataset):
     """QVHighlights from JSON lines with ``qid``, ``query``, ``vid``, ``duration`` and, if known, ``relevant_windows``.
 
     A query may have several windows, which all count. Protocol 'val': trains on the 1,542 pairs of the published test
-    split, whose windows are not known, and tests on the 1,550 of val. Protocol 'halves' trains on one half of val,
-    without windows, and tests on the other: no file of the test split is opened. A text encoder finds a query by its
+    split, whose windows are not known, and tests on the 1,550 of val. Protocol 'rewrites' trains on their 7,710
+    rewritten queries as well, each a pair of its own with the qid of its query. A text encoder finds a query by its
     qid.
 
     Args:
@@ -21,7 +22,7 @@ class QVHighlightsCaptions(MomentDataset):
         kwargs: As of :class:`~mmvmr.datasets.moment_dataset.MomentDataset`.
     """
     METAINFO = dict(dataset='QVHighlights Captions')
-    PROTOCOLS = dict(val=dict(train=1542, test=1550), halves=dict(train=798, test=752))
+    PROTOCOLS = dict(val=dict(train=1542, test=1550), rewrites=dict(train=9252, test=1550))
     HINT = (
         'Annotations: pairs_{val,test}.jsonl, made of highlight_{val,test}_release.jsonl of\n'
         '  github.com/jayleicn/moment_detr and the rewritten queries of github.com/YoucanBaby/VTG-GPT.\n'
@@ -35,7 +36,11 @@ class QVHighlightsCaptions(MomentDataset):
         super().__init__(*args, **kwargs)
 
     def parse_annotations(self) -> List[Dict]:
-        return [pair for pair in super().parse_annotations() if self.half in (None, _half(str(pair['video_id'])))]
+        pairs = [pair for pair in super().parse_annotations() if self.half in (None, _half(str(pair['video_id'])))]
+        if self.protocol != 'rewrites' or self.split == 'test':
+            return pairs
+        rewritten = {line['qid']: line.get('rephrased_query', []) for line in read_json_lines(self.ann_file)}
+        return [dict(pair, query=query) for pair in pairs for query in (pair['query'], *rewritten[pair['qid']])]
 
 
 def _half(video_id: str) -> str:

@@ -42,7 +42,7 @@ def test_sizes_of_the_protocols_are_those_that_are_published():
     assert ActivityNetCaptions.PROTOCOLS['val_2'] == dict(train=37421, val=17505, test=17031)
     assert TACoS.PROTOCOLS == {'2d_tan': dict(train=9790, val=4436, test=4001)}
     assert QVHighlightsCaptions.PROTOCOLS['val'] == dict(train=1542, test=1550)
-    assert sum(QVHighlightsCaptions.PROTOCOLS['halves'].values()) == 1550, 'halves of val'
+    assert QVHighlightsCaptions.PROTOCOLS['rewrites'] == dict(train=6 * 1542, test=1550)
 
 
 @pytest.mark.parametrize('kind, protocol, duration', [

@@ -109,6 +109,19 @@ def test_halves_part_the_pairs_and_keep_the_pieces_of_a_source_together(tmp_path
         build(tmp_path, half='best')
 
 
+def test_rewritten_queries_are_pairs_of_their_own_in_training(tmp_path, monkeypatch):
+    write_files(tmp_path)
+    monkeypatch.setitem(QVHighlightsCaptions.PROTOCOLS, 'rewrites', dict(train=4, test=2))
+    pairs = [PAIRS[0], dict(PAIRS[1], rephrased_query=['A dog is running', 'There runs a dog'])]
+    (tmp_path / 'pairs_val.jsonl').write_text('\n'.join(map(json.dumps, pairs)))
+    found = build(tmp_path, features=None, protocol='rewrites', split='train', test_mode=False).data_list
+    assert [(pair['qid'], pair['query']) for pair in found] == [
+        (7, 'A ball moves'), (9, 'A dog runs'), (9, 'A dog is running'), (9, 'There runs a dog')]
+    assert {pair['video_id'] for pair in found[1:]} == {IDS[1]}
+    assert [pair['query'] for pair in build(tmp_path, features=None, protocol='rewrites').data_list] == [
+        'A ball moves', 'A dog runs']
+
+
 @pytest.fixture
 def published(shared_data):
     folder = shared_data / 'qvhighlights_captions'
@@ -122,8 +135,9 @@ def test_pairs_of_the_protocol_are_those_that_were_published(published):
         dataset = QVHighlightsCaptions(str(published / f'pairs_{name}.jsonl'), split=split, protocol='val')
         assert all(bool(pair['spans']) == windows for pair in dataset.data_list)
     assert len({pair['qid'] for pair in dataset.data_list}) == 1542
-    for half, split in (('choosing', 'train'), ('reporting', 'test')):
-        QVHighlightsCaptions(str(published / 'pairs_val.jsonl'), split=split, protocol='halves', half=half)
+    for name, split in (('val', 'test'), ('test', 'train')):
+        dataset = QVHighlightsCaptions(str(published / f'pairs_{name}.jsonl'), split=split, protocol='rewrites')
+        assert len(dataset.data_list) == (9252 if split == 'train' else 1550)
 
 
 @pytest.mark.parametrize('name, reached', [

@@ -90,6 +90,11 @@ def test_delta_is_the_half_width_of_the_middle_band(share, label):
     assert loss == pytest.approx(_cross_entropy([0.3, 0.5], [label, other]), rel=1e-5)
 
 
+def test_bounds_are_shares_themselves():
+    loss = PseudoLabelLoss(bounds=(0.2, 0.7))(_judged([1.0, 2.0, 7.0], [0.3, 0.5, 0.6])).item()
+    assert loss == pytest.approx(_cross_entropy([0.3, 0.5, 0.6], [1, 0.8, 0]), rel=1e-5)
+
+
 def test_pseudo_labels_by_rank_fall_from_the_best_quarter_to_the_half():
     nll, labels = [5.0, 1.0, 2.0, 8.0, 4.0, 3.0, 6.0, 7.0], [0, 1, 1, 0, 0.25, 0.75, 0, 0]
     scores = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]

@@ -166,3 +166,7 @@ def test_scale_knows_where_its_cells_are():
     start = scale.places // 32
     torch.testing.assert_close(scale.spans[:, 0], start / 32)
     torch.testing.assert_close(widths, (scale.places % 32 - start + 1).float())
+
+
+def test_the_query_is_read_by_as_many_layers_as_are_asked_for():
+    assert _generator(word_layers=3).words.num_layers == 3 and _generator().words.num_layers == 1

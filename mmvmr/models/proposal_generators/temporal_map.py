@@ -54,11 +54,13 @@ class TemporalMapProposalGenerator(nn.Module):
         kernel_size: Of the convolutions, odd.
         num_layers: Convolutions before the score.
         nms: A cell that overlaps more than this IoU with a better one is not among the best.
+        word_layers: Of the LSTM that reads the query.
     """
     gives = ('scores', 'probabilities')  # the scores are probabilities, with a gradient
 
     def __init__(self, dim: int, hidden_dim: int = 256, scales: Sequence[int] = (16, 32, 64), num_proposals: int = 8,
-                 num_clips: int = 64, kernel_size: int = 3, num_layers: int = 4, nms: float = 0.5) -> None:
+                 num_clips: int = 64, kernel_size: int = 3, num_layers: int = 4, nms: float = 0.5,
+                 word_layers: int = 1) -> None:
         try:
             from mmcv.cnn import ConvModule
         except ImportError as error:  # it is no requirement: mmcv-lite would be installed over a full mmcv
@@ -66,7 +68,7 @@ class TemporalMapProposalGenerator(nn.Module):
                               f'({error})') from error
         super().__init__()
         self.clip_projection = nn.Linear(dim, hidden_dim)
-        self.words = nn.LSTM(dim, hidden_dim, batch_first=True)
+        self.words = nn.LSTM(dim, hidden_dim, word_layers, batch_first=True)
         self.word_projection = nn.Linear(hidden_dim, hidden_dim)
         self.map_projection = nn.Linear(hidden_dim, hidden_dim, bias=False)
         self.layers = nn.ModuleList(

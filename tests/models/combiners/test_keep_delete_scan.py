@@ -95,3 +95,16 @@ def test_scan_is_one_line_of_a_config():
     expected = plain.train().loss(batch)
     torch.manual_seed(1)
     assert model.train().loss(batch) == expected
+
+
+def test_windows_that_are_deleted_lie_a_third_of_their_width_apart_and_kept_ones_two_thirds():
+    asked = []
+
+    def explain(masks):
+        asked.append(masks)
+        return _explained_by(30)(masks)
+    _scan(KeepDeleteScan(num_clips=64, window=0.08), explain)
+    masks, = asked
+    kept = masks.min(dim=-1).values < 0.01
+    deleted = (masks[0] > 0.5).sum(dim=-1) > 32
+    assert masks.shape == (1, 59, 64) and kept.all() and deleted.tolist() == [True] * 39 + [False] * 20

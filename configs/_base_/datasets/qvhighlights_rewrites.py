@@ -1,15 +1,13 @@
-"""QVHighlights with captioned clips, protocol "halves": trains on half of val without windows, tests on the other."""
+"""QVHighlights with captioned clips, protocol "rewrites": trains on pairs whose windows are unknown, tests on val."""
 dataset = dict(
     type='QVHighlightsCaptions',
     data_root='data/qvhighlights_captions',
-    protocol='halves',
-    ann_file='pairs_val.jsonl',
-    features='video_val.npz',
+    protocol='rewrites',
     vocabulary='vocabulary.npz',
     num_clips=75,  # of 2 s
     max_words=14,
     feature_dim=384)
-training_files = dict(half='choosing', val_fraction=0.1)
+training_files = dict(ann_file='pairs_test.jsonl', features='video_test.npz', val_fraction=0.05)
 loader = dict(num_workers=0)
 
 train_dataloader = dict(
@@ -27,7 +25,8 @@ test_dataloader = dict(
     batch_size=128,
     sampler=dict(type='DefaultSampler', shuffle=False),
     batch_sampler=dict(type='BatchesInTurn'),
-    dataset=dict(**dataset, half='reporting', split='test', test_mode=True))
+    dataset=dict(
+        **dataset, ann_file='pairs_val.jsonl', features='video_val.npz', split='test', test_mode=True))
 
 val_evaluator = [dict(type='ReconstructionMargin'), dict(type='MomentRecall')]
 test_evaluator = dict(type='MomentRecall', report=True)

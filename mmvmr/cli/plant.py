@@ -1,0 +1,71 @@
+"""Make up features for annotations: each sentence is planted in its moments, among distractors and noise.
+
+    mmvmr plant cpl_charades data/charades_planted
+    mmvmr plant cpl_activitynet data/activitynet_planted --noise 2 --blur 4 --distractors 5
+
+For whoever has annotations and no features: methods meet moments of real lengths and real sentences. The numbers say
+nothing about real videos.
+"""
+import argparse
+from pathlib import Path
+from typing import Dict, List
+
+from mmvmr.cli.main import Parser, add_config_options, at_least
+from mmvmr.engine.run.places import find_config
+from mmvmr.utils.files import check_output
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument('config', help='config file or name, whose annotations are read')
+    parser.add_argument('out', type=Path, help='folder to make, with features and vocabulary')
+    parser.add_argument('--dim', type=at_least(1), default=128, help='dimensions of a row (128)')
+    parser.add_argument('--seconds', type=at_least(0.01, float), default=1.0, help='from one row to the next (1)')
+    parser.add_argument('--strength', type=at_least(0, float), default=1.0, help='of a sentence in its moment (1)')
+    parser.add_argument('--background', type=at_least(0, float), default=1.0, help='strength of the scene (1)')
+    parser.add_argument('--noise', type=at_least(0, float), default=1.0, help='strength of the noise (1)')
+    parser.add_argument('--distractors', type=at_least(0), default=2,
+                        help='sentences of other videos in a video, somewhere (2)')
+    parser.add_argument('--blur', type=at_least(0, float), default=1.0, help='softness of the edges, in seconds (1)')
+    parser.add_argument('--seed', type=at_least(0), default=0)
+    parser.add_argument('--force', action='store_true', help='replace what this tool made in the folder before')
+    add_config_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    find_config(args.config)
+    vocabulary = args.out / 'vocabulary.npz'
+    check_output(vocabulary, args.force)
+    from mmengine.registry import init_default_scope
+
+    from mmvmr.datasets.planted import Planting, planted_features
+    from mmvmr.engine.run.config import parse_options, read_config
+    from mmvmr.features.stores.packed_store import write_packed_store
+    from mmvmr.text.building import build_vocabulary
+    from mmvmr.utils.progress import progress
+    init_default_scope('mmvmr')
+    config = read_config(args.config, parse_options(args.cfg_options))
+    planting = Planting(**{name: getattr(args, name) for name in Planting._fields})
+    parts = {name: read_annotations(config[name].dataset)
+             for name in ('train_dataloader', 'val_dataloader', 'test_dataloader') if config.get(name)}
+    pairs = list({_key(pair): pair for part in parts.values() for pair in part}.values())
+    features = planted_features(pairs, planting)
+    count = len({pair['video_id'] for pair in pairs})
+    write_packed_store(args.out / 'features', progress(features, total=count, desc='Planting', unit='video'),
+                       manifest=dict(planted=planting._asdict(), clip_seconds=planting.seconds),
+                       overwrite=args.force)
+    sentences = [pair['query'] for pair in parts.get('train_dataloader', pairs)]
+    build_vocabulary('random', sentences)[0].save(vocabulary)
+    here = args.out.absolute()
+    print(f'"{args.out}": {len(pairs)} sentences planted in {count} videos. To train on them:\n'
+          f'  mmvmr train {args.config} --work-dir work_dirs/planted --cfg-options dataset.features={here}/features '
+          f'dataset.vocabulary={here}/vocabulary.npz dataset.feature_dim={args.dim}')
+
+
+def read_annotations(dataset: Dict) -> List[Dict]:
+    """The pairs of the data set with this config, without its features."""
+    from mmvmr.registry import DATASETS
+    return list(DATASETS.build(dict(dataset, features=None, vocabulary=None, val_fraction=0.0)).data_list)
+
+
+def _key(pair: Dict) -> tuple:
+    return pair['video_id'], pair['query'], str(pair['spans'])
