@@ -2,7 +2,7 @@
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from mmvmr.utils.transformers_folder import load_network, load_tokenizer
 
 _PADDED = ('siglip', 'siglip2')  # are trained on sentences that are filled up, and read the last place
 _POOLINGS = dict(pooling_mode_cls_token='cls', pooling_mode_mean_tokens='mean', pooling_mode_lasttoken='last')
+_ACTIVATIONS = {f'torch.nn.modules.{name}': function for name, function in {
+    'activation.Tanh': torch.tanh, 'activation.ReLU': F.relu, 'activation.GELU': F.gelu,
+    'activation.Sigmoid': torch.sigmoid, 'linear.Identity': lambda vectors: vectors}.items()}
 _BATCH, _MANY = 64, 1000  # sentences
 
 
@@ -56,7 +59,7 @@ class TextNetwork:
             self.network.vision_model = None
         self.tokenizer = load_tokenizer(folder)
         config = self.network.config.get_text_config()
-        self._pooling, self._unit_length = (None, False) if self._joint else _read_pooling(self.folder)
+        self._pooling, self._after = (None, []) if self._joint else _read_pooling(self.folder)
         self._filled = self.network.config.model_type in _PADDED
         positions = getattr(config, 'max_position_embeddings', None)
         known = self.tokenizer.model_max_length < 10**6
@@ -130,7 +133,9 @@ class TextNetwork:
         states = out.last_hidden_state
         pooled = dict(cls=lambda: states[:, 0], mean=lambda: states.mean(dim=1), last=lambda: states[:, -1])
         vectors = pooled[self._pooling]()
-        return F.normalize(vectors, dim=-1) if self._unit_length else vectors
+        for step in self._after:
+            vectors = step(vectors)
+        return vectors
 
 
 def owners(tokens: Sequence[Tuple[int, int]], words: Sequence[Tuple[int, int]]) -> np.ndarray:
@@ -156,29 +161,54 @@ def _batches(lengths: Sequence[int]) -> Iterator[List[int]]:
             yield numbers[first:first + _BATCH]
 
 
-def _read_pooling(folder: Path) -> Tuple[str, bool]:
-    """How a sentence encoder makes a vector of states, and whether it has unit length; the mean where nothing is said.
+def _read_pooling(folder: Path) -> Tuple[str, List[Callable[[Tensor], Tensor]]]:
+    """How a sentence encoder makes a vector of states, and what becomes of it then; the mean where nothing is said.
 
     Raises:
         ValueError: If it does so in a way that is not known here.
     """
+    from safetensors import SafetensorError  # comes with transformers
     if not (folder / 'modules.json').is_file():
-        return 'mean', False
+        return 'mean', []
     try:
         modules = json.loads((folder / 'modules.json').read_text(encoding='utf-8'))
-        kinds = {str(module['type']).split('.')[-1]: str(module['path']) for module in modules}
-        unknown = sorted(kinds.keys() - {'Transformer', 'Pooling', 'Normalize'})
-        if unknown or '..' in kinds['Pooling']:
-            raise ValueError(f'it has {", ".join(unknown) or kinds["Pooling"]}')
-        pooling = json.loads((folder / kinds['Pooling'] / 'config.json').read_text(encoding='utf-8'))
+        steps = [(str(module['type']).split('.')[-1], str(module['path'])) for module in modules]
+        kinds = [kind for kind, _ in steps]
+        outside = [path for _, path in steps if '..' in path or path.startswith('/')]
+        if kinds[:2] != ['Transformer', 'Pooling'] or set(kinds[2:]) - {'Dense', 'Normalize'} or outside:
+            raise ValueError(f'it has {", ".join(outside or kinds)}')
+        pooling = json.loads((folder / steps[1][1] / 'config.json').read_text(encoding='utf-8'))
         chosen = [name for key, name in _POOLINGS.items() if pooling.get(key) or pooling.get('pooling_mode') == name]
         others = [key for key, value in pooling.items() if key.startswith('pooling_mode') and value is True
                   and key not in _POOLINGS]
         if len(chosen) != 1 or others:
             raise ValueError(f'it pools by {", ".join([*chosen, *others]) or "nothing"}')
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        after = [_unit_length if kind == 'Normalize' else _read_dense(folder / path) for kind, path in steps[2:]]
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, RuntimeError,
+            SafetensorError) as error:
         raise ValueError(f'How the sentence encoder in "{folder}" makes a vector of a sentence is not known here '
                          f'({type(error).__name__}: {error}). Read are Transformer, Pooling (one of first token, mean, '
-                         'last token) and Normalize. Compute its vectors elsewhere, for PrecomputedText, or write an '
-                         'adapter (docs/adapters.md).') from error
-    return chosen[0], 'Normalize' in kinds
+                         'last token), then Dense and Normalize. Compute its vectors elsewhere, for PrecomputedText, '
+                         'or write an adapter (docs/adapters.md).') from error
+    return chosen[0], after
+
+
+def _unit_length(vectors: Tensor) -> Tensor:
+    return F.normalize(vectors, dim=-1)
+
+
+def _read_dense(folder: Path) -> Callable[[Tensor], Tensor]:
+    """A linear layer of a sentence encoder, and its activation."""
+    from safetensors.torch import load_file
+    settings = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
+    activation = str(settings.get('activation_function', 'torch.nn.modules.activation.Tanh'))
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f'a Dense layer has the activation {activation}; known are {", ".join(_ACTIVATIONS)}')
+    if not (folder / 'model.safetensors').is_file():
+        raise ValueError(f'"{folder.name}" has no model.safetensors; pickled weights (.bin) may run code and are not '
+                         'read, sentence-transformers saves the folder anew with safe_serialization=True')
+    weights = {name: value.float() for name, value in load_file(folder / 'model.safetensors').items()}
+    layer = torch.nn.Linear(settings['in_features'], settings['out_features'], settings.get('bias', True))
+    layer.load_state_dict({name.removeprefix('linear.'): value for name, value in weights.items()})
+    layer.requires_grad_(False)
+    return lambda vectors: _ACTIVATIONS[activation](layer.to(vectors.device)(vectors.float()))

@@ -105,7 +105,8 @@ def sha256_of_text_side(folder: Union[str, Path]) -> str:
     """Of the weights, and of all that says what becomes of a sentence: tokenizer, configuration, pooling."""
     folder = Path(folder)
     texts = {path for pattern in _TEXT_FILES for path in (*folder.glob(pattern), *folder.glob(f'*/{pattern}'))}
-    return sha256_of_files(*sorted(folder.glob('*.safetensors')), *sorted(texts))
+    weights = [*sorted(folder.glob('*.safetensors')), *sorted(folder.glob('*_Dense/*.safetensors'))]
+    return sha256_of_files(*weights, *sorted(texts))
 
 
 def _load(folder: Union[str, Path], auto: Any, **arguments: Any) -> Any:

@@ -152,8 +152,32 @@ def test_sentence_encoders_pool_as_their_folder_says(folders, tmp_path, pooling,
     np.testing.assert_allclose(TransformersText(folder).embed(['a ball'])[0], vector / vector.norm(), atol=1e-5)
 
 
+def test_linear_layers_of_a_sentence_encoder_are_applied_and_pickled_ones_refused(folders, tmp_path):
+    from safetensors.torch import save_file
+    folder = tmp_path / 'encoder'
+    pooled(shutil.copytree(folders['bert'], folder), 'Dense', 'Normalize', pooling_mode_mean_tokens=True)
+    before = TransformersText(folders['bert']).embed(['a ball'])[0]
+    (folder / '2_Dense').mkdir()
+    weight, bias = torch.randn(3, 16), torch.randn(3)
+    for name, function in (('activation.Tanh', np.tanh), ('linear.Identity', np.array)):
+        (folder / '2_Dense' / 'config.json').write_text(json.dumps(dict(
+            in_features=16, out_features=3, bias=True, activation_function=f'torch.nn.modules.{name}')))
+        save_file({'linear.weight': weight, 'linear.bias': bias}, folder / '2_Dense' / 'model.safetensors')
+        encoder = TransformersText(str(folder), gives='sentence')
+        vector = function(weight.numpy() @ before + bias.numpy())
+        np.testing.assert_allclose(encoder.embed(['a ball'])[0], vector / np.linalg.norm(vector), atol=1e-5)
+    save_file({'linear.weight': weight + 1, 'linear.bias': bias}, folder / '2_Dense' / 'model.safetensors')
+    assert TransformersText(str(folder)).config['sha256'] != encoder.config['sha256']
+    (folder / '2_Dense' / 'model.safetensors').rename(folder / '2_Dense' / 'pytorch_model.bin')
+    with pytest.raises(ValueError, match=r'pickled weights \(.bin\) may run code'):
+        TransformersText(str(folder))
+    (folder / '2_Dense' / 'config.json').write_text(json.dumps(dict(activation_function='os.system')))
+    with pytest.raises(ValueError, match='has the activation os.system; known are torch.nn'):
+        TransformersText(str(folder))
+
+
 @pytest.mark.parametrize('modules, pooling, message', [
-    (['Dense'], dict(pooling_mode_cls_token=True), 'it has Dense'),
+    (['Asym'], dict(pooling_mode_cls_token=True), 'it has Transformer, Pooling, Asym'),
     ([], dict(pooling_mode_max_tokens=True), 'pools by pooling_mode_max_tokens'),
     ([], dict(pooling_mode_cls_token=True, pooling_mode_mean_tokens=True), 'pools by cls, mean')])
 def test_sentence_encoders_of_another_make_are_refused(folders, tmp_path, modules, pooling, message):
