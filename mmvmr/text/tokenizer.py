@@ -77,8 +77,8 @@ def main_verb(sentence: str) -> str:
     """The first verb that says what is done; empty where none is found.
 
     Example:
-        >>> main_verb('The person is opening a door and walks off.'), main_verb('A man begins to drink.')
-        ('opening', 'drink')
+        >>> main_verb('The person is opening a door and walks off.'), main_verb('A man begins to walk.')
+        ('opening', 'walk')
         >>> main_verb('A red square.')
         ''
     """
