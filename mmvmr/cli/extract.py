@@ -15,7 +15,6 @@ A run that was stopped goes on where it was. Exit code 1 if a video cannot be de
 A file for --extractor is Python and is run.
 """
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -33,8 +32,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--extractor', required=True, help='name of an extractor, or a config file')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE',
                         help='arguments of the extractor')
-    parser.add_argument('--workers', type=at_least(1), default=os.cpu_count(),
-                        help='processes, one per core by default; each has its own copy of the network')
+    parser.add_argument('--workers', type=at_least(1),
+                        help='processes; by default one per GPU for an extractor that uses them, else one per core')
     parser.add_argument('--shard', type=Shard.parse, metavar='INDEX/COUNT',
                         help='do this share of the work, e.g. 3/16 for the fourth of 16; others do the rest')
     parser.add_argument('--force', action='store_true', help='replace a store, or this shard of it, that is there')

@@ -20,7 +20,6 @@ before you use it.
 """
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Dict
@@ -39,7 +38,7 @@ def add_arguments(parser: Parser) -> None:
     index.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
                        'in the format of transformers, such as CLIP; or a file with an extractor')
     index.add_argument('--annotations', metavar='FILE', help='what videos of the store, and how long they are')
-    index.add_argument('--workers', type=at_least(1), default=os.cpu_count(), help='processes that extract features')
+    index.add_argument('--workers', type=at_least(1), help='processes that extract features; as those of extract')
     index.add_argument('--prune', action='store_true', help='drop the videos that are gone from the index')
     index.set_defaults(command=run_index)
     query = commands.add_parser('query', help='find the best moments over all videos')

@@ -61,8 +61,9 @@ def _hint_for_pictures(folder: Path) -> str:
             f'glob -i "{pictures}/*{found[0].suffix}" -pix_fmt yuv420p "{pictures.name}.mp4"')
 
 
-def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: int = 1, overwrite: bool = False,
-                   imports: Sequence[str] = (), shard: Optional[Shard] = None) -> Dict[Path, str]:
+def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: Optional[int] = None,
+                   overwrite: bool = False, imports: Sequence[str] = (),
+                   shard: Optional[Shard] = None) -> Dict[Path, str]:
     """Write the features of all videos in ``folder`` to the packed store ``target``; the same bits on every run.
 
     The rows of each finished video are kept in ``<target>.unfinished``, so a run that was stopped goes on where it was.
@@ -72,7 +73,8 @@ def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: 
         folder: Videos, also in its subfolders.
         target: Folder of the store, or of one shard.
         config: Of the extractor.
-        workers: Processes; each works on one video at a time.
+        workers: Processes; each works on one video at a time. By default one per GPU that the extractor may use, with
+            the network there, else one per core.
         overwrite: Replace a store that is there.
         imports: Modules that register extractors.
         shard: Take only this share of the videos; other machines take the others.
@@ -93,7 +95,7 @@ def extract_folder(folder: Path, target: Path, config: Dict[str, Any], workers: 
     return extract_videos(videos, target, config, workers, imports, entries)
 
 
-def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any], workers: int = 1,
+def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any], workers: Optional[int] = None,
                    imports: Sequence[str] = (), entries: Optional[Dict[str, Any]] = None) -> Dict[Path, str]:
     """The same for files that are chosen by their ids; a store that is there is replaced.
 

@@ -1,4 +1,5 @@
 """The processes that extract features, one video at a time each."""
+import inspect
 import json
 import multiprocessing
 import os
@@ -7,8 +8,9 @@ import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -20,16 +22,24 @@ from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import written_aside
 from mmvmr.utils.progress import progress
 
+_placed: Dict[str, str] = {}  # the device of this process, where it has one of its own
 
-def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], workers: int,
+
+def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], workers: Optional[int],
                 imports: Sequence[str]) -> Dict[Path, str]:
     """Write the rows of each video in ``left`` to its file; returns what was wrong with each that failed.
+
+    Args:
+        workers: Processes; by default one per GPU that the extractor may use, else one per core.
 
     Raises:
         ChildProcessError: If a process died.
     """
     # A plain fork could use neither CUDA nor the threads of torch; a fork server imports everything once, for all.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context('forkserver'), _start_worker, (list(imports),))
+    context = multiprocessing.get_context('forkserver')
+    gpus = gpus_of(config)
+    begun = (list(imports), context.Value('i', 0), gpus)
+    pool = ProcessPoolExecutor(workers or len(gpus) or os.cpu_count(), context, _start_worker, begun)
     work = partial(_extract_to, config=json.dumps(config))
     try:
         futures = {pool.submit(work, video, rows): video for video, rows in left.items()}
@@ -43,12 +53,23 @@ def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], work
     return {video: failures[video] for video in left if failures[video]}
 
 
-def _start_worker(imports: Sequence[str]) -> None:
+def gpus_of(config: Dict[str, Any]) -> List[str]:
+    """The GPUs that an extractor may use: all, if it takes a ``device`` and its config names none."""
+    takes = inspect.signature(EXTRACTORS.get(config['type'])).parameters
+    return [] if config.get('device') or 'device' not in takes else [
+        f'cuda:{number}' for number in range(torch.cuda.device_count())]
+
+
+def _start_worker(imports: Sequence[str], started: Synchronized, gpus: Sequence[str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes; the parent speaks for all
     cv2.setNumThreads(0)
     torch.set_num_threads(1)  # the sums of several threads differ in their last bits
     import_modules_from_strings(list(imports))
+    with started:
+        number, started.value = started.value, started.value + 1
+    if gpus:  # one after the other
+        _placed['device'] = gpus[number % len(gpus)]
 
 
 def _end_with_parent() -> None:
@@ -59,7 +80,7 @@ def _end_with_parent() -> None:
 
 @lru_cache(maxsize=1)
 def _build(config: str) -> Callable:
-    return EXTRACTORS.build(json.loads(config))
+    return EXTRACTORS.build({**json.loads(config), **_placed})
 
 
 def _extract_to(video: Path, target: Path, config: str) -> Optional[str]:

@@ -26,7 +26,7 @@ Videos = Dict[str, VideoFeatures]
 
 
 def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[str, Path],
-                annotations: Optional[str] = None, workers: int = 1, device: Optional[str] = None,
+                annotations: Optional[str] = None, workers: Optional[int] = None, device: Optional[str] = None,
                 prune: bool = False, zero_shot: bool = False) -> Dict[Path, str]:
     """Write the index of videos, or bring one up to date; the same bits as if it was made at once.
 
@@ -42,7 +42,7 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
         folder: Of the index.
         annotations: File in the format of the training annotations, which says what videos of the store are taken, and
             how long they are. No span and no sentence in it is used.
-        workers: Processes that extract features.
+        workers: Processes that extract features; by default one per GPU that the extractor may use, else one per core.
         device: Of the model.
         prune: Take the videos that are gone out of the index.
 
@@ -132,7 +132,7 @@ def _open_old(folder: Path, weights_sha256: str) -> Optional[IndexFiles]:
 
 
 def _from_files(paths: Dict[str, Path], inferencer: MomentRetrievalInferencer, target: Path,
-                workers: int) -> Tuple[Videos, Dict[Path, str]]:
+                workers: Optional[int]) -> Tuple[Videos, Dict[Path, str]]:
     """Features of video files, and what was wrong with those that have none."""
     extractor, failures = inferencer.read.extractor, {}
     if paths and not _is_extracted(target, paths):

@@ -65,6 +65,8 @@ def kept_arrays(folder: Union[str, Path], name: str, depends_on: Dict[str, Any],
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
+    if not folder.exists() and not folder.parent.stat().st_mode & 0o222:  # root may write there, and should not
+        raise PermissionError(f'{folder.parent} is to be read only')
     folder.mkdir(exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:

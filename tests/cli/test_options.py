@@ -69,7 +69,7 @@ CALLS = {
                   manifest=dict(extractor='I3D', weights_sha256='ab', fps=24, stride=8))})],
     'extract': [
         (['videos', 'target', '--extractor', 'DescriptorExtractor'], {'mmvmr.features.folder.extract_folder': dict(
-            folder=Path('videos'), target=Path('target'), config=dict(type='DescriptorExtractor'), workers=CORES,
+            folder=Path('videos'), target=Path('target'), config=dict(type='DescriptorExtractor'), workers=None,
             overwrite=False, shard=None)}),
         (['videos', 'target', '--extractor', 'DescriptorExtractor', '--workers', 3, '--force', '--shard', '1/2',
           '--cfg-options', 'clip_seconds=2'], {'mmvmr.features.folder.extract_folder': dict(
@@ -122,7 +122,7 @@ CALLS = {
                 vectors=Path('glove.txt'), sentences=['of a.json', 'of b.json'], size=4)})],
     'search': [
         (['index', 'run', 'videos', 'index'], {'mmvmr.search.build_index.build_index': dict(
-            run='run', source='videos', folder=Path('index'), annotations=None, workers=CORES, device=None,
+            run='run', source='videos', folder=Path('index'), annotations=None, workers=None, device=None,
             prune=False, zero_shot=False)}),
         (['index', '--zero-shot', 'model', 'videos', 'index', '--annotations', 'file', '--workers', 3, '--device',
           'cpu', '--prune'], {'mmvmr.search.build_index.build_index': dict(

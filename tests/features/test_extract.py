@@ -1,10 +1,13 @@
 """Does each row describe the seconds that it should, whatever the rate of the video?"""
 import itertools
+import json
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 from videos import grey, write_frames
 
+from mmvmr.features import workers as workers_module
 from mmvmr.features.extract import by_clip, extract_video, make_manifest
 from mmvmr.registry import EXTRACTORS
 
@@ -61,6 +64,42 @@ def test_frames_of_a_clip_are_all_that_is_kept():
     clips = by_clip(numbers, fps=8, clip_seconds=0.5)
     assert next(clips) == [0, 1, 2, 3]
     assert next(numbers) == 5  # one more was needed to see that the clip is over
+
+
+class Placed:
+    clip_seconds, frames_per_clip, dim = 1.0, 1, 1
+
+    def __init__(self, device=None):
+        self.device = device
+
+
+def test_a_network_has_a_process_of_its_own_on_each_gpu(tmp_path, monkeypatch):
+    monkeypatch.setitem(EXTRACTORS.module_dict, 'Placed', Placed)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    started, placed = [], []
+
+    class Pool:
+        def __init__(self, workers, context, start, given):
+            started.append((workers, given))
+            for _ in range(3):  # a process of the pool dies and is started again
+                monkeypatch.setattr(workers_module, '_placed', {})
+                start(*given)
+                placed.append(workers_module._build.__wrapped__(json.dumps(config)).device)
+
+        def shutdown(self, **_):
+            pass
+
+    monkeypatch.setattr(workers_module, 'ProcessPoolExecutor', Pool)
+    for name in ('threading.Thread', 'signal.signal', 'cv2.setNumThreads', 'torch.set_num_threads'):
+        monkeypatch.setattr(name, MagicMock())
+    config = dict(type='Placed')
+    workers_module.extract_all({}, 0, config, None, [])
+    assert started[0][0] == 2 and placed == ['cuda:0', 'cuda:1', 'cuda:0']
+    config = dict(type='Placed', device='cuda:1')
+    workers_module.extract_all({}, 0, config, 3, [])
+    assert started[1][0] == 3 and placed[3:] == ['cuda:1'] * 3
+    config = dict(type='DescriptorExtractor')
+    assert workers_module.gpus_of(config) == []
 
 
 def test_features_that_are_no_numbers_are_refused(tmp_path):

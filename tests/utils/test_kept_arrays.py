@@ -99,3 +99,11 @@ def test_old_files_of_the_same_name_go(tmp_path):
         kept_arrays(tmp_path, 'a.words', dict(number=number), lambda: ARRAYS)
         kept_arrays(tmp_path, 'a.words.words', dict(number=number), lambda: ARRAYS)
     assert len(list(tmp_path.glob('a.words.??*'))) == 2 * MOST
+
+
+def test_a_folder_that_is_marked_read_only_stays_as_it_is_for_root_too(tmp_path, warnings):
+    given = tmp_path / 'given'
+    given.mkdir(mode=0o555)
+    for _ in range(2):
+        assert kept_arrays(given / 'kept', 'words', dict(a=1), lambda: ARRAYS) == ARRAYS
+    assert not any(given.iterdir()) and len(warnings) == 1 and 'read only' in warnings[0][1]
