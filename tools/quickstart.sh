@@ -1,24 +1,28 @@
 #!/usr/bin/env bash
 # From nothing to a trained and tested moment retriever, without any download of data:
-# set up an environment, render Moving Shapes, train MCMT, test it, print the score card, draw timelines.
+# set up an environment, render Moving Shapes, answer a sentence without training, train MCMT, test it, print the score card,
+# draw timelines.
 #   bash tools/quickstart.sh [WORK_DIR]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-source tools/setup_env.sh
+source tools/setup_env.sh clip
 
 run=${1:-work_dirs/mcmt_moving_shapes}
 videos=data/moving_shapes/videos
-echo "== 1/4  Rendering Moving Shapes"
+echo "== 1/5  Rendering Moving Shapes"
 mmvmr moving-shapes
-echo "== 2/4  Training MCMT into $run"
+query=$(python -c 'import json; print(json.load(open("data/moving_shapes/test.json"))[0][3])')
+echo "== 2/5  An answer without training: a tiny CLIP, made here in two minutes, compares pictures with the sentence"
+[ -d data/toy_clip ] || mmvmr toy-clip data/toy_clip
+mmvmr infer --zero-shot data/toy_clip "$videos/test_0000.mp4" "$query"
+echo "== 3/5  Training MCMT into $run"
 # five of the six epochs of the config, to be done within some minutes on two cores
 mmvmr train mcmt_moving_shapes --work-dir "$run" --resume --cfg-options train_cfg.max_epochs=5
-echo "== 3/4  Drawing what it finds in videos that it has not seen"
+echo "== 4/5  Drawing what it finds in videos that it has not seen"
 mmvmr test "$run" >"$run/test.log" 2>&1 || { cat "$run/test.log"; exit 1; }
 mmvmr timelines "$run" --videos "$videos" --out "$run/timelines"
-echo "== 4/4  The score card"
+echo "== 5/5  The score card"
 cat "$run/test.log"
-query=$(python -c 'import json; print(json.load(open("data/moving_shapes/test.json"))[0][3])')
 cat <<END
 
 Done: the run is in $run, its timelines are in $run/timelines. What now? In this folder:
