@@ -122,7 +122,9 @@ def what_is_kept(index: Path) -> str:
 
 
 def check_index(args: argparse.Namespace) -> None:
-    """Refuse what is no index before anything is loaded."""
+    """Refuse what is no index, and a run that is not there, before anything is loaded."""
+    if args.run and not Path(args.run).is_dir():  # a folder may also be a model without a run
+        find_run(args.run)
     if not (args.index / 'index.json').is_file():
         raise FileNotFoundError(f'There is no index in "{args.index}". Make one: mmvmr search index RUN VIDEOS '
                                 f'{args.index}')

@@ -2,6 +2,7 @@
 import numpy as np
 import torch
 
+from mmvmr.datasets.annotations import Pairs
 from mmvmr.features.stores.resampling import resample_clips
 
 PROBES = {  # name -> what it shows
@@ -80,7 +81,7 @@ def _shift(dataset, seed: int) -> None:
         before = duration - pair['duration']
         pairs.append(dict(pair, duration=duration, spans=[[start + before, end + before]
                                                           for start, end in pair['spans']]))
-    dataset.data_list, dataset.videos = pairs, videos
+    dataset.data_list, dataset.videos = Pairs.of(pairs), videos
 
 
 def _noise(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -180,7 +180,7 @@ def test_a_run_without_a_recipe_reads_the_files_of_its_config(tmp_path, trained)
 
 
 def test_what_does_not_make_a_model_is_explained(tmp_path, trained):
-    with pytest.raises(ValueError, match='A config needs a checkpoint'):
+    with pytest.raises(ValueError, match='give a checkpoint or the folder of a run'):
         MomentRetrievalInferencer(trained[1], device='cpu')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(FileNotFoundError, match='it holds no config'):

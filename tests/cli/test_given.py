@@ -17,10 +17,12 @@ OF_CONFIGS = ['train CONFIG', 'test CONFIG', 'print-config CONFIG', 'flops CONFI
               'score p.jsonl --config CONFIG', 'plot-results p.jsonl --config CONFIG --out x',
               'browse work_dirs/mcmt --config CONFIG', 'infer CONFIG v.mp4 s --checkpoint x.pth',
               'vocabulary v.npz --vectors v.txt --sentences CONFIG', 'extract v x --extractor CONFIG.py',
-              'convert-official cpl x.pth y.pth --data CONFIG.py']
+              'convert-official cpl x.pth y.pth --data CONFIG.py', 'plant CONFIG x',
+              'serve CONFIG --checkpoint x.pth --port 0']
 OF_RUNS = ['test RUN', 'test cpl_charades RUN', 'dist-test cpl_charades RUN 2', 'infer RUN v.mp4 s',
            'search index RUN v x',
            'search query index s --run RUN', 'browse RUN', 'browse work_dirs/mcmt --against RUN', 'calibrate RUN',
+           'serve RUN',
            'publish RUN x', 'export RUN x',
            'publish work_dirs/mcmt x --checkpoint RUN/a.pth', 'score RUN', 'score p.jsonl --against RUN',
            'timelines RUN --out x', 'plot-results RUN --out x',
@@ -94,7 +96,7 @@ def test_a_checkpoint_in_the_place_of_something_else_is_told_with_its_run(here, 
 
 @pytest.mark.parametrize('line', ['infer cpl_charades . s', 'browse cpl_charades', 'search index cpl_charades v x'])
 def test_a_config_in_the_place_of_a_run_is_told_as_such(here, line):
-    with pytest.raises(ValueError, match='A config needs a checkpoint beside it'):
+    with pytest.raises(ValueError, match='[Gg]ive a checkpoint or the folder of a run|A config needs a checkpoint'):
         run_command(*line.split())
 
 
@@ -158,7 +160,7 @@ def test_bounds_of_numbers_belong_to_them():
     'browse work_dirs/mcmt --out TARGET/a', 'browse-dataset cpl_charades --out TARGET',
     'timelines p.jsonl --out TARGET', 'plot-results p.jsonl --out TARGET',
     'plot-training work_dirs/mcmt --out TARGET/a.png', 'extract v.mp4 TARGET --extractor DescriptorExtractor',
-    'pack x TARGET', 'moving-shapes --out TARGET', 'publish work_dirs/mcmt TARGET',
+    'pack x TARGET', 'plant cpl_charades TARGET', 'moving-shapes --out TARGET', 'publish work_dirs/mcmt TARGET',
     'export work_dirs/mcmt TARGET', 'reproduce --out TARGET',
     'vocabulary TARGET/v.npz --vectors x', 'convert-official cpl x.pth TARGET/y.pth',
     'benchmark cpl_charades --folder TARGET'])

@@ -27,6 +27,7 @@ STORE = SimpleNamespace(path='', video_ids=(), dim=1, nbytes=1)
 FILES = SimpleNamespace(videos=dict(a={}), coarse=np.zeros((0, 0)), find=lambda video_id: ('a', None))
 PAIRS = [dict(video_id='a', query=str(number)) for number in range(3)]
 
+READER = object()
 SCORED = SimpleNamespace(table=None, protocol=find_protocol('', tops=[1, 5]))
 LOADER = SimpleNamespace(dataset=type('Five', (), dict(metainfo=dict(protocol='p'), __len__=lambda self: 5))())
 PLOTTED = dict.fromkeys([
@@ -116,10 +117,10 @@ CALLS = {
               'mmvmr.reproduction.reproduce.report': dict(out=Path('out'), reference=CONFIG)})],
     'vocabulary': [
         (['a.npz', '--vectors', 'glove.txt'], {'mmvmr.text.building.build_vocabulary': dict(
-            vectors=Path('glove.txt'), sentences=[], size=None)}),
+            vectors=Path('glove.txt'), sentences=[], size=None, reader=READER)}),
         (['a.npz', '--vectors', 'glove.txt', '--sentences', 'a.json', 'b.json', '--size', 4, '--force'], {
             'mmvmr.text.building.build_vocabulary': dict(
-                vectors=Path('glove.txt'), sentences=['of a.json', 'of b.json'], size=4)})],
+                vectors=Path('glove.txt'), sentences=['of a.json', 'of b.json'], size=4, reader=READER)})],
     'search': [
         (['index', 'run', 'videos', 'index'], {'mmvmr.search.build_index.build_index': dict(
             run='run', source='videos', folder=Path('index'), annotations=None, workers=None, device=None,
@@ -192,12 +193,12 @@ CALLS = {
         ([CONFIG, '--cfg-options', 'dataset.num_clips=32'], {'mmvmr.datasets.verification.check_dataset': dict(
             config=dict(read_config(CONFIG).test_dataloader.dataset, num_clips=32))})],
     'timelines': [
-        (['predictions', '--out', 'out'], {
-            'mmvmr.evaluation.predictions.read_predictions': dict(path=Path('predictions')),
+        (['a/p.jsonl', '--out', 'out'], {
+            'mmvmr.evaluation.predictions.read_predictions': dict(path=Path('a/p.jsonl')),
             'mmvmr.visualization.timeline.draw_timeline': dict(
                 query='c', duration=9, spans=[[1, 2]], truth=[[3, 4]], frames=None, title='v2', width=17.5),
             'mmvmr.visualization.style.save_figure': dict(path=Path('out/00002_v2.png'))}),
-        (['predictions', '--out', 'out', '--videos', 'videos', '--num', 1, '--format', 'pdf', '--width', 8.5], {
+        (['a/p.jsonl', '--out', 'out', '--videos', 'videos', '--num', 1, '--format', 'pdf', '--width', 8.5], {
             'mmvmr.evaluation.predictions.read_predictions': {},
             'mmvmr.visualization.timeline.find_video': dict(folder=Path('videos'), video_id='v0'),
             'mmvmr.visualization.timeline.sample_frames': dict(path='a file'),
@@ -286,7 +287,8 @@ def handed_on(monkeypatch, tmp_path):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr('signal.signal', lambda *_: None)
-    monkeypatch.setattr('mmvmr.cli.vocabulary.read_sentences', lambda name: [f'of {name}'])
+    monkeypatch.setattr('mmvmr.cli.vocabulary.read_sentences', lambda name: ([f'of {name}'], None))
+    monkeypatch.setattr('mmvmr.text.tokenizer.WordReader', lambda tokenizer=None: READER)
     monkeypatch.setattr('mmvmr.search.index_files.read_index', lambda folder: FILES)
     monkeypatch.setattr('mmvmr.apis.MomentRetrievalInferencer.recipe', SimpleNamespace(
         features=dict(clip_seconds=0.5)), raising=False)

@@ -29,6 +29,7 @@ from mmvmr.engine.run.input_recipe import RECIPE, InputRecipe
 from mmvmr.evaluation.predictions import read_predictions
 from mmvmr.features.stores.feature_store import open_feature_store, write_packed_store
 from mmvmr.features.video import probe_video, read_frames
+from mmvmr.text.encoders.word_vectors import WordVectors
 from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.text.word_vectors import read_glove_pickle
 
@@ -126,7 +127,7 @@ def readers(tmp_path_factory):
         manifest=(root / 'packed' / 'manifest.json', lambda path: read_store(path.parent)),
         index=(root / 'packed' / 'index.json', lambda path: read_store(path.parent)),
         packed=(root / 'packed' / 'features.bin', lambda path: read_store(path.parent)),
-        vocabulary=(tiny.vocabulary, lambda path: Vocabulary.load(path).encode('a red ball')),
+        vocabulary=(tiny.vocabulary, lambda path: WordVectors(Vocabulary.load(path)).encode(['a red ball'], 5)),
         glove=(root / 'glove.pkl', read_glove_pickle),
         checkpoint=(root / 'epoch_1.pth', read_weights),
         predictions=(root / 'predictions.jsonl', read_predictions),

@@ -155,7 +155,7 @@ def test_a_person_asks_on_the_page_and_sees_the_answer(service):
         page.click('#ask button')
         page.wait_for_selector('.moment')
         page.wait_for_function('player.playable')
-        assert page.locator('.moment').text_content().startswith('8.3') and page.locator('.moment').is_visible()
+        assert page.locator('.moment').text_content().startswith('8.4') and page.locator('.moment').is_visible()
         page.reload()
         page.wait_for_selector('.moment')
         page.click('#back')

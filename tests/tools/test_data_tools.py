@@ -181,4 +181,4 @@ def test_sentences_without_blanks_between_words_are_named_as_such(tmp_path):
 def test_the_sentences_of_a_config_are_those_of_its_training_split(tiny_dataset, tmp_path):
     config = tmp_path / 'config.py'
     config.write_text(f'train_dataloader = dict(dataset={dict(tiny_dataset.train, val_fraction=0.5)!r})')
-    assert len(read_sentences(str(config))) == 16  # held-out videos are training videos too
+    assert len(read_sentences(str(config))[0]) == 16  # held-out videos are training videos too
