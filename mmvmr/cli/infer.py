@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.engine.run.places import find_model, no_run
@@ -61,21 +61,26 @@ def without_run(args: argparse.Namespace) -> argparse.Namespace:
 
 def check_outputs(args: argparse.Namespace, features: bool) -> None:
     """Refuse what cannot be written before anything is computed."""
-    files = [path for path in (args.json, args.srt, args.html) if path]
-    for path in files:
-        check_output(path, args.force)
-    if len(set(files)) < len(files):
-        raise ValueError(f'Several answers are to be written to one file: {", ".join(map(str, files))}.')
-    if args.clips:
-        check_writable(args.clips)
-        if args.clips.is_dir() and any(args.clips.iterdir()) and not args.force:
-            raise FileExistsError(f'"{args.clips}" exists. Choose another name, or replace what is in it with --force.')
+    check_targets([args.json, args.srt, args.html], [args.clips], args.force)
     if args.srt and Path(args.video).is_dir() and not features:
         raise ValueError('--srt is for one video, as times of several cannot stand in one file. Use --json.')
     if args.duration and not features:
         raise ValueError('--duration is for features, which do not tell how long their video is; a video file does.')
     if args.clips and features:
         raise ValueError('--clips needs the video file; there are no pictures in features.')
+
+
+def check_targets(files: Sequence[Optional[Path]], folders: Sequence[Optional[Path]], force: bool) -> None:
+    """Refuse files and folders, of which some may be None, that are there or cannot be written."""
+    given = [path for path in (*files, *folders) if path]
+    for path in filter(None, files):
+        check_output(path, force)
+    if len(set(given)) < len(given):
+        raise ValueError(f'Several answers are to be written to one file: {", ".join(map(str, given))}.')
+    for folder in filter(None, folders):
+        check_writable(folder)
+        if folder.is_dir() and any(folder.iterdir()) and not force:
+            raise FileExistsError(f'"{folder}" exists. Choose another name, or replace what is in it with --force.')
 
 
 def show(result: Dict, top_k: int) -> None:

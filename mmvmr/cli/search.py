@@ -1,7 +1,8 @@
 """Find the moments of many videos that sentences describe: make an index once, then search it.
 
     mmvmr search index work_dirs/mmvmr_best_moving_shapes videos/ videos.index
-    mmvmr search query videos.index "a red square spins" "a blue star grows"
+    mmvmr search query videos.index "a red square spins" "a blue star grows" --html page.html --clips clips/
+    mmvmr search query videos.index  # asks for one sentence after the other
     mmvmr search evaluate test.index data/moving_shapes/test.json --queries 50
 
 The same `index` command adds videos that have come since, and reads those again that have changed. A feature store can
@@ -22,11 +23,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Dict
+from typing import Any, Dict, List
 
+from mmvmr.cli.infer import check_targets, cut_clips, typed_lines
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.engine.run.places import find_run
-from mmvmr.utils.files import check_output, check_writable
+from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
@@ -43,14 +45,17 @@ def add_arguments(parser: Parser) -> None:
     index.set_defaults(command=run_index)
     query = commands.add_parser('query', help='find the best moments over all videos')
     query.add_argument('index', type=Path, help='folder of the index')
-    query.add_argument('sentences', nargs='+', metavar='sentence', help='what to look for')
+    query.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for; without any, you are asked')
     query.add_argument('--top-k', type=at_least(1), default=10, metavar='K', help='moments per sentence (10)')
     query.add_argument('--candidates', type=at_least(1), default=argparse.SUPPRESS, metavar='N',
                        help='windows that the model looks at (20)')
     query.add_argument('--exhaustive', action='store_const', dest='candidates', const=None, default=argparse.SUPPRESS,
                        help='look at all windows')
     query.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
-    query.add_argument('--force', action='store_true', help='replace the JSON file if it is there')
+    query.add_argument('--srt', type=Path, metavar='FOLDER', help='write the moments as subtitles, a file per video')
+    query.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out')
+    query.add_argument('--html', type=Path, metavar='FILE', help='write a page that shows what the model saw')
+    query.add_argument('--force', action='store_true', help='replace output files that are there')
     query.set_defaults(command=run_query)
     evaluate = commands.add_parser('evaluate', help='what the coarse stage loses and saves')
     evaluate.add_argument('index', type=Path, help='folder of the index')
@@ -132,32 +137,70 @@ def check_index(args: argparse.Namespace) -> None:
 
 def run_query(args: argparse.Namespace) -> int:
     check_index(args)
-    if args.json:
-        check_output(args.json, args.force)
+    outputs = [path for path in (args.json, args.srt, args.clips, args.html) if path]
+    check_targets([args.json, args.html], [args.srt, args.clips], args.force)
+    if outputs and not args.sentences:
+        raise ValueError('There is no sentence whose answer could be written; write one behind the index.')
+    from mmvmr.search.index_files import read_index
+    from mmvmr.search.moment_index import MomentIndex
+    files = read_index(args.index)
+    if args.clips and any(entry.get('file') is None for entry in files.videos.values()):
+        raise ValueError(f'--clips needs video files; "{args.index}" was made of features, in which are no pictures.')
+    index = MomentIndex(args.index, args.run, args.device)
+    answers, errors = [], []
+    if not args.sentences:
+        print('A sentence, or an empty line to end.', flush=True)
+    for sentence in args.sentences or typed_lines():
+        answer(index, sentence, args, answers, errors)
+    write_answers(index, args, answers, errors)
+    for path in outputs:
+        print(f'Written: {path}')
+    return int(bool(errors) and bool(args.sentences))
+
+
+def answer(index: Any, sentence: str, args: argparse.Namespace, answers: List[Dict], errors: List[Dict]) -> None:
+    """Search and print; the answer, or what is wrong, joins the others."""
     from terminaltables import AsciiTable
 
     from mmvmr.apis.outputs import clock
-    from mmvmr.search.moment_index import MomentIndex
-    from mmvmr.utils.files import write_text
-    index = MomentIndex(args.index, args.run, args.device)
     candidates = {'candidates': args.candidates} if 'candidates' in args else {}
-    answers, errors = [], []
-    for sentence in args.sentences:
-        try:
-            moments = index.search(sentence, args.top_k, **candidates)
-        except ValueError as error:
-            errors.append(dict(query=sentence, error=str(error)))
-            print(f'\nNot answered: {error}', file=sys.stderr)
-            continue
-        answers.append(dict(query=sentence, moments=moments))
-        rows = [[rank, moment['video'], clock(moment['start']), clock(moment['end']), f'{moment["match"]:.3f}']
-                for rank, moment in enumerate(moments, start=1)]
-        print(f'\n"{sentence}"\n{AsciiTable([["rank", "video", "start", "end", "match"], *rows]).table}')
+    try:
+        moments = index.search(sentence, args.top_k, **candidates)
+    except ValueError as error:
+        errors.append(dict(query=sentence, error=str(error)))
+        print(f'\nNot answered: {error}', file=sys.stderr)
+        return
+    answers.append(dict(query=sentence, moments=moments))
+    rows = [[rank, moment['video'], clock(moment['start']), clock(moment['end']), f'{moment["match"]:.3f}']
+            for rank, moment in enumerate(moments, start=1)]
+    print(f'\n"{sentence}"\n{AsciiTable([["rank", "video", "start", "end", "match"], *rows]).table}')
+
+
+def write_answers(index: Any, args: argparse.Namespace, answers: List[Dict], errors: List[Dict]) -> None:
+    """Write what is asked for: JSON, subtitles, clips, a page."""
+    from mmvmr.search.answers import as_predictions, records, subtitles_by_video
+    from mmvmr.utils.files import write_text
     if args.json:
         found = dict(predictions=answers, errors=errors, left_out=index.left_out)
         write_text(args.json, json.dumps(found, indent=2, ensure_ascii=False) + '\n')
-        print(f'Written: {args.json}')
-    return int(bool(errors))
+    if not (args.srt or args.clips or args.html):
+        return
+    predictions = [as_predictions(index, found['query'], found['moments']) for found in answers]
+    together = [prediction for found in predictions for prediction in found]
+    if args.srt:
+        args.srt.mkdir(parents=True, exist_ok=True)
+        for name, text in subtitles_by_video(together).items():
+            write_text(args.srt / f'{name}.srt', text)
+    if args.clips:
+        cut_clips([found[0] for found in predictions if found], args.clips)
+    if args.html:
+        from mmvmr.visualization.page import write_page
+        shown = list(records(index, together))
+        videos = {Path(record['video_id']).name: record['video_id'] for record in shown
+                  if Path(record['video_id']).is_file()}
+        named = [dict(record, video_id=Path(record['video_id']).name) for record in shown]
+        write_page(args.html, named, title=args.index.name, note=f'{len(index.names)} videos', videos=videos,
+                   problems=errors)
 
 
 def run_evaluate(args: argparse.Namespace) -> int:

@@ -340,8 +340,11 @@ class MomentDataset(BaseDataset):
     @cached_property
     def _annotations(self) -> Optional[Dict]:
         """What the pairs depend on: files, code, and what the class has been told; None of a small file."""
-        files, code = self.annotation_files(self.ann_file), _sha256_of_code(type(self))
-        if code is None or not all(map(os.path.isfile, files)) or sum(map(os.path.getsize, files)) < KEPT_FROM:
+        files = self.annotation_files(self.ann_file)
+        if not all(map(os.path.isfile, files)) or sum(map(os.path.getsize, files)) < KEPT_FROM:
+            return None
+        code = _sha256_of_code(type(self))
+        if code is None:
             return None
         told = {name: str(value) for name, value in vars(self).items()
                 if name not in _NOT_PARSED and not name.startswith('_')}

@@ -24,7 +24,7 @@ from mmvmr.visualization.result_plots import IOUS
 CONFIG = 'cnm_moving_shapes'
 CORES = os.cpu_count()
 STORE = SimpleNamespace(path='', video_ids=(), dim=1, nbytes=1)
-FILES = SimpleNamespace(videos=dict(a={}), coarse=np.zeros((0, 0)), find=lambda video_id: ('a', None))
+FILES = SimpleNamespace(videos=dict(a=dict(file={})), coarse=np.zeros((0, 0)), find=lambda video_id: ('a', None))
 PAIRS = [dict(video_id='a', query=str(number)) for number in range(3)]
 
 READER = object()
@@ -134,6 +134,11 @@ CALLS = {
         (['query', 'index', 'a ball', '--run', 'run', '--device', 'cpu', '--top-k', 3, '--candidates', 7], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(run='run', device='cpu'),
             'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=3, candidates=7)}),
+        (['query', 'index', 'a ball', '--json', 'j', '--srt', 's', '--clips', 'c', '--html', 'h', '--force'], {
+            'mmvmr.cli.search.check_targets': dict(
+                files=[Path('j'), Path('h')], folders=[Path('s'), Path('c')], force=True),
+            'mmvmr.search.moment_index.MomentIndex.__init__': {}, 'mmvmr.search.moment_index.MomentIndex.search': {},
+            'mmvmr.cli.search.write_answers': dict(errors=[])}),
         (['query', 'index', 'a ball', '--exhaustive'], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(show_progress=True),
             'mmvmr.search.moment_index.MomentIndex.search': dict(candidates=None)}),

@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -394,3 +395,39 @@ def test_the_code_of_the_page_runs(tmp_path, trained, monkeypatch, capsys):
     block, = re.findall(r'```python\n(.*?)```', (REPO / 'docs' / 'search_videos.md').read_text('utf-8'), re.DOTALL)
     exec(block, {})
     assert capsys.readouterr().out.count('vidéo') == 3
+
+
+def test_answers_of_a_search_are_written_as_page_clips_and_subtitles(indexed, tmp_path, capsys, monkeypatch):
+    root, _ = indexed
+    monkeypatch.chdir(tmp_path)
+    query = ['search', 'query', root / 'index', *QUERIES, '--top-k', 3, '--device', 'cpu']
+    outputs = ['--html', 'page.html', '--srt', 'srt', '--clips', 'clips']
+    assert run_command(*query, *outputs) == 0
+    assert 'Written: page.html' in capsys.readouterr().out
+    index = MomentIndex(root / 'index', device='cpu', show_progress=False)
+    answers = {query: index.search(query, top_k=3) for query in QUERIES}
+    page, videos = Path('page.html').read_text(encoding='utf-8'), {
+        Path(moment['video']) for moments in answers.values() for moment in moments}
+    assert all(query in page for query in QUERIES)
+    assert all(video.name in page or json.dumps(video.name)[1:-1] in page for video in videos)
+    assert {path.stem for path in Path('srt').iterdir()} == {video.stem for video in videos}
+    assert sum(path.read_text().count(' --> ') for path in Path('srt').iterdir()) == sum(map(len, answers.values()))
+    best = {Path(moments[0]['video']).stem for moments in answers.values()}
+    clips = [path.name for path in Path('clips').iterdir()]
+    assert len(clips) == len(QUERIES) and {name.rsplit(f'_{n}_', 1)[0] for name in clips
+                                          for n in (1, 2) if f'_{n}_' in name} == best
+    for flag, name in (('--html', 'page.html'), ('--srt', 'srt'), ('--clips', 'clips')):
+        with pytest.raises(FileExistsError, match='--force|exists'):
+            run_command(*query[:4], flag, name)
+    assert run_command(*query, *outputs, '--force') == 0
+
+
+def test_a_search_asks_where_no_sentence_is_given(indexed, capsys, monkeypatch):
+    root, _ = indexed
+    lines = iter([QUERIES[0], '人が歩く', QUERIES[0], ''])
+    monkeypatch.setattr('builtins.input', lambda prompt: next(lines))
+    assert run_command('search', 'query', root / 'index', '--device', 'cpu') == 0
+    said = capsys.readouterr()
+    assert said.out.count('| rank |') == 2 and 'Not answered' in said.err
+    with pytest.raises(ValueError, match='There is no sentence whose answer could be written'):
+        run_command('search', 'query', root / 'index', '--json', 'a.json')
