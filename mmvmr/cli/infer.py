@@ -128,6 +128,15 @@ def cut_clips(predictions: List[Dict], folder: Path) -> None:
         cut_clip(video, best['start'], best['end'], folder / clip_name(video, numbers[query], query))
 
 
+def write_answers_page(path: Path, records: List[Dict], title: str, note: str, problems: List[Dict],
+                       with_files: bool) -> None:
+    """The page of records whose videos are named by their paths, or by ids of features, which have no files."""
+    from mmvmr.visualization.page import write_page
+    videos = {Path(record['video_id']).name: record['video_id'] for record in records} if with_files else {}
+    named = [dict(record, video_id=Path(record['video_id']).name) for record in records]
+    write_page(path, named, title=title, note=note, videos=videos, problems=problems)
+
+
 def run(args: argparse.Namespace) -> int:
     args = without_run(args)
     outputs = [path for path in (args.json, args.srt, args.clips, args.html) if path]
@@ -171,11 +180,8 @@ def run(args: argparse.Namespace) -> int:
     if args.clips:
         cut_clips(result['predictions'], args.clips)
     if args.html:
-        from mmvmr.visualization.page import write_page
-        videos = {} if features else {Path(record['video_id']).name: record['video_id'] for record in records}
-        named = [dict(record, video_id=Path(record['video_id']).name) for record in records]
-        write_page(args.html, named, title=Path(args.run or args.zero_shot).name, note=Path(args.video).name,
-                   videos=videos, problems=result['errors'])
+        write_answers_page(args.html, records, Path(args.run or args.zero_shot).name, Path(args.video).name,
+                           result['errors'], with_files=not features)
     for path in outputs:
         print(f'Written: {path}')
     return 1 if result['errors'] else 0

@@ -8,9 +8,10 @@ nothing about real videos.
 """
 import argparse
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
 from mmvmr.cli.main import Parser, add_config_options, at_least
+from mmvmr.cli.vocabulary import read_annotations
 from mmvmr.engine.run.places import find_config
 from mmvmr.utils.files import check_output
 
@@ -59,12 +60,6 @@ def run(args: argparse.Namespace) -> None:
     print(f'"{args.out}": {len(pairs)} sentences planted in {count} videos. To train on them:\n'
           f'  mmvmr train {args.config} --work-dir work_dirs/planted --cfg-options dataset.features={here}/features '
           f'dataset.vocabulary={here}/vocabulary.npz dataset.feature_dim={args.dim}')
-
-
-def read_annotations(dataset: Dict) -> List[Dict]:
-    """The pairs of the data set with this config, without its features."""
-    from mmvmr.registry import DATASETS
-    return list(DATASETS.build(dict(dataset, features=None, vocabulary=None, val_fraction=0.0)).data_list)
 
 
 def _key(pair: Dict) -> tuple:

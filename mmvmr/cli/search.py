@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
-from mmvmr.cli.infer import check_targets, cut_clips, typed_lines
+from mmvmr.cli.infer import check_targets, cut_clips, typed_lines, write_answers_page
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.engine.run.places import find_run
 from mmvmr.utils.files import check_writable
@@ -143,8 +143,7 @@ def run_query(args: argparse.Namespace) -> int:
         raise ValueError('There is no sentence whose answer could be written; write one behind the index.')
     from mmvmr.search.index_files import read_index
     from mmvmr.search.moment_index import MomentIndex
-    files = read_index(args.index)
-    if args.clips and any(entry.get('file') is None for entry in files.videos.values()):
+    if args.clips and not has_files(read_index(args.index)):
         raise ValueError(f'--clips needs video files; "{args.index}" was made of features, in which are no pictures.')
     index = MomentIndex(args.index, args.run, args.device)
     answers, errors = [], []
@@ -156,6 +155,11 @@ def run_query(args: argparse.Namespace) -> int:
     for path in outputs:
         print(f'Written: {path}')
     return int(bool(errors) and bool(args.sentences))
+
+
+def has_files(files: Any) -> bool:
+    """Whether an index is one of video files; else it is one of features."""
+    return all(entry.get('file') is not None for entry in files.videos.values())
 
 
 def answer(index: Any, sentence: str, args: argparse.Namespace, answers: List[Dict], errors: List[Dict]) -> None:
@@ -194,13 +198,8 @@ def write_answers(index: Any, args: argparse.Namespace, answers: List[Dict], err
     if args.clips:
         cut_clips([found[0] for found in predictions if found], args.clips)
     if args.html:
-        from mmvmr.visualization.page import write_page
-        shown = list(records(index, together))
-        videos = {Path(record['video_id']).name: record['video_id'] for record in shown
-                  if Path(record['video_id']).is_file()}
-        named = [dict(record, video_id=Path(record['video_id']).name) for record in shown]
-        write_page(args.html, named, title=args.index.name, note=f'{len(index.names)} videos', videos=videos,
-                   problems=errors)
+        write_answers_page(args.html, list(records(index, together)), args.index.name, f'{len(index.names)} videos',
+                           errors, with_files=has_files(index.files))
 
 
 def run_evaluate(args: argparse.Namespace) -> int:

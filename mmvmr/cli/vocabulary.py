@@ -36,12 +36,17 @@ def read_sentences(name: str) -> Tuple[List[str], Optional[Dict]]:
 
     from mmvmr.datasets.forms import read_queries
     from mmvmr.engine.run.config import read_config
-    from mmvmr.registry import DATASETS
     if Path(name).is_file() and Path(name).suffix != '.py':
         return read_queries(name), None
     init_default_scope('mmvmr')
-    dataset = dict(read_config(name).train_dataloader.dataset, features=None, val_fraction=0.0)
-    return [pair['query'] for pair in DATASETS.build(dataset).data_list], (dataset.get('text') or {}).get('tokenizer')
+    dataset = read_config(name).train_dataloader.dataset
+    return [pair['query'] for pair in read_annotations(dataset)], (dataset.get('text') or {}).get('tokenizer')
+
+
+def read_annotations(dataset: Dict) -> List[Dict]:
+    """All pairs of the data set with this config, those that are held out as well, without its features."""
+    from mmvmr.registry import DATASETS
+    return list(DATASETS.build(dict(dataset, features=None, val_fraction=0.0)).data_list)
 
 
 def run(args: argparse.Namespace) -> None:
