@@ -1,4 +1,4 @@
-"""Ours, nothing to train: curves averaged over clips that look alike, paraphrases vote for moments; on QVHighlights."""
+"""Ours, nothing to train: curves averaged over clips that look alike, runs in runs, paraphrases vote; on QVHighlights."""
 _base_ = ['_base_/datasets/qvhighlights_captions.py', '_base_/default_runtime.py']
 
 model = dict(
@@ -6,7 +6,7 @@ model = dict(
     encoder=dict(type='JointSpaceEncoder'),
     proposal_generator=dict(
         type='SimilarityProposalGenerator',
-        decoder=dict(type='OtsuRuns', num_proposals=10, smoothing=1.0),
+        decoder=dict(type='OtsuRuns', num_proposals=10, smoothing=1.0, nested=0.25),
         paraphrases='vote',
         nms=0.7,
         spread=0.1,

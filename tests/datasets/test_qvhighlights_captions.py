@@ -141,12 +141,14 @@ def test_pairs_of_the_protocol_are_those_that_were_published(published):
 
 
 @pytest.mark.parametrize('name, reached', [
-    ('zero_shot_otsu_qvhighlights', (53.5, 35.9, 31.0)), ('zero_shot_otsu_paraphrases_qvhighlights', (54.5, 37, 31.3))])
-def test_otsu_reaches_its_known_scores_without_training(published, tmp_path, name, reached):
+    ('zero_shot_otsu_qvhighlights', (54.65, 37.16, 31.68)),
+    ('zero_shot_otsu_paraphrases_qvhighlights', (54.84, 37.23, 31.98)),
+    ('zero_shot_vote_qvhighlights', (56.39, 40.77, 38.14))])
+def test_retrieval_without_training_reaches_the_scores_of_the_docs(published, tmp_path, name, reached):
     done = start_tool(['tools/test.py', f'configs/{name}.py', '--work-dir', tmp_path, '--cfg-options',
                        f'dataset.data_root={published}'])
     text = done.communicate()[0]
     assert done.returncode == 0, text
     words = text.split('Epoch(test)')[-1].split()
     found = [float(words[words.index(f'{key}:') + 1]) for key in ('R@1,IoU=0.5', 'R@1,IoU=0.7', 'mAP')]
-    assert all(score >= least for score, least in zip(found, reached)), found
+    assert found == pytest.approx(reached, abs=0.07), found  # a query of 1,550 may fall on the other side

@@ -1,4 +1,5 @@
 """Decoders that take the runs of clips above a threshold of the curve; they differ in where it lies."""
+import torch
 from torch import Tensor, nn
 
 from mmvmr.functional.curves import fill_lowest, inside_outside, smooth_masked, sums_of_spans
@@ -19,18 +20,28 @@ class OtsuRuns(nn.Module):
     Args:
         num_proposals: K.
         smoothing: Standard deviation of the Gaussian, in clips.
+        nested: If above 0, also take the runs above a second threshold, Otsu's among the clips above the first, where
+            they are shorter than those they lie in (ours, see docs/zero_shot.md). Their scores are multiplied by it.
     """
 
-    def __init__(self, num_proposals: int = 5, smoothing: float = 1.5) -> None:
+    def __init__(self, num_proposals: int = 5, smoothing: float = 1.5, nested: float = 0.0) -> None:
         super().__init__()
         self.num_proposals = num_proposals
         self.smoothing = smoothing
+        self.nested = nested
 
     def forward(self, curve: Tensor, mask: Tensor) -> Proposals:
         """curve (B, T), mask (B, T) -> K proposals with masks (B, K, T)."""
         smoothed = smooth_masked(curve.double(), mask, self.smoothing)
-        spans, starts = all_runs((smoothed >= otsu_threshold(smoothed, mask)) & mask)
+        high = (smoothed >= otsu_threshold(smoothed, mask)) & mask
+        spans, starts = all_runs(high)
         scores = inside_outside(smoothed, mask, spans[..., 0], spans[..., 1])
+        if self.nested:
+            inner, begins = all_runs((smoothed >= otsu_threshold(smoothed, high)) & high)
+            shorter = begins & ~(starts & (inner[..., 1] == spans[..., 1]))
+            inner_scores = self.nested * inside_outside(smoothed, mask, inner[..., 0], inner[..., 1])
+            spans, starts = torch.cat([spans, inner], dim=1), torch.cat([starts, shorter], dim=1)
+            scores = torch.cat([scores, inner_scores], dim=1)
         return best_spans(spans, scores.to(curve.dtype), starts, self.num_proposals, curve.size(1))
 
 
