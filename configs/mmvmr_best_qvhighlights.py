@@ -25,7 +25,7 @@ model = dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=1.0),
         diversity=dict(type='DiversityLoss', width=0.347788, sigma=sigma, loss_weight=5.0)),  # CPL's lambda of 0.146
-    combiner=dict(type='KeepDeleteScan', num_clips=75),
+    combiner=dict(type='KeepDeleteScan', num_clips=75, window=0.16, level=0.3),  # moments are long: chosen on half of val
     ranker=dict(type='ScoreRanker'),
     tie_transformers=True)
 
@@ -33,7 +33,7 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), 
 
 param_scheduler = [dict(type='InverseSquareRootLR', warmup=50)]
 train_dataloader = dict(batch_size=32)
-val_dataloader = dict(batch_size=32)  # a scan holds 59 masks per query
+val_dataloader = dict(batch_size=32)  # a scan holds many masks per query
 test_dataloader = dict(batch_size=32)
 train_cfg = dict(max_epochs=6, val_interval=3)
 

@@ -5,7 +5,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmvmr.functional.masks import mask_spans
+from mmvmr.functional.masks import mask_spans, span_mask
+from mmvmr.functional.votes import behind_better, decided_weights, votes
 from mmvmr.models.checks import check_encoded, check_model, check_negative, check_proposals, check_shape
 from mmvmr.models.interface import Combiner, Loss, ProposalGenerator, Ranker, Reconstructor, trait
 from mmvmr.models.match_score import match_scores
@@ -48,6 +49,9 @@ class MomentRetriever(BaseModel):
         negatives: Parts by name. A loss names the negatives that it needs; no others are reconstructed.
         losses: Parts by name; the log shows them as ``loss_<name>``.
         tie_transformers: Let the generator and all reconstructors share one transformer.
+        advisers: Other whole models by name, each with an encoder and losses of its own. They are trained beside this
+            one, and their answers are candidates and vote with its own: number i gets sum_j IoU(i, j) w_j, where the w
+            of one model sum to 1, see :func:`~mmvmr.functional.votes.decided_weights`. This model explains them all.
         span_level: Read the span of a candidate where its mask has fallen to this fraction of its peak, instead of
             taking the span that its part gives.
     """
@@ -55,7 +59,8 @@ class MomentRetriever(BaseModel):
     def __init__(self, encoder: Part, proposal_generator: Part, reconstructors: Optional[Dict[str, Part]] = None,
                  combiner: Optional[Part] = None, negatives: Optional[Dict[str, Part]] = None,
                  losses: Optional[Dict[str, Part]] = None, ranker: Optional[Part] = None,
-                 tie_transformers: bool = False, span_level: Optional[float] = None,
+                 advisers: Optional[Dict[str, Part]] = None, tie_transformers: bool = False,
+                 span_level: Optional[float] = None,
                  data_preprocessor: Optional[Part] = None, init_cfg: Optional[dict] = None) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='MomentDataPreprocessor')), init_cfg)
         self.encoder = _build(MODELS, encoder, 'encoder')
@@ -65,6 +70,7 @@ class MomentRetriever(BaseModel):
         self.negatives = _build_all(MODELS, negatives, 'negatives')
         self.losses = _build_all(LOSSES, losses, 'losses')
         self.ranker = _build(MODELS, ranker, 'ranker') if ranker else None
+        self.advisers = _build_all(MODELS, advisers, 'advisers')
         if span_level is not None and not 0 < span_level <= 1:
             raise ValueError(f'model.span_level should be None or a fraction of the peak of a mask, above 0 and up to '
                              f'1; got {span_level!r}.')
@@ -152,12 +158,18 @@ class MomentRetriever(BaseModel):
         return dict(zip(masks, nll.split([mask.size(1) for mask in masks.values()], dim=1)))
 
     def loss(self, batch: Batch, names: Optional[Sequence[str]] = None) -> Dict[str, Tensor]:
-        """The losses called ``names``; only the negatives that they need are reconstructed."""
+        """The losses called ``names``, by default all and those of the advisers.
+
+        Only the negatives that they need are reconstructed.
+        """
         chosen = {name: self.losses[name] for name in names or self.losses}
         outputs = self.retrieve(batch, self._needed_negatives(chosen))
         losses = {f'loss_{name}': loss(outputs) for name, loss in chosen.items()}
         for loss, value in zip(chosen.values(), losses.values()):
             check_shape(loss, 'the loss', value)
+        if names is None:
+            for place, adviser in self.advisers.items():
+                losses.update((f'{key}_{place}', value) for key, value in adviser.loss(batch).items())
         return losses
 
     def predict(self, inputs: Batch, data_samples: List[MomentSample], margin: bool = False,
@@ -188,11 +200,29 @@ class MomentRetriever(BaseModel):
         spans, masks = outputs.proposals[:2]
         scores = self.ranker(outputs) if self.ranker is not None else torch.zeros_like(spans[..., 0])
         check_shape(self.ranker, 'scores', scores, B=spans.size(0), C=spans.size(1))
+        if self.advisers:
+            outputs, scores = self._elect(outputs, scores, batch)
+            spans, masks = outputs.proposals[:2]
         order = scores.argsort(dim=1, descending=True, stable=True)
         rows = order.unsqueeze(-1)
         ranked = Proposals(spans.clamp(0, 1).gather(1, rows.expand_as(spans)), masks.gather(1, rows.expand_as(masks)),
                            scores.gather(1, order))
         return outputs, ranked, order
+
+    def _elect(self, outputs: Outputs, scores: Tensor, batch: Batch) -> Tuple[Outputs, Tensor]:
+        """The candidates (B, C) of this model and those of its advisers behind them, and their votes."""
+        spans, masks = [outputs.proposals.spans.clamp(0, 1)], [outputs.proposals.masks]
+        weights = [decided_weights(scores)]
+        for adviser in self.advisers.values():
+            ranked = adviser.rank(batch)[1]
+            spans.append(ranked.spans)
+            masks.append(span_mask(ranked.spans, masks[0].size(-1)).to(masks[0].dtype))
+            weights.append(decided_weights(ranked.scores))
+        together = torch.cat(spans, dim=1)
+        scores = votes(together, torch.cat(weights, dim=1))
+        scores = behind_better(together, scores, nms=0.7, top=together.size(1))
+        proposals = Proposals(together, torch.cat(masks, dim=1), scores)
+        return outputs._replace(proposals=proposals, nll={}, num_merged=0), scores  # the nll is of other candidates
 
     def _candidates(self, batch: Batch) -> Outputs:
         """The candidates for the answer as proposals (B, C), explained as far as the ranker reads it."""

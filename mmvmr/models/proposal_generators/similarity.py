@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvmr.functional.curves import average_alike
-from mmvmr.functional.spans import temporal_iou, temporal_nms
+from mmvmr.functional.votes import behind_better, votes
 from mmvmr.models.interface import Decoder, trait
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
 from mmvmr.structures import Clips, EncodedQuery, Proposals
@@ -78,14 +78,8 @@ class SimilarityProposalGenerator(nn.Module):
         count = found.scores.size(1)
         spans, masks, scores = (part.unflatten(0, curves.shape[:2]).flatten(1, 2) for part in found[:3])
         if self.paraphrases == 'vote':
-            overlap = temporal_iou(spans.unsqueeze(2), spans.unsqueeze(1))  # (B, N, N)
-            scores = (overlap * scores.clamp(min=0).unsqueeze(1)).sum(dim=2)
-        scores, order = scores.sort(dim=1, descending=True, stable=True)
-        spans = spans.gather(1, order.unsqueeze(-1).expand_as(spans))
-        kept = temporal_nms(spans, self.nms, top=count)
-        lowest = scores.amin(dim=1, keepdim=True) - 1  # behind all others, where fewer than K are left
-        scores, index = torch.where(kept, scores, lowest).sort(dim=1, descending=True, stable=True)
-        scores, index = scores[:, :count], index[:, :count]
-        rows = order.gather(1, index).unsqueeze(-1)
-        return Proposals(spans.gather(1, index.unsqueeze(-1).expand(-1, -1, 2)),
-                         masks.gather(1, rows.expand(-1, -1, masks.size(-1))), scores)
+            scores = votes(spans, scores.clamp(min=0))
+        scores, rows = behind_better(spans, scores, self.nms, top=count).sort(dim=1, descending=True, stable=True)
+        rows = rows[:, :count].unsqueeze(-1)
+        return Proposals(spans.gather(1, rows.expand(-1, -1, 2)), masks.gather(1, rows.expand(-1, -1, masks.size(-1))),
+                         scores[:, :count])
