@@ -105,16 +105,22 @@ CALLS = {
             'mmvmr.reproduction.official_checkpoints.convert': dict(method='cnm', data='data.py')})],
     'reproduce': [
         ([], {'mmvmr.reproduction.reproduce.plan': dict(
-            configs=[], seeds=[0, 1, 2], out=Path('work_dirs/reproduction'), options={}, reference=None, redo=False),
-            'mmvmr.reproduction.reproduce.run_all': dict(jobs=1),
-            'mmvmr.reproduction.reproduce.report': dict(out=Path('work_dirs/reproduction'), reference=None)}),
-        ([CONFIG, 'cpl_moving_shapes', '--seeds', 4, 5, '--out', 'out', '--jobs', 2, '--reference', CONFIG, '--redo',
-          '--cfg-options', 'dim=64'], {
+            configs=[], seeds=[0, 1, 2], out=Path('work_dirs/reproduction'), options={}, reference=None, redo=False,
+            data={}),
+            'mmvmr.reproduction.reproduce.run_all': dict(probes=['shuffle-query'], jobs=1),
+            'mmvmr.reproduction.reproduce.report': dict(
+                probes=['shuffle-query'], out=Path('work_dirs/reproduction'), reference=None, people={}, pages=[])}),
+        ([CONFIG, 'cpl_moving_shapes@hard', '--seeds', 4, 5, '--out', 'out', '--jobs', 2, '--reference', CONFIG,
+          '--redo', '--cfg-options', 'dim=64', '--data', 'hard', 'dataset.protocol=hard', '--probes', 'shift',
+          '--human', 'a.csv', 'b.csv', '--into', 'page.md'], {
+              'mmvmr.evaluation.human_moments.read_human_moments': dict(paths=[Path('a.csv'), Path('b.csv')]),
+              'mmvmr.reproduction.reproduce.check_marks': dict(page=Path('page.md')),
               'mmvmr.reproduction.reproduce.plan': dict(
-                  configs=[find_config(CONFIG), find_config('cpl_moving_shapes')], seeds=[4, 5], out=Path('out'),
-                  options=dict(dim='64'), reference=CONFIG, redo=True),
-              'mmvmr.reproduction.reproduce.run_all': dict(jobs=2),
-              'mmvmr.reproduction.reproduce.report': dict(out=Path('out'), reference=CONFIG)})],
+                  configs=[CONFIG, 'cpl_moving_shapes@hard'], seeds=[4, 5], out=Path('out'),
+                  options=dict(dim='64'), reference=CONFIG, redo=True, data=dict(hard={'dataset.protocol': 'hard'})),
+              'mmvmr.reproduction.reproduce.run_all': dict(probes=['shift'], jobs=2),
+              'mmvmr.reproduction.reproduce.report': dict(
+                  probes=['shift'], out=Path('out'), reference=CONFIG, pages=[Path('page.md')])})],
     'vocabulary': [
         (['a.npz', '--vectors', 'glove.txt'], {'mmvmr.text.building.build_vocabulary': dict(
             vectors=Path('glove.txt'), sentences=[], size=None, reader=READER)}),
