@@ -52,7 +52,8 @@ def _table(benchmarks: Sequence[Benchmark]) -> Section:
         for name in names:
             add(f'{name}, {probe}', [_cells(comparison, name, probe) for comparison in comparisons])
     notes = ['Per cent, mean ± standard deviation over the seeds; CPU time of all threads of a training, in seconds. '
-             'Best blind: of predictors that see neither video nor query, the best of each column.']
+             'Best blind: of predictors that see neither video nor query, windows fitted on training moments among '
+             'them, the best of each column.']
     counts = [f'{one.human.count:,} of {len(one.comparison.queries):,} queries of {one.comparison.protocol.name}'
               for one in benchmarks if one.human]
     if counts:

@@ -14,7 +14,6 @@ from runs import run_command
 
 from mmvmr.cli.main import build_parser
 from mmvmr.engine.run.config import read_config
-from mmvmr.engine.run.places import find_config
 from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.features.stores.shards import Shard
 from mmvmr.service.app import Limits
@@ -121,6 +120,11 @@ CALLS = {
               'mmvmr.reproduction.reproduce.run_all': dict(probes=['shift'], jobs=2),
               'mmvmr.reproduction.reproduce.report': dict(
                   probes=['shift'], out=Path('out'), reference=CONFIG, pages=[Path('page.md')])})],
+    'regret': [
+        (['runs/one', 'runs/two'], {'mmvmr.reproduction.regret.measure_all': dict(
+            runs=dict(one=Path('runs/one'), two=Path('runs/two')), out=Path('work_dirs/regret'), options={})}),
+        (['run', '--out', 'out', '--cfg-options', 'dim=64'], {'mmvmr.reproduction.regret.measure_all': dict(
+            runs=dict(run=Path('run')), out=Path('out'), options=dict(dim='64'))})],
     'vocabulary': [
         (['a.npz', '--vectors', 'glove.txt'], {'mmvmr.text.building.build_vocabulary': dict(
             vectors=Path('glove.txt'), sentences=[], size=None, reader=READER)}),
@@ -266,7 +270,7 @@ CALLS = {
 }
 RESULTS = {  # what the commands want of the functions
     'publish': [], 'export': 0.0, 'pack_features': STORE, 'extract_folder': {}, 'convert': [], 'run_all': {},
-    'search': [],
+    'search': [], 'measure_all': {},
     'build_index': {}, 'build_vocabulary': (SimpleNamespace(save=lambda path: None, words=()), {}),
     'read_pairs': [*PAIRS, dict(video_id='not in the index')],
     'evaluate_search': dict(recall=pd.DataFrame(), seconds={}), '__call__': dict(predictions=[], errors=[]),
