@@ -3,7 +3,7 @@ import itertools
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import pandas as pd
 
@@ -174,28 +174,27 @@ def _benchmark(methods: List[Method], configs: List[str], reference: Optional[st
     return Benchmark(comparison, reported, human_line(comparison.queries, people, comparison.protocol))
 
 
-def check_marks(page: Path) -> None:
-    """Refuse a page without the marks between which the table goes.
+def check_marks(page: Path) -> Tuple[List[str], int, int]:
+    """The lines of a page, and which of them are the marks between which the table goes.
 
     Raises:
-        FileNotFoundError, ValueError: If there is none, or it lacks them.
+        FileNotFoundError, ValueError: If there is no such page, or it lacks the marks.
     """
-    text = page.read_text(encoding='utf-8')
-    if text.count(_BEGIN) != 1 or text.count(_END) != 1 or text.index(_BEGIN) > text.index(_END):
+    lines = page.read_text(encoding='utf-8').split('\n')
+    if lines.count(_BEGIN) != 1 or lines.count(_END) != 1 or lines.index(_BEGIN) > lines.index(_END):
         raise ValueError(f'"{page}" has no place for the table. Mark it by these two lines, once, in this order:\n'
                          f'{_BEGIN}\n{_END}')
+    return lines, lines.index(_BEGIN), lines.index(_END)
 
 
 def between_marks(page: Path) -> str:
     """What stands in a page between the marks."""
-    check_marks(page)
-    return page.read_text(encoding='utf-8').partition(_BEGIN)[2].partition(_END)[0]
+    lines, begin, end = check_marks(page)
+    return '\n'.join(lines[begin + 1:end])
 
 
 def write_between_marks(page: Path, summary: Sequence[Section]) -> None:
     """Put the tables of a summary into a page; the rest of it stays."""
-    check_marks(page)
-    text = page.read_text(encoding='utf-8')
-    before, _, rest = text.partition(_BEGIN)
+    lines, begin, end = check_marks(page)
     block = to_markdown(section._replace(title='') for section in summary)
-    write_text(page, f'{before}{_BEGIN}\n\n{block}\n{_END}{rest.partition(_END)[2]}')
+    write_text(page, '\n'.join([*lines[:begin + 1], '', block, *lines[end:]]))

@@ -180,10 +180,10 @@ def test_table_of_all_benchmarks_is_put_between_the_marks_of_a_page(run, pretend
     with pytest.raises(ValueError, match='no place for the table'):
         run('--seeds', '0', '--into', page)
     assert pretend() == [] and page.read_text() == 'before\n'
-    page.write_text(f'before\n{reproduce._BEGIN}\nold\n{reproduce._END}\nafter\n')
+    page.write_text(f'before `{reproduce._BEGIN}`\n{reproduce._BEGIN}\nold\n{reproduce._END}\nafter\n')
     _, _, out = run('--seeds', '0', '--into', page)
     block = reproduce.between_marks(page)
-    assert page.read_text().startswith('before\n') and page.read_text().endswith('\nafter\n') and 'old' not in block
+    assert page.read_text().startswith('before `') and page.read_text().endswith('\nafter\n') and 'old' not in block
     rows = [line for line in block.splitlines() if line.startswith('| one |')]
     assert len(rows) == 1 and rows[0] in (out / 'table.md').read_text()
     first = page.read_text()
