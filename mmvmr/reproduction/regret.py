@@ -3,7 +3,7 @@ import copy
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmvmr.engine.checkpoint import load_checkpoint
+from mmvmr.engine.checkpoint import load_checkpoint, mean_weights
 from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.places import find_run_config
 from mmvmr.engine.run.runner import MomentRunner
@@ -80,7 +80,7 @@ def measure_regret(folder: Path, options: Optional[Mapping[str, Any]] = None) ->
         before = reading
     averages = {}
     for count in (count for count in AVERAGES if count <= len(states)):
-        model.load_state_dict(average(states[-count:]))
+        model.load_state_dict(mean_weights(states[-count:]))
         averages[count] = score(model, test)
     return dict(protocol=test.dataset.metainfo['protocol'], rules=_columns(rules), scores=_columns(scores),
                 averages=averages)
@@ -146,12 +146,6 @@ def score(model: MomentRetriever, loader: DataLoader) -> Dict[str, float]:
     protocol = find_protocol(loader.dataset.metainfo['protocol'], tops=[1])._replace(all_moments=False)
     scores = summarize(per_query(table, protocol))
     return {metric: scores[metric] for metric in METRICS}
-
-
-def average(states: Sequence[Dict[str, Tensor]]) -> Dict[str, Tensor]:
-    """The mean of weights; what is no fraction, such as a count, is that of the last."""
-    return {name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value
-            for name, value in states[-1].items()}
 
 
 def _columns(rows: List[Dict]) -> Dict[str, List]:

@@ -4,14 +4,14 @@ import math
 
 import pytest
 import torch
-from runs import REPO, make_runner, run_command, weights, write_config
+from runs import REPO, make_runner, run_command, write_config
 
 from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.testing import run_test
 from mmvmr.evaluation.scored import score_predictions
 from mmvmr.evaluation.scoring import summarize
 from mmvmr.registry import DATASETS
-from mmvmr.reproduction.regret import Reading, apply_rules, average, epochs_of, measure_regret, regret_table, regrets
+from mmvmr.reproduction.regret import Reading, apply_rules, epochs_of, measure_regret, regret_table, regrets
 from mmvmr.utils.tables import format_table
 
 FOUND = dict(
@@ -61,11 +61,6 @@ def test_rules_that_a_model_has_no_value_for_are_none():
         'margin', 'margin minus another video', 'agreement with the match', 'agreement of the first two', 'stability'}
 
 
-def test_average_is_that_of_all_fractions():
-    states = [dict(a=torch.tensor([1.0, 2.0]), n=torch.tensor(1)), dict(a=torch.tensor([3.0, 2.0]), n=torch.tensor(5))]
-    assert average(states)['a'].tolist() == [2, 2] and average(states)['n'] == 5
-
-
 @pytest.fixture
 def trained(tmp_path, tiny_dataset):
     """The folder of a run with the checkpoints of its two epochs."""
@@ -94,18 +89,13 @@ def test_real_run_is_measured_without_the_moments_of_the_validation(trained, tin
         epochs_of(trained)
 
 
-def test_averaged_weights_fit_the_model(trained):
-    states = [weights(path) for path in epochs_of(trained)]
-    assert average(states).keys() == states[0].keys()
-
-
 def test_table_of_the_docs_is_what_was_measured():
     runs = json.loads((REPO / 'docs' / 'regret.json').read_text())
     rows = [row[:6] for row in regret_table(runs)]
     assert format_table(rows, form='markdown') in (REPO / 'docs' / 'train_and_test.md').read_text()
 
 
-def test_the_default_is_a_rule_that_was_measured_to_be_good_enough():
+def test_default_was_measured_within_a_point_of_the_best_epoch():
     runs = json.loads((REPO / 'docs' / 'regret.json').read_text())
-    mean = {row[0]: float(row[2]) for row in regret_table(runs)[1:]}
-    assert mean['last epoch'] <= 1.5 and mean['last epoch'] <= min(mean.values()) + 1
+    mean = {row[0]: float(row[2]) for row in regret_table(runs)[1:] if row[2]}
+    assert mean['mean of the last 3'] <= min(1, mean['last epoch'])
