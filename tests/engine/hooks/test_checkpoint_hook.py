@@ -41,7 +41,7 @@ def scripted(tmp_path, tiny_dataset):
         file = write_config(
             tmp_path / f'{folder}.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=len(scores)),
             val_evaluator=dict(type='ScriptedScore', scores=scores),
-            default_hooks=dict(checkpoint=dict(save_best='score', max_keep_ckpts=10)))
+            default_hooks=dict(checkpoint=dict(save_best='score', max_keep_ckpts=10), mean=None))
         make_runner(file, tmp_path / folder, options, resume and str(resume)).train()
         return tmp_path / folder
     return train
