@@ -5,4 +5,4 @@ from setuptools import find_packages, setup
 setup(packages=[*find_packages(include=['mmvmr', 'mmvmr.*']), 'mmvmr.configs'],
       package_dir={'mmvmr.configs': 'configs'},
       package_data={'mmvmr': ['py.typed', 'visualization/page_assets/*', 'datasets/pinned.json', 'apis/demo_files/**'],
-                    'mmvmr.configs': ['**/*.py']})
+                    'mmvmr.configs': ['**/*.py', 'metafile.yml']})

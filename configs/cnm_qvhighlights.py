@@ -34,6 +34,3 @@ optim_wrapper = dict(
 param_scheduler = [dict(type='InverseSquareRootLR', warmup=50)]
 train_dataloader = dict(batch_size=32)
 train_cfg = dict(max_epochs=6, val_interval=3)
-
-# the held-out pairs are few: the last checkpoint is taken
-default_hooks = dict(checkpoint=dict(save_best=None))

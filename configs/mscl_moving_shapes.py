@@ -24,6 +24,5 @@ param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
 train_dataloader = dict(batch_size=32)
 train_cfg = dict(max_epochs=10)
 
-# nothing is reconstructed, so there is no margin to choose a checkpoint by: the last one is taken
+# nothing is reconstructed, so there is no margin
 val_evaluator = dict(_delete_=True, type='MomentRecall')
-default_hooks = dict(checkpoint=dict(save_best=None))

@@ -23,6 +23,5 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=4e-4), 
 train_dataloader = dict(batch_size=64)
 train_cfg = dict(max_epochs=30)
 
-# nothing is reconstructed, so there is no margin to choose a checkpoint by: the last one is taken
+# nothing is reconstructed, so there is no margin
 val_evaluator = dict(_delete_=True, type='MomentRecall')
-default_hooks = dict(checkpoint=dict(save_best=None))

@@ -41,6 +41,3 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=4e-4), 
 
 train_dataloader = dict(batch_size=32)
 train_cfg = dict(max_epochs=30)
-
-# on Moving Shapes the reconstruction margin of PPS is largest while the moments are still getting better
-default_hooks = dict(checkpoint=dict(save_best=None))

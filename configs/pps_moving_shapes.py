@@ -46,6 +46,3 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), 
 param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
 train_dataloader = dict(batch_size=32)
 train_cfg = dict(max_epochs=8)
-
-# on Moving Shapes the reconstruction margin of PPS is largest while the moments are still getting better
-default_hooks = dict(checkpoint=dict(save_best=None))

@@ -84,7 +84,8 @@ def test_metadata_say_what_can_be_installed_and_bring_the_command(wheel):
 def test_wheel_holds_all_sources_and_configs(wheel):
     content = set(zipfile.ZipFile(wheel).namelist())
     package = {str(path.relative_to(REPO)) for path in (REPO / 'mmvmr').rglob('*.py')}
-    configs = {f'mmvmr/{path.relative_to(REPO)}' for path in (REPO / 'configs').rglob('*.py')}
+    configs = {f'mmvmr/{path.relative_to(REPO)}' for path in (REPO / 'configs').rglob('*.*')
+               if path.suffix in ('.py', '.yml')}
     assets = {str(path.relative_to(REPO)) for path in (REPO / 'mmvmr/visualization/page_assets').iterdir()}
     assert package | configs | assets | {'mmvmr/py.typed'} <= content
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in content)

@@ -45,6 +45,7 @@ COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
         'plot-results': 'draw figures of results',
         'plot-training': 'draw training curves',
         'reproduce': 'train and test methods with several seeds, and compare them',
+        'regret': 'how far the epoch that a rule chooses lies behind the best',
     },
     'more': {
         'dist-train': 'train with several processes, one per GPU',

@@ -14,6 +14,8 @@ from mmvmr.cli.main import Parser, add_config_options, add_launcher, set_local_r
 from mmvmr.engine.run.places import find_config, find_model, no_run
 from mmvmr.utils.files import check_output, check_writable
 
+PROBES = ('shuffle-query', 'shuffle-video', 'shift', 'missing-clips', 'half-rate')
+
 
 def add_arguments(parser: Parser) -> None:
     parser.hints = {'--device': 'Testing takes a GPU if there is one. CUDA_VISIBLE_DEVICES= chooses the CPU.'}
@@ -22,9 +24,9 @@ def add_arguments(parser: Parser) -> None:
                                                       'without weights needs none')
     parser.add_argument('--work-dir', help='where log, config and predictions go (RUN/test/<what was tested>)')
     parser.add_argument('--out', help='file of the per-query predictions (predictions.jsonl in the work dir)')
-    parser.add_argument('--probe', choices=('shuffle-query', 'shuffle-video', 'shift'),
-                        help='take away what the model should need, and it must fall to blind; or shift what it should '
-                             'find by noise before the video, and it should not')
+    parser.add_argument('--probe', choices=PROBES,
+                        help='take away what the model should need, and it must fall to blind; or put noise before the '
+                             'video, lose a quarter of its clips, or every second one, and it should not')
     add_config_options(parser)
     add_launcher(parser)
 

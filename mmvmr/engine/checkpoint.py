@@ -4,8 +4,9 @@ import os
 import pickle
 import re
 import zipfile
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -145,8 +146,39 @@ def _has_its_checksums(path: Path) -> bool:
         return False
 
 
+def mean_checkpoint(path: Union[str, Path]) -> Path:
+    """Where the mean of the weights of the last epochs lies, if there is one, of which this is the last.
+
+    Example:
+        >>> mean_checkpoint('run/epoch_6.pth').name
+        'mean_to_epoch_6.pth'
+    """
+    return Path(path).with_name(f'mean_to_{Path(path).name}')
+
+
+def write_mean(paths: Sequence[Union[str, Path]], target: Union[str, Path]) -> None:
+    """Write the mean of the weights of checkpoints; all else that using them takes is of the last one."""
+    checkpoints = [load_checkpoint(path) for path in paths]
+    kept = {key: to_plain(checkpoints[-1][key]) for key in ('meta', 'message_hub', 'inputs') if key in checkpoints[-1]}
+    content = BytesIO()
+    torch.save(dict(kept, state_dict=mean_weights([checkpoint['state_dict'] for checkpoint in checkpoints])), content)
+    write_bytes(target, content.getvalue())
+
+
+def mean_weights(states: Sequence[Dict[str, Tensor]]) -> Dict[str, Tensor]:
+    """The mean of weights; what is no fraction, such as a count, is that of the last."""
+    means: Dict = {}  # weights that several parts share stay shared
+    for name, value in states[-1].items():
+        key = value.data_ptr(), value.shape
+        if value.is_floating_point() and key not in means:
+            means[key] = torch.stack([state[name] for state in states]).mean(dim=0)
+    return {name: means.get((value.data_ptr(), value.shape), value) for name, value in states[-1].items()}
+
+
 def find_weights(path: Union[str, Path]) -> str:
-    """A checkpoint for testing: the file itself, or of a folder the best one, the newest, or the only one.
+    """A checkpoint for testing: the file itself, or of a folder the best one, the mean to the newest, or the newest.
+
+    Of a folder that has none of these it is the only one.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -156,6 +188,8 @@ def find_weights(path: Union[str, Path]) -> str:
         return str(path)
     best = sorted(path.glob('best_*.pth'), key=lambda file: file.stat().st_mtime) if path.is_dir() else []
     found = best[-1] if best else find_latest(path) if path.is_dir() else None
+    if found and not best and mean_checkpoint(found).is_file() and _is_whole(mean_checkpoint(found)):
+        found = mean_checkpoint(found)
     whole = [file for file in path.glob('*.pth') if _is_whole(file)] if found is None and path.is_dir() else []
     if len(whole) == 1:  # of `mmvmr publish`
         found = whole[0]

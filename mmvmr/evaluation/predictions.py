@@ -42,14 +42,19 @@ def select_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table[_SUBSETS[source, name](table)].reset_index(drop=True).assign(protocol=name)
 
 
+def same_queries(table: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two files are about the same queries in the same order."""
+    keys = ['video_id', 'query', 'gt_spans']
+    return table[keys].equals(other[keys])
+
+
 def check_same_queries(table: pd.DataFrame, other: pd.DataFrame) -> None:
     """Refuse to compare predictions for different queries.
 
     Raises:
         ValueError: If the rows are not about the same queries in the same order.
     """
-    keys = ['video_id', 'query', 'gt_spans']
-    if not table[keys].equals(other[keys]):
+    if not same_queries(table, other):
         raise ValueError('The two files are about different queries. Compare tests on the same pairs; --protocol of '
                          '`mmvmr score` selects the pairs of a smaller protocol from both.')
 

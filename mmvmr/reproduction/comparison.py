@@ -1,20 +1,22 @@
-"""Methods side by side over several seeds: means and spread, lift over blind, probe, and which differences are real."""
+"""Methods side by side over several seeds: means and spread, lift over blind, probes, real differences."""
 import json
 import os
 import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import pandas as pd
 
 from mmvmr.evaluation.blind_panel import blind_panel
-from mmvmr.evaluation.predictions import check_same_queries
+from mmvmr.evaluation.predictions import check_same_queries, relative_truths, same_queries
 from mmvmr.evaluation.protocols import Protocol
-from mmvmr.evaluation.scored import score_predictions
+from mmvmr.evaluation.scored import read_protocol, score_predictions, with_moments
 from mmvmr.evaluation.significance import paired_p_value
 
 _NO_NAME = re.compile(r'seed_\d+|train|predictions\.jsonl')  # parts of a path that do not tell methods apart
+
+COSTS = ('seconds', 'cpu_seconds', 'peak_mb', 'parameters')
 
 
 class Method(NamedTuple):
@@ -24,7 +26,8 @@ class Method(NamedTuple):
     protocol: Protocol
     queries: pd.DataFrame  # the annotated queries
     scores: pd.DataFrame  # (queries, metrics), mean over the seeds
-    runs: pd.DataFrame  # index: seed; columns: (metrics | probe | cost, name); scores in per cent
+    runs: pd.DataFrame  # index: seed; columns: (metrics | name of a probe | cost, name); scores in per cent
+    probed: Dict[str, pd.DataFrame]  # by probe, the annotated queries: it may have moved their moments
     made_with: List[Dict[str, str]]  # versions and device of each run
 
 
@@ -33,6 +36,7 @@ class Comparison(NamedTuple):
     protocol: Protocol
     queries: pd.DataFrame
     panel: pd.DataFrame  # scores of the blind predictors
+    panels: Dict[str, pd.DataFrame]  # the same under each probe
     fitted: Optional[np.ndarray]  # training spans that the windows of the panel are fitted on
     runs: pd.DataFrame  # index: method, seed; columns as in Method
     table: pd.DataFrame  # index: method; columns: (what, name), see compare()
@@ -46,7 +50,7 @@ class Comparison(NamedTuple):
 
 
 def read_method(name: str, folders: Sequence[Path], evaluator: Dict) -> Method:
-    """Read the runs of a config, at least one, from folders with ``result.json`` and ``predictions.jsonl``.
+    """Read the runs of a config, at least one, from folders with ``result.json`` and files of predictions.
 
     Raises:
         ValueError: If they were tested on different queries.
@@ -56,9 +60,20 @@ def read_method(name: str, folders: Sequence[Path], evaluator: Dict) -> Method:
     for one in scored:
         check_same_queries(scored[0].table, one.table)
     seeds = pd.Index([result['seed'] for result in results], name='seed')
-    runs = {part: pd.DataFrame([result[part] for result in results], seeds) for part in ('metrics', 'probe', 'cost')}
+    runs = {part: pd.DataFrame([result[part] for result in results], seeds) for part in ('metrics', 'cost')}
+    probed = {}
+    for probe in dict.fromkeys(probe for result in results for probe in result['probes']):
+        runs[probe] = pd.DataFrame([result['probes'].get(probe, {}) for result in results], seeds)
+        path = next(Path(folder, predictions_file(probe)) for folder, result in zip(folders, results)
+                    if probe in result['probes'])
+        probed[probe] = with_moments(read_protocol(path), path)
     return Method(name, evaluator, scored[0].protocol, scored[0].table, sum(one.scores for one in scored) / len(scored),
-                  pd.concat(runs, axis=1), [result['made_with'] for result in results])
+                  pd.concat(runs, axis=1), probed, [result['made_with'] for result in results])
+
+
+def predictions_file(probe: Optional[str] = None) -> str:
+    """The file of the predictions under a probe, or of those without."""
+    return f'predictions_{probe}.jsonl' if probe else 'predictions.jsonl'
 
 
 def short_names(names: Sequence[str]) -> List[str]:
@@ -85,12 +100,59 @@ def names_by_path(paths: Sequence[Path]) -> List[str]:
     return short_names(['/'.join(one[start:len(one) - end]) or one[-1] for one in parts])
 
 
-def by_protocol(methods: Sequence[Method]) -> List[List[Method]]:
-    """Methods that may stand side by side: one list per protocol, however many candidates they have."""
-    groups: Dict[Protocol, List[Method]] = {}
+def by_benchmark(methods: Sequence[Method]) -> List[List[Method]]:
+    """Methods that may stand side by side: one list per benchmark, however many candidates they have.
+
+    Two protocols of a data set are one benchmark if they test on the same pairs by the same rules, whatever they train
+    on.
+
+    Raises:
+        ValueError: If methods of one protocol were tested on different queries.
+    """
+    groups: List[List[Method]] = []
     for method in methods:
-        groups.setdefault(method.protocol._replace(tops=()), []).append(method)
-    return list(groups.values())
+        for group in groups:
+            if _rules(method) == _rules(group[0]) and _same_pairs(method, group[0]):
+                group.append(method)
+                break
+        else:
+            groups.append([method])
+    return groups
+
+
+def _rules(method: Method) -> Tuple:
+    """Data set, remark on its pairs or features, and how hits are counted."""
+    name, _, remark = method.protocol.name.partition(' (')
+    return name.partition('/')[0], remark, method.protocol._replace(name='', tops=(), shift='')
+
+
+def _same_pairs(method: Method, other: Method) -> bool:
+    if method.protocol.name == other.protocol.name:
+        check_same_queries(method.queries, other.queries)
+    return same_queries(method.queries, other.queries)
+
+
+def name_methods(methods: Sequence[Method], configs: Sequence[str]) -> List[Method]:
+    """The methods of a benchmark, named by their configs without the data set, or else what ends all the configs."""
+    names = [method.name for method in methods]
+    short = [_without_data_set(method.name, method.protocol.name) for method in methods]
+    if short == names:
+        known = dict(zip(configs, short_names(configs)))
+        short = [known[name] for name in names]
+    unique = len(set(short)) == len(short)
+    return [method._replace(name=name) for method, name in zip(methods, short if unique else names)]
+
+
+def _without_data_set(config: str, protocol: str) -> str:
+    """The name of a config without that of its data set, or the begin of it, and what follows an @.
+
+    Example:
+        >>> _without_data_set('cpl_charades@planted', 'charades_sta/filtered (planted features)')
+        'cpl'
+    """
+    data_set, words = f'{protocol.partition("/")[0]}_', config.partition('@')[0].split('_')
+    return next(('_'.join(words[:place]) for place in range(1, len(words))
+                 if data_set.startswith('_'.join(words[place:]) + '_')), config)
 
 
 def compare(methods: Sequence[Method], reference: Optional[str] = None,
@@ -104,10 +166,14 @@ def compare(methods: Sequence[Method], reference: Optional[str] = None,
 
     Returns:
         The columns of its ``table`` are ``mean``, ``std`` (sample standard deviation over the seeds), ``lift`` (over
-        the best blind predictor, metric by metric), ``probe`` and ``probe std`` (with the queries of other videos),
-        ``minus X`` and ``p against X`` for each of ``others``; for all metrics. Then ``cost`` and ``cost std``.
+        the best blind predictor, metric by metric), the same for each probe, such as ``shift``, ``shift std`` and
+        ``shift lift``, ``minus X`` and ``p against X`` for each of ``others``; for all metrics. Then ``cost`` and
+        ``cost std``. Protocols with the same test pairs share a name, such as ``data/one, two``.
     """
-    protocol = methods[0].protocol._replace(tops=tuple(sorted({top for one in methods for top in one.protocol.tops})))
+    names = list(dict.fromkeys(one.protocol.name for one in methods))
+    name = ', '.join([names[0], *(other.partition('/')[2] for other in names[1:])])
+    tops = tuple(sorted({top for one in methods for top in one.protocol.tops}))
+    protocol = methods[0].protocol._replace(name=name, tops=tops)
     panel = blind_panel(methods[0].queries, protocol, train_spans)
     runs = pd.concat({method.name: method.runs for method in methods}, names=['method'])
     mean, std = (getattr(runs.groupby('method', sort=False), what)() for what in ('mean', 'std'))
@@ -115,16 +181,26 @@ def compare(methods: Sequence[Method], reference: Optional[str] = None,
     known = {method.name: method for method in methods}
     others = list(dict.fromkeys([order[0], reference if reference in known else methods[0].name]))
     columns = dict(mean=mean['metrics'], std=std['metrics'], lift=mean['metrics'] - panel.max())
-    columns.update({'probe': mean['probe'], 'probe std': std['probe']})
+    panels = {}
+    for probe, queries in {name: table for one in methods for name, table in one.probed.items()}.items():
+        panels[probe] = panel if same_moments(queries, methods[0].queries) else blind_panel(queries, protocol)
+        columns.update({probe: mean[probe], f'{probe} std': std[probe],
+                        f'{probe} lift': mean[probe] - panels[probe].max()})
     columns = {what: table.reindex(columns=panel.columns) for what, table in columns.items()}
     for other in others:
         columns[f'minus {other}'] = columns['mean'] - columns['mean'].loc[other]
         columns[f'p against {other}'] = pd.DataFrame(
             {name: p_values(method, known[other]) for name, method in known.items()}, panel.columns).T
-    columns.update({'cost': mean['cost'], 'cost std': std['cost'].drop(columns='parameters')})
+    columns.update({'cost': mean['cost'].reindex(columns=COSTS),
+                    'cost std': std['cost'].reindex(columns=COSTS).drop(columns='parameters')})
     made_with = [dict(made) for made in dict.fromkeys(tuple(made.items()) for one in methods for made in one.made_with)]
-    return Comparison(protocol, methods[0].queries, panel, train_spans, runs.loc[order],
+    return Comparison(protocol, methods[0].queries, panel, panels, train_spans, runs.loc[order],
                       pd.concat(columns, axis=1).loc[order], others, made_with)
+
+
+def same_moments(table: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two tables have the same annotated moments, as fractions of their videos."""
+    return len(table) == len(other) and relative_truths(table) == relative_truths(other)
 
 
 def p_values(method: Method, other: Method) -> pd.Series:

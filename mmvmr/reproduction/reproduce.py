@@ -1,54 +1,79 @@
-"""Methods with several seeds, trained and tested as far as they are not yet, and compared."""
+"""Methods on benchmarks with several seeds, trained and tested as far as they are not yet, and compared."""
 import itertools
+import json
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import pandas as pd
 
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.run.config import read_config
-from mmvmr.engine.run.places import find_config, find_run_config, shipped_configs
+from mmvmr.engine.run.places import find_config, find_run_config, shipped_configs, split_change
+from mmvmr.engine.run.sizes import names_of_weights
+from mmvmr.evaluation.human_moments import Moments, human_line
 from mmvmr.evaluation.moment_recall import annotated_fractions
+from mmvmr.evaluation.probes import PROBES
 from mmvmr.evaluation.scored import find_evaluator
-from mmvmr.reproduction.comparison import by_protocol, compare, read_method, short_names
-from mmvmr.reproduction.comparison_report import to_frame, to_markdown, to_text
+from mmvmr.reproduction.comparison import (
+    Method,
+    by_benchmark,
+    compare,
+    name_methods,
+    predictions_file,
+    read_method,
+)
+from mmvmr.reproduction.comparison_report import Section, sections, to_frame, to_html, to_latex, to_markdown, to_text
+from mmvmr.reproduction.reported import reported_scores
 from mmvmr.reproduction.run_folder import RunFolder
 from mmvmr.reproduction.run_result import describe_run
 from mmvmr.reproduction.seed_plot import draw_seeds
 from mmvmr.reproduction.side_by_side import run_side_by_side
+from mmvmr.reproduction.summary import Benchmark, summarize_benchmarks
 from mmvmr.utils.files import write_text
 from mmvmr.utils.progress import progress
 from mmvmr.visualization.style import save_figure
 
-PROBE = 'shuffle-query'
+_BEGIN, _END = '<!-- mmvmr reproduce: written by a command -->', '<!-- mmvmr reproduce: end -->'
 
 
 def plan(configs: Sequence[str], seeds: Sequence[int], out: Path, options: Optional[Mapping[str, Any]] = None,
-         reference: Optional[str] = None, redo: bool = False) -> List[RunFolder]:
+         reference: Optional[str] = None, redo: bool = False,
+         data: Optional[Mapping[str, Mapping[str, Any]]] = None) -> List[RunFolder]:
     """All runs, seed by seed, so that one that is stopped early has compared all methods.
 
     Args:
-        configs: Files or names; by default all of Moving Shapes that come with mmvmr.
-        seeds: Of the runs of each config.
+        configs: Files or names, by default all of Moving Shapes that come with mmvmr; with ``@NAME`` behind, changed by
+            what ``data`` has under that name.
+        seeds: Of the runs of each config; a model that has nothing to learn has one run, with the first of them.
         out: Folder of the runs.
         options: Changes of all configs.
         reference: Name of one of the configs.
         redo: Delete the runs whose config has changed.
+        data: Changes by name, that choose another data set.
 
     Raises:
         ValueError: If two configs have one name, or one has changed since its run was begun.
     """
-    paths = [find_config(name) for name in configs] or sorted(shipped_configs().glob('*_moving_shapes.py'))
-    names = [Path(path).stem for path in paths]
-    if len(set(names)) < len(names) or reference not in {None, *names}:
-        raise ValueError(f'Configs must have names of their own, and --reference be one of them; got {names}'
+    given = configs or sorted(map(str, shipped_configs().glob('*_moving_shapes.py')))
+    known = {}
+    for name in given:
+        config, change = split_change(name)
+        if change and change not in (data or {}):
+            raise ValueError(f'"{name}" needs changes of the data set under the name {change!r}: --data {change} '
+                             'KEY=VALUE ...')
+        path = find_config(config)
+        stem = Path(path).stem + (change and f'@{change}')
+        known.setdefault(stem, []).append((path, (data or {}).get(change, {})))
+    if len(known) < len(given) or reference not in {None, *known}:
+        raise ValueError(f'Configs must have names of their own, and --reference be one of them; got {list(known)}'
                          + (f' and {reference!r}.' if reference else '.'))
     runs = []
-    for seed, path in itertools.product(dict.fromkeys(seeds), paths):
-        config = read_config(path, {**(options or {}), 'randomness.seed': seed})
+    for seed, (name, ((path, change),)) in itertools.product(dict.fromkeys(seeds), known.items()):
+        config = read_config(path, {**(options or {}), **change, 'randomness.seed': seed})
         find_evaluator(config)
-        runs.append(RunFolder(out / Path(path).stem / f'seed_{seed}', config))
+        if seed == seeds[0] or trains(config):
+            runs.append(RunFolder(out / name / f'seed_{seed}', config))
     for run in runs if redo else ():
         if run.changes():
             run.clear()
@@ -61,28 +86,44 @@ def plan(configs: Sequence[str], seeds: Sequence[int], out: Path, options: Optio
     return runs
 
 
-def commands(run: RunFolder) -> Dict[str, List]:
+def trains(config: Any) -> bool:
+    """Whether the model of a config has something to learn."""
+    return bool(names_of_weights(config))
+
+
+def commands(run: RunFolder, probes: Sequence[str]) -> Dict[str, List]:
     """The steps of a run, in order."""
-    mmvmr = ['-m', 'mmvmr']
-    test = [*mmvmr, 'test', run.config_file, run.path / 'train', '--work-dir', run.path / 'test', '--out']
-    return dict(
-        train=[*mmvmr, 'train', run.config_file, '--work-dir', run.path / 'train', '--resume'],
-        test=[*test, run.path / 'predictions.jsonl'],
-        probe=[*test, run.path / f'predictions_{PROBE}.jsonl', '--probe', PROBE])
+    mmvmr, steps = ['-m', 'mmvmr'], {}
+    test = [*mmvmr, 'test', run.config_file]
+    if trains(run.config):
+        steps['train'] = [*mmvmr, 'train', run.config_file, '--work-dir', run.path / 'train', '--resume']
+        test.append(run.path / 'train')
+    test += ['--work-dir', run.path / 'test', '--out']
+    steps['test'] = [*test, run.path / predictions_file()]
+    steps.update({probe: [*test, run.path / predictions_file(probe), '--probe', probe] for probe in probes})
+    return steps
 
 
-def execute(run: RunFolder, threads: int) -> Iterator[str]:
+def execute(run: RunFolder, probes: Sequence[str], threads: int) -> Iterator[str]:
     """Run the steps and write the result; yields where the run is, see :meth:`RunFolder.run`."""
-    yield from run.run(commands(run), OMP_NUM_THREADS=str(threads))
-    trained = read_config(find_run_config(run.path / 'train'))
-    run.finish(describe_run(trained, find_weights(run.path / 'train'), run.path / 'predictions.jsonl',
-                            run.path / f'predictions_{PROBE}.jsonl', run.cost('train'), threads))
+    yield from run.run(commands(run, probes), OMP_NUM_THREADS=str(threads))
+    config, weights = run.config, None
+    if trains(run.config):
+        config, weights = read_config(find_run_config(run.path / 'train')), find_weights(run.path / 'train')
+    known = [probe for probe in PROBES if run.cost(probe) is not None]
+    run.finish(describe_run(config, weights, run.path / predictions_file(),
+                            {probe: run.path / predictions_file(probe) for probe in known}, run.cost('train'), threads))
 
 
-def run_all(runs: List[RunFolder], jobs: int) -> Dict[str, Exception]:
+def is_finished(run: RunFolder, probes: Sequence[str]) -> bool:
+    """Whether a run has its result, with all of these probes."""
+    return run.result_file.exists() and {*probes} <= {*json.loads(run.result_file.read_text()).get('probes', ())}
+
+
+def run_all(runs: List[RunFolder], probes: Sequence[str], jobs: int) -> Dict[str, Exception]:
     """Run what is not finished, ``jobs`` at a time; returns what went wrong, by name of the run."""
     threads = int(os.environ.get('OMP_NUM_THREADS') or max(len(os.sched_getaffinity(0)) // jobs, 1))
-    waiting = {run.name: execute(run, threads) for run in runs if not run.result_file.exists()}
+    waiting = {run.name: execute(run, probes, threads) for run in runs if not is_finished(run, probes)}
     done = len(runs) - len(waiting)
     print(f'{len(runs)} runs, {done} of them finished before; {jobs} at a time, with {threads} thread(s) each')
     with progress(total=len(runs), initial=done, miniters=0, mininterval=0.5,
@@ -90,25 +131,70 @@ def run_all(runs: List[RunFolder], jobs: int) -> Dict[str, Exception]:
         return run_side_by_side(waiting, jobs, bar)
 
 
-def report(runs: List[RunFolder], out: Path, reference: Optional[str]) -> None:
-    """Compare the finished runs: print the tables, write table.md, table.csv and table.png."""
-    names = list(dict.fromkeys(run.method for run in runs))
-    labels = dict(zip(names, short_names(names)))
-    finished: Dict[str, List[RunFolder]] = {name: [] for name in names}
+def report(runs: List[RunFolder], probes: Sequence[str], out: Path, reference: Optional[str] = None,
+           people: Optional[Moments] = None, pages: Sequence[Path] = ()) -> None:
+    """Compare the finished runs: print the tables, write table.md, .html, .tex, .csv and .png.
+
+    Args:
+        probes: Only runs with these count as finished.
+        people: Moments that people gave, scored where they were asked about the queries.
+        pages: Markdown files, in which the table of all benchmarks is put between two marks.
+    """
+    finished: Dict[str, List[RunFolder]] = {}
     for run in sorted(runs, key=lambda run: run.config.randomness.seed):
-        if run.result_file.exists():
-            finished[run.method].append(run)
-    methods = [read_method(labels[name], [run.path for run in found], find_evaluator(found[0].config))
-               for name, found in finished.items() if found]
-    comparisons = []
-    for group in by_protocol(methods):
-        train_set = group[0].evaluator.get('train_set')
-        spans = annotated_fractions(train_set) if train_set else None
-        comparisons.append(compare(group, labels.get(reference), spans))
-    for comparison in comparisons:
-        print('\n' + to_text(comparison))
-    if comparisons:
-        write_text(out / 'table.md', '\n'.join(map(to_markdown, comparisons)))
-        write_text(out / 'table.csv', pd.concat(map(to_frame, comparisons)).to_csv())
-        save_figure(draw_seeds(comparisons), out / 'table.png')
-        print(f'\nWritten to {out}: table.md, table.csv, table.png')
+        if is_finished(run, probes):
+            finished.setdefault(run.method, []).append(run)
+    order = list(dict.fromkeys(run.method for run in runs))
+    methods = [read_method(name, [run.path for run in finished[name]], find_evaluator(finished[name][0].config))
+               for name in order if name in finished]
+    benchmarks = [_benchmark(group, order, reference, people or {}) for group in by_benchmark(methods)]
+    if not benchmarks:
+        return
+    comparisons = [one.comparison for one in benchmarks]
+    summary = summarize_benchmarks(benchmarks)
+    tables = [*summary, *itertools.chain.from_iterable(map(sections, comparisons))]
+    print('\n' + to_text(tables))
+    save_figure(draw_seeds(comparisons), out / 'table.png')
+    write_text(out / 'table.md', to_markdown(tables))
+    write_text(out / 'table.html', to_html(tables, (out / 'table.png').read_bytes()))
+    write_text(out / 'table.tex', to_latex(summary[0]))
+    write_text(out / 'table.csv', pd.concat(map(to_frame, comparisons)).to_csv())
+    print(f'\nWritten to {out}: table.md, table.html, table.tex, table.csv, table.png')
+    for page in pages:
+        write_between_marks(page, summary)
+        print(f'Written into {page}')
+
+
+def _benchmark(methods: List[Method], configs: List[str], reference: Optional[str], people: Moments) -> Benchmark:
+    named = name_methods(methods, configs)
+    labels = {one.name: short.name for one, short in zip(methods, named)}
+    train_set = methods[0].evaluator.get('train_set')
+    comparison = compare(named, labels.get(reference), annotated_fractions(train_set) if train_set else None)
+    reported = {labels[one.name]: reported_scores(one.name, one.protocol.name) for one in methods}
+    return Benchmark(comparison, reported, human_line(comparison.queries, people, comparison.protocol))
+
+
+def check_marks(page: Path) -> Tuple[List[str], int, int]:
+    """The lines of a page, and which of them are the marks between which the table goes.
+
+    Raises:
+        FileNotFoundError, ValueError: If there is no such page, or it lacks the marks.
+    """
+    lines = page.read_text(encoding='utf-8').split('\n')
+    if lines.count(_BEGIN) != 1 or lines.count(_END) != 1 or lines.index(_BEGIN) > lines.index(_END):
+        raise ValueError(f'"{page}" has no place for the table. Mark it by these two lines, once, in this order:\n'
+                         f'{_BEGIN}\n{_END}')
+    return lines, lines.index(_BEGIN), lines.index(_END)
+
+
+def between_marks(page: Path) -> str:
+    """What stands in a page between the marks."""
+    lines, begin, end = check_marks(page)
+    return '\n'.join(lines[begin + 1:end])
+
+
+def write_between_marks(page: Path, summary: Sequence[Section]) -> None:
+    """Put the tables of a summary into a page; the rest of it stays."""
+    lines, begin, end = check_marks(page)
+    block = to_markdown(section._replace(title='') for section in summary)
+    write_text(page, '\n'.join([*lines[:begin + 1], '', block, *lines[end:]]))

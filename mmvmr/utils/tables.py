@@ -5,7 +5,8 @@ from terminaltables import AsciiTable
 
 FORMS = ('text', 'markdown', 'latex')
 _SPECIAL = {character: f'\\{character}' for character in '&%$#_{}'} | {
-    '\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': '$<$', '>': '$>$'}
+    '\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': '$<$', '>': '$>$',
+    '±': r'$\pm$'}
 
 
 def format_table(rows: Sequence[Sequence[str]], title: str = '', form: str = 'text', rule: bool = False) -> str:

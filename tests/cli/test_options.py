@@ -14,7 +14,6 @@ from runs import run_command
 
 from mmvmr.cli.main import build_parser
 from mmvmr.engine.run.config import read_config
-from mmvmr.engine.run.places import find_config
 from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.features.stores.shards import Shard
 from mmvmr.service.app import Limits
@@ -105,16 +104,27 @@ CALLS = {
             'mmvmr.reproduction.official_checkpoints.convert': dict(method='cnm', data='data.py')})],
     'reproduce': [
         ([], {'mmvmr.reproduction.reproduce.plan': dict(
-            configs=[], seeds=[0, 1, 2], out=Path('work_dirs/reproduction'), options={}, reference=None, redo=False),
-            'mmvmr.reproduction.reproduce.run_all': dict(jobs=1),
-            'mmvmr.reproduction.reproduce.report': dict(out=Path('work_dirs/reproduction'), reference=None)}),
-        ([CONFIG, 'cpl_moving_shapes', '--seeds', 4, 5, '--out', 'out', '--jobs', 2, '--reference', CONFIG, '--redo',
-          '--cfg-options', 'dim=64'], {
+            configs=[], seeds=[0, 1, 2], out=Path('work_dirs/reproduction'), options={}, reference=None, redo=False,
+            data={}),
+            'mmvmr.reproduction.reproduce.run_all': dict(probes=['shuffle-query'], jobs=1),
+            'mmvmr.reproduction.reproduce.report': dict(
+                probes=['shuffle-query'], out=Path('work_dirs/reproduction'), reference=None, people={}, pages=[])}),
+        ([CONFIG, 'cpl_moving_shapes@hard', '--seeds', 4, 5, '--out', 'out', '--jobs', 2, '--reference', CONFIG,
+          '--redo', '--cfg-options', 'dim=64', '--data', 'hard', 'dataset.protocol=hard', '--probes', 'shift',
+          '--human', 'a.csv', 'b.csv', '--into', 'page.md'], {
+              'mmvmr.evaluation.human_moments.read_human_moments': dict(paths=[Path('a.csv'), Path('b.csv')]),
+              'mmvmr.reproduction.reproduce.check_marks': dict(page=Path('page.md')),
               'mmvmr.reproduction.reproduce.plan': dict(
-                  configs=[find_config(CONFIG), find_config('cpl_moving_shapes')], seeds=[4, 5], out=Path('out'),
-                  options=dict(dim='64'), reference=CONFIG, redo=True),
-              'mmvmr.reproduction.reproduce.run_all': dict(jobs=2),
-              'mmvmr.reproduction.reproduce.report': dict(out=Path('out'), reference=CONFIG)})],
+                  configs=[CONFIG, 'cpl_moving_shapes@hard'], seeds=[4, 5], out=Path('out'),
+                  options=dict(dim='64'), reference=CONFIG, redo=True, data=dict(hard={'dataset.protocol': 'hard'})),
+              'mmvmr.reproduction.reproduce.run_all': dict(probes=['shift'], jobs=2),
+              'mmvmr.reproduction.reproduce.report': dict(
+                  probes=['shift'], out=Path('out'), reference=CONFIG, pages=[Path('page.md')])})],
+    'regret': [
+        (['runs/one', 'runs/two'], {'mmvmr.reproduction.regret.measure_all': dict(
+            runs=dict(one=Path('runs/one'), two=Path('runs/two')), out=Path('work_dirs/regret'), options={})}),
+        (['run', '--out', 'out', '--cfg-options', 'dim=64'], {'mmvmr.reproduction.regret.measure_all': dict(
+            runs=dict(run=Path('run')), out=Path('out'), options=dict(dim='64'))})],
     'vocabulary': [
         (['a.npz', '--vectors', 'glove.txt'], {'mmvmr.text.building.build_vocabulary': dict(
             vectors=Path('glove.txt'), sentences=[], size=None, reader=READER)}),
@@ -260,7 +270,7 @@ CALLS = {
 }
 RESULTS = {  # what the commands want of the functions
     'publish': [], 'export': 0.0, 'pack_features': STORE, 'extract_folder': {}, 'convert': [], 'run_all': {},
-    'search': [],
+    'search': [], 'measure_all': {},
     'build_index': {}, 'build_vocabulary': (SimpleNamespace(save=lambda path: None, words=()), {}),
     'read_pairs': [*PAIRS, dict(video_id='not in the index')],
     'evaluate_search': dict(recall=pd.DataFrame(), seconds={}), '__call__': dict(predictions=[], errors=[]),

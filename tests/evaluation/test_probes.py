@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmvmr.cli.test import PROBES as COMMAND_PROBES
 from mmvmr.evaluation.probes import PROBES, apply_probe, other_videos
 from mmvmr.features.stores.resampling import resample_clips
 from mmvmr.registry import DATASETS
@@ -88,6 +89,32 @@ def test_the_noise_before_a_video_is_always_the_same_and_another_for_each(tiny_d
     videos = {pair['video_id']: number for number, pair in enumerate(first.data_list)}
     one, other = list(videos.values())[:2]
     assert not torch.equal(first[one]['inputs'].video[0, 0], first[other]['inputs'].video[0, 0])
+
+
+def test_missing_clips_are_zero_and_others_in_each_video(pair_of_datasets):
+    plain, probed, _, indices = pair_of_datasets
+    apply_probe(probed, 'missing-clips')
+    own, left = plain.__getitems__(indices), probed.__getitems__(indices)
+    lost = (left['inputs'].video == 0).all(dim=2)
+    assert (lost.sum(dim=1) == round(lost.size(1) / 4)).all()
+    assert torch.equal(left['inputs'].video[~lost], own['inputs'].video[~lost])
+    assert len(lost.unique(dim=0)) == len({pair['video_id'] for pair in plain.data_list})
+    assert torch.equal(left['inputs'].video[2:3], probed[2]['inputs'].video) and _same_truth(left, own)
+
+
+@pytest.mark.parametrize('num_clips', ['some', None])
+def test_half_the_rate_keeps_every_second_clip(tiny_dataset, num_clips):
+    config = tiny_dataset.test if num_clips else dict(tiny_dataset.test, num_clips=None)
+    plain, probed = (DATASETS.build(config) for _ in range(2))
+    apply_probe(probed, 'half-rate')
+    own, left = plain[1]['inputs'].video[0], probed[1]['inputs'].video[0]
+    assert torch.equal(left[::2] if num_clips else left, own[::2])
+    assert num_clips is None or (len(left) == len(own) and torch.equal(left[1::2], left[::2]))
+    assert _same_truth(probed[1], plain[1])
+
+
+def test_commands_offer_all_probes():
+    assert COMMAND_PROBES == tuple(PROBES)
 
 
 @pytest.mark.parametrize('probe', PROBES)

@@ -22,7 +22,8 @@ EARLY = dict(type='EarlyStoppingHook', monitor='reconstruction_margin', rule='gr
 def config(tmp_path, tiny_dataset):
     """The config of a training of four iterations an epoch."""
     return write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', custom_imports=dict(imports=['kills']),
-                        default_hooks=dict(early_stopping=EARLY),
+                        default_hooks=dict(early_stopping=EARLY,
+                                           checkpoint=dict(save_best='reconstruction_margin', max_keep_ckpts=2)),
                         # not shortened in a training of one epoch, which is then continued
                         param_scheduler=[dict(type='InverseSquareRootLR', warmup=2)])
 

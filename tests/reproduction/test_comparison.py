@@ -1,44 +1,18 @@
 """Methods side by side: two methods, two seeds, four queries about two videos, worked out by hand."""
-import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from mmvmr.evaluation.predictions import write_predictions
-from mmvmr.evaluation.scored import score_predictions
-from mmvmr.evaluation.scoring import summarize
-from mmvmr.reproduction.comparison import by_protocol, compare, names_by_path, read_method, short_names
-from mmvmr.reproduction.comparison_report import to_frame, to_markdown, to_text
+from mmvmr.reproduction.comparison import (
+    by_benchmark,
+    compare,
+    name_methods,
+    names_by_path,
+    short_names,
+)
+from mmvmr.reproduction.comparison_report import sections, to_frame, to_html, to_latex, to_markdown, to_text
 from mmvmr.reproduction.seed_plot import draw_seeds
-
-TRUTH = [[0.0, 10.0]]  # of each query, in a video of 20 s
-
-
-def _write(folder, seed, ends, candidates=1, protocol='custom', query='he sits'):
-    """A run whose answers are [0, end], so that their IoU is end / 10; the other candidates miss."""
-    folder.mkdir(parents=True)
-    table = pd.DataFrame([dict(
-        sample_idx=index, video_id=f'v{index // 2}', query=query, duration=20.0, gt_spans=TRUTH,
-        pred_spans=[[0.0, end]] + [[15.0, 20.0]] * (candidates - 1), pred_scores=[1.0] * candidates, protocol=protocol)
-        for index, end in enumerate(ends)])
-    write_predictions(table, folder / 'predictions.jsonl')
-    metrics = summarize(score_predictions(folder / 'predictions.jsonl', {}).scores)
-    (folder / 'result.json').write_text(json.dumps(dict(
-        seed=seed, metrics=metrics, probe={key: 10.0 * seed for key in metrics},
-        cost=dict(seconds=100.0 + 20 * seed, cpu_seconds=90.0, peak_mb=500.0, parameters=1234567),
-        made_with=dict(mmvmr='0.1', device='abacus'))))
-    return folder
-
-
-@pytest.fixture
-def method(tmp_path):
-    """``method(name, ends of seed 0, ends of seed 1, ...)`` reads runs that it has written."""
-    def make(name, *ends, **changes):
-        folders = [_write(tmp_path / name / str(seed), seed, of_seed, **changes) for seed, of_seed in enumerate(ends)]
-        return read_method(name, folders, {})
-    return make
 
 
 @pytest.fixture
@@ -87,13 +61,14 @@ def test_more_videos_make_a_difference_certain(method):
 
 
 def test_text_and_markdown_say_the_same(comparison):
-    markdown, text = to_markdown(comparison), to_text(comparison)
+    markdown, text = to_markdown(sections(comparison)), to_text(sections(comparison))
     assert '## custom: 4 queries, 2 videos' in markdown and ' custom: 4 queries, 2 videos ' in text
     row = next(line for line in markdown.splitlines() if line.startswith('| good | 2 |'))
     assert row == ('| good | 2 | 100.00 ± 0.00 | 100.00 ± 0.00 | 37.50 ± 17.68 | 100.00 ± 0.00 | 100.00 ± 0.00 '
                    '| 37.50 ± 17.68 | 75.00 ± 7.07 |')
     assert '| bad | 2 | 100.00 ± 0.00 | 12.50 ± 17.68 | 0.00 ± 0.00 |  |  |  | 42.50 ± 3.54 |' in markdown
-    assert '| good | +0.00 | +25.00 | 5.00 ± 7.07 | 5.00 ± 7.07 |' in markdown
+    assert '| good |  | 100.00 ± 0.00 | 75.00 ± 7.07 | +0.00 | +25.00 |' in markdown
+    assert '| good | shuffle-query | 5.00 ± 7.07 | 5.00 ± 7.07 | -95.00 | -45.00 |' in markdown
     assert '| bad | -87.50 (p = 0.500) | -32.50 (p = 0.500) |  |  |' in markdown
     assert '| good | 1,234,567 | 110 ± 14 | 90 ± 0 | 500 ± 0 |' in markdown
     assert 'mmvmr 0.1, on abacus.' in markdown
@@ -114,21 +89,64 @@ def test_frame_has_all_numbers(comparison):
 
 
 def test_one_seed_has_no_spread_and_one_method_no_differences(method):
-    markdown = to_markdown(compare([method('only', (10.0, 10.0))]))
+    markdown = to_markdown(sections(compare([method('only', (10.0, 10.0))])))
     assert '| only | 1 | 100.00 | 100.00 | 100.00 | 100.00 |' in markdown
     assert 'Differences' not in markdown and '±' not in markdown.replace('mean ± standard', '')
+
+
+def test_lift_under_a_probe_that_moves_moments_is_over_the_blind_of_the_moved(method):
+    comparison = compare([method('one', (4.0, 4.0), (4.0, 4.0), probes=('shuffle-query', 'shift'))])
+    assert comparison.panels['shuffle-query'] is comparison.panel
+    assert comparison.panels['shift'].loc['whole video', 'mIoU'] == 25
+    best = comparison.panels['shift']['mIoU'].max()
+    assert comparison.table.loc['one', ('shift lift', 'mIoU')] == pytest.approx(5 - best)
+    assert comparison.table.loc['one', ('shuffle-query lift', 'mIoU')] == pytest.approx(5 - 50)
 
 
 def test_methods_of_several_protocols_do_not_stand_side_by_side(method):
     one, two = method('one', (1.0,)), method('two', (1.0,), protocol='tacos/2d_tan')
     three = method('three', (1.0,), candidates=5)
-    groups = by_protocol([one, two, three])
-    assert [[member.name for member in group] for group in groups] == [['one', 'three'], ['two']]
+    planted = method('planted', (1.0,), protocol='custom (planted features)')
+    groups = by_benchmark([one, two, three, planted])
+    assert [[member.name for member in group] for group in groups] == [['one', 'three'], ['two'], ['planted']]
+
+
+def test_protocols_that_test_on_the_same_pairs_are_one_benchmark(method):
+    trained = method('cpl_qvhighlights', (1.0,), protocol='qvhighlights_captions/rewrites')
+    untrained = method('otsu_qvhighlights', (2.0,), protocol='qvhighlights_captions/val')
+    other = method('other_qvhighlights', (2.0,), protocol='qvhighlights_captions/test', query='she stands')
+    (one, two), (third,) = by_benchmark([trained, untrained, other])
+    assert (one.name, two.name, third.name) == (trained.name, untrained.name, other.name)
+    assert compare([one, two]).protocol.name == 'qvhighlights_captions/rewrites, val'
+
+
+@pytest.mark.parametrize('configs, protocol, names', [
+    (['cpl_moving_shapes', 'mscl_moving_shapes'], 'moving_shapes/medium', ['cpl', 'mscl']),
+    (['cpl_moving_shapes'], 'moving_shapes/hard', ['cpl']),
+    (['cpl_moving_shapes@hard'], 'moving_shapes/hard', ['cpl']),
+    (['cpl_charades', 'mine'], 'charades_sta/filtered', ['cpl', 'mine']),
+    (['cpl_charades', 'cpl_charades@small'], 'charades_sta/filtered', ['cpl_charades', 'cpl_charades@small']),
+    (['one_tiny', 'two_tiny'], 'custom', ['one', 'two'])])
+def test_methods_are_named_without_their_benchmark(method, configs, protocol, names):
+    named = name_methods([method(config, (1.0,), protocol=protocol) for config in configs], configs)
+    assert [one.name for one in named] == names
 
 
 def test_different_queries_are_refused(method):
+    one, two = method('one', (1.0,)), method('two', (1.0,), query='she stands')
     with pytest.raises(ValueError, match='different queries'):
-        compare([method('one', (1.0,)), method('two', (1.0,), query='she stands')])
+        by_benchmark([one, two])
+    with pytest.raises(ValueError, match='different queries'):
+        compare([one, two])
+
+
+def test_paper_gets_a_table_without_packages_and_the_browser_a_page_of_its_own(comparison):
+    first = next(sections(comparison))
+    latex, page = to_latex(first._replace(title='a_b')), to_html([first], b'PNG')
+    assert latex.startswith('\\providecommand{\\toprule}{\\hline}') and 'usepackage' not in latex
+    assert r'75.00 $\pm$ 7.07 \\' in latex
+    assert '<td>good</td>' in page and 'src="data:image/png;base64,UE5H"' in page
+    assert '<script' not in page and 'http' not in page
 
 
 @pytest.mark.parametrize('names, short', [

@@ -22,7 +22,7 @@ VOCABULARY = Vocabulary(['ball', 'red', 'moves'], np.vstack([np.zeros(2), np.eye
 TOKENS = np.arange(7, dtype=np.float32)[:, None] * np.array([1, 10], np.float32)  # states (0, 0), (1, 10), ...
 OWNERS = np.array([-1, 0, 1, 2, 2, 3, -1])  # two tokens for "ball", none for the full stop
 
-NO_MARGIN = dict(val_evaluator=dict(type='MomentRecall'), default_hooks=dict(checkpoint=dict(save_best=None)))
+NO_MARGIN = dict(val_evaluator=dict(type='MomentRecall'))
 
 
 def save(folder, **queries):

@@ -289,8 +289,7 @@ def test_a_method_trains_resumes_tests_and_infers_by_config_alone(folders, tiny_
         type='TransformersText', weights=folders[kind], gives='tokens')
     data = tiny_dataset._replace(**{split: dict(getattr(tiny_dataset, split), text=text)
                                     for split in ('train', 'val', 'test')})
-    margin = {} if method != 'mscl' else dict(val_evaluator=dict(type='MomentRecall'),
-                                              default_hooks=dict(checkpoint=dict(save_best=None)))
+    margin = {} if method != 'mscl' else dict(val_evaluator=dict(type='MomentRecall'))
     file = write_config(tmp_path / 'config.py', data, method, train_cfg=dict(max_epochs=1), **margin)
     options = {'model.encoder.word_dim': 16}
     make_runner(file, tmp_path / 'run', options).train()
@@ -319,8 +318,7 @@ def test_a_run_is_refused_with_another_network_of_the_same_sizes(folders, tiny_d
         data = tiny_dataset._replace(**{split: dict(getattr(tiny_dataset, split), text=text)
                                         for split in ('train', 'val', 'test')})
         return write_config(tmp_path / name, data, 'cnm', train_cfg=dict(max_epochs=1),
-                            val_evaluator=dict(type='MomentRecall'),
-                            default_hooks=dict(checkpoint=dict(save_best=None)))
+                            val_evaluator=dict(type='MomentRecall'))
     folder = shutil.copytree(folders['bert'], tmp_path / 'bert')
     options = {'model.encoder.word_dim': 16}
     make_runner(config('config.py', str(folder)), tmp_path / 'run', options).train()

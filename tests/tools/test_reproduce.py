@@ -14,10 +14,10 @@ PRETEND = """
 import json, os, pathlib, random, re, sys
 config, folder = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
 seed = re.search(r"randomness = {'seed': (\\d+)", config.read_text())[1]
-probe = '--probe' in sys.argv
+probe = sys.argv[sys.argv.index('--probe') + 1] if '--probe' in sys.argv else ''
 print(os.environ['OMP_NUM_THREADS'], 'threads')
 with open(os.environ['CALLS'], 'a') as calls:
-    print(pathlib.Path(__file__).stem + ' probe' * probe, config.stem, seed, file=calls)
+    print(*filter(None, [pathlib.Path(__file__).stem, probe, config.stem, seed]), file=calls)
 """
 TRAIN = PRETEND + """
 if config.stem == os.environ.get('BROKEN'):
@@ -34,7 +34,7 @@ with open(sys.argv[sys.argv.index('--out') + 1], 'w') as out:
     for index in range(12):
         print(json.dumps(dict(sample_idx=index, video_id=f'v{index // 3}', query='he sits', duration=20.0,
                               gt_spans=[[0.0, 10.0]], pred_spans=[[0.0, draw(2, 10)]], pred_scores=[1.0],
-                              protocol='custom' + ' (shuffle-query)' * probe)), file=out)
+                              protocol='custom' + f' ({probe})' * bool(probe))), file=out)
 """
 
 
@@ -44,8 +44,8 @@ def pretend(tmp_path, monkeypatch):
     for name, text in dict(train=TRAIN, test=TEST).items():
         (tmp_path / f'{name}.py').write_text(text)
     calls, real = tmp_path / 'calls', reproduce.commands
-    monkeypatch.setattr(reproduce, 'commands', lambda run: {
-        step: [tmp_path / f'{name}.py', *arguments] for step, (_, _, name, *arguments) in real(run).items()})
+    monkeypatch.setattr(reproduce, 'commands', lambda run, probes: {
+        step: [tmp_path / f'{name}.py', *arguments] for step, (_, _, name, *arguments) in real(run, probes).items()})
     monkeypatch.setattr(side_by_side.time, 'sleep', lambda _, sleep=side_by_side.time.sleep: sleep(0.02))
     monkeypatch.setenv('CALLS', str(calls))
 
@@ -74,7 +74,10 @@ def _scores(path):
     return 100 * (iou >= 0.5).mean(), 100 * iou.mean()
 
 
-def _call_list(names='one two', steps=('train', 'test', 'test probe'), seeds='01'):
+STEPS = ('train', 'test', 'test shuffle-query')
+
+
+def _call_list(names='one two', steps=STEPS, seeds='01'):
     return [f'{step} {name}_tiny {seed}' for seed in seeds for name in names.split() for step in steps]
 
 
@@ -84,7 +87,7 @@ def test_table_has_what_follows_from_the_predictions(run, pretend):
     table = pd.read_csv(out / 'table.csv', index_col='method')
     for name in ('one', 'two'):
         folders = [out / f'{name}_tiny' / f'seed_{seed}' for seed in (0, 1)]
-        for file, suffix in (('predictions', ''), ('predictions_shuffle-query', ' probe')):
+        for file, suffix in (('predictions', ''), ('predictions_shuffle-query', ' shuffle-query')):
             recalls, overlaps = zip(*[_scores(folder / f'{file}.jsonl') for folder in folders])
             assert table.loc[name, f'R@1,IoU=0.5{suffix}'] == pytest.approx(sum(recalls) / 2, abs=1e-3)
             assert table.loc[name, f'mIoU{suffix}'] == pytest.approx(sum(overlaps) / 2, abs=1e-3)
@@ -104,7 +107,7 @@ def test_finished_runs_are_used_again_and_give_the_same_bytes(run, pretend):
     code, text, _ = run('--jobs', '2')
     assert code == 0 and '4 runs, 4 of them finished before' in text
     assert pretend() == []
-    assert {path.name: path.read_bytes() for path in out.glob('table.*')} == tables and len(tables) == 3
+    assert {path.name: path.read_bytes() for path in out.glob('table.*')} == tables and len(tables) == 5
 
 
 def test_interrupted_it_goes_on_from_there(run, pretend, monkeypatch, tmp_path):
@@ -149,6 +152,45 @@ def test_config_that_has_changed_is_refused_or_redone(run, pretend, tmp_path):
     assert pretend() == _call_list(seeds='0')
 
 
+def test_probe_that_is_added_later_is_all_that_is_run(run, pretend):
+    run('--seeds', '0')
+    pretend()
+    code, _, out = run('--seeds', '0', '--probes', 'shuffle-query', 'shift')
+    assert code == 0 and pretend() == _call_list(steps=['test shift'], seeds='0')
+    table = (out / 'table.md').read_text()
+    assert '| one, shift |' in table and '| one, shuffle-query |' in table
+    assert run('--seeds', '0')[0] == 0 and pretend() == []
+
+
+def test_config_on_another_data_set_is_a_run_of_its_own(run, pretend, tmp_path, tiny_dataset):
+    file, out = tmp_path / 'one_tiny.py', tmp_path / 'out'
+    others = ('--data', 'long', 'train_cfg.max_epochs=7', '--seeds', 0, '--out', out)
+    assert run_command('reproduce', file, f'{file}@long', *others) == 0
+    assert pretend() == [*_call_list('one', seeds='0'), *(f'{step} one_tiny@long 0' for step in STEPS)]
+    epochs = {name: re.search("'max_epochs': (.)|max_epochs=(.)", path.read_text()).group() for name in (
+        'one_tiny', 'one_tiny@long') for path in [out / name / 'seed_0' / f'{name}.py']}
+    assert [text[-1] for text in epochs.values()] == ['2', '7']
+    with pytest.raises(ValueError, match='--data short KEY=VALUE'):
+        run_command('reproduce', f'{file}@short', *others)
+
+
+def test_table_of_all_benchmarks_is_put_between_the_marks_of_a_page(run, pretend, tmp_path):
+    page = tmp_path / 'page.md'
+    page.write_text('before\n')
+    with pytest.raises(ValueError, match='no place for the table'):
+        run('--seeds', '0', '--into', page)
+    assert pretend() == [] and page.read_text() == 'before\n'
+    page.write_text(f'before `{reproduce._BEGIN}`\n{reproduce._BEGIN}\nold\n{reproduce._END}\nafter\n')
+    _, _, out = run('--seeds', '0', '--into', page)
+    block = reproduce.between_marks(page)
+    assert page.read_text().startswith('before `') and page.read_text().endswith('\nafter\n') and 'old' not in block
+    rows = [line for line in block.splitlines() if line.startswith('| one |')]
+    assert len(rows) == 1 and rows[0] in (out / 'table.md').read_text()
+    first = page.read_text()
+    run('--seeds', '0', '--into', page)
+    assert page.read_text() == first
+
+
 def test_cores_are_shared_out(run, pretend, monkeypatch):
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     monkeypatch.setattr(reproduce.os, 'sched_getaffinity', lambda _: set(range(7)))
@@ -184,8 +226,8 @@ def test_real_run_that_was_killed_ends_as_one_that_was_not(tmp_path, tiny_datase
     assert same(weights(run / 'train' / 'epoch_2.pth'), weights(tmp_path / 'straight' / 'epoch_2.pth'))
     result = json.loads((run / 'result.json').read_text())
     assert f"R@1,IoU=0.5: {result['metrics']['R@1,IoU=0.5']:.4f}" in (run / 'test.log').read_text()
-    assert f"mIoU: {result['probe']['mIoU']:.4f}" in (run / 'probe.log').read_text()
-    assert 'probe     shuffle-query' in (run / 'probe.log').read_text()
+    assert f"mIoU: {result['probes']['shuffle-query']['mIoU']:.4f}" in (run / 'shuffle-query.log').read_text()
+    assert 'probe     shuffle-query' in (run / 'shuffle-query.log').read_text()
     assert result['cost']['peak_mb'] > 200
     assert result['cost']['parameters'] == sum(
         parameter.numel() for parameter in make_runner(file, tmp_path / 'straight').model.parameters())

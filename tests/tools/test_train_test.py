@@ -36,8 +36,8 @@ def test_train_and_test(tmp_path, config):
     assert f'Training config into {run}' in output and '16 pairs of custom (train)' in output and '1 x CPU' in output
     assert (run / 'epoch_1.pth').exists() and not (run / 'epoch_2.pth').exists()
     output = run_tool(['tools/test.py', file, run])
-    assert 'best_reconstruction_margin_epoch_1.pth' in output and 'R@1' in output
-    assert len(_predictions(run / 'test' / 'best_reconstruction_margin_epoch_1' / 'predictions.jsonl')) == 8
+    assert 'epoch_1.pth' in output and 'R@1' in output
+    assert len(_predictions(run / 'test' / 'epoch_1' / 'predictions.jsonl')) == 8
     output = run_tool(['tools/test.py', file, run / 'epoch_1.pth', '--probe', 'shuffle-query', '--out',
                        tmp_path / 'probe.jsonl'])
     assert 'probe     shuffle-query' in output

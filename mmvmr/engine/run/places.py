@@ -50,6 +50,17 @@ def find_config(name: Union[str, Path]) -> str:
         + ('' if close or path.suffix == '.py' else runs_near(path, otherwise='')))
 
 
+def split_change(name: str) -> Tuple[str, str]:
+    """A config and the name of changes behind it, '' without.
+
+    Example:
+        >>> split_change('cpl_charades@planted'), split_change('me@here/cpl.py')
+        (('cpl_charades', 'planted'), ('me@here/cpl.py', ''))
+    """
+    config, _, change = name.rpartition('@')
+    return (config, change) if config and '/' not in change else (name, '')
+
+
 def find_run_config(folder: Union[str, Path]) -> str:
     """The config in the folder of a run.
 

@@ -141,9 +141,15 @@ def _schedule(runner: MomentRunner) -> str:
     loop, batch = runner.train_loop, runner.cfg.train_dataloader.get('batch_size', 1)
     length = (f'{runner.max_epochs} epochs of {len(runner.train_dataloader)} iterations'
               if isinstance(loop, EpochBasedTrainLoop) else f'{runner.max_iters} iterations')
-    save_best = runner._val_loop is not None and (
-        runner.cfg.get('default_hooks', {}).get('checkpoint', {}).get('save_best'))
-    chosen = f'the best checkpoint is chosen by {save_best}' if save_best else 'the last checkpoint counts'
+    hooks = runner.cfg.get('default_hooks', {})
+    save_best = runner._val_loop is not None and hooks.get('checkpoint', {}).get('save_best')
+    last = (hooks.get('mean') or {}).get('last', 1)
+    if save_best:
+        chosen = f'the best checkpoint is chosen by {save_best}'
+    elif isinstance(loop, EpochBasedTrainLoop) and 1 < last <= runner.max_epochs:
+        chosen = f'the mean of the last {last} epochs counts'
+    else:
+        chosen = 'the last checkpoint counts'
     return f'{length}, {batch * runner.world_size} pairs each; {chosen}'
 
 

@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub
 from runs import make_runner, same, weights, write_config
 from shipped import CONFIGS
 
-from mmvmr.engine.checkpoint import AtomicLocalBackend, load_checkpoint
+from mmvmr.engine.checkpoint import AtomicLocalBackend, find_weights, load_checkpoint
 from mmvmr.engine.hooks.checkpoint_hook import _own_gradients
 from mmvmr.engine.run.config import read_config
 from mmvmr.evaluation.interface import check_key, known_keys
@@ -41,7 +41,7 @@ def scripted(tmp_path, tiny_dataset):
         file = write_config(
             tmp_path / f'{folder}.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=len(scores)),
             val_evaluator=dict(type='ScriptedScore', scores=scores),
-            default_hooks=dict(checkpoint=dict(save_best='score', max_keep_ckpts=10)))
+            default_hooks=dict(checkpoint=dict(save_best='score', max_keep_ckpts=10), mean=None))
         make_runner(file, tmp_path / folder, options, resume and str(resume)).train()
         return tmp_path / folder
     return train
@@ -128,12 +128,12 @@ def test_copied_work_dir_leaves_the_original_alone(scripted, tmp_path):
     assert _names(copy) == ['best_score_epoch_3.pth', 'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
 
 
-def test_a_run_keeps_its_last_two_checkpoints_and_the_best(tmp_path, tiny_dataset):
+def test_a_run_keeps_its_last_three_checkpoints_and_the_best_by_a_rule_that_is_given(tmp_path, tiny_dataset):
     file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm', train_cfg=dict(max_epochs=4))
-    make_runner(file, tmp_path / 'run').train()
-    *best, last_but_one, last = _names(tmp_path / 'run')
-    assert [last_but_one, last] == ['epoch_3.pth', 'epoch_4.pth']
-    assert [name.rpartition('_epoch')[0] for name in best] == ['best_reconstruction_margin']
+    make_runner(file, tmp_path / 'run', {'default_hooks.checkpoint.save_best': 'reconstruction_margin'}).train()
+    best, *others = _names(tmp_path / 'run')
+    assert others == ['epoch_2.pth', 'epoch_3.pth', 'epoch_4.pth', 'mean_to_epoch_4.pth']
+    assert best.startswith('best_reconstruction_margin') and Path(find_weights(tmp_path / 'run')).name == best
 
 
 def test_argument_that_the_hook_does_not_take_is_refused_before_the_first_checkpoint():
@@ -164,13 +164,12 @@ def test_name_that_no_evaluator_measures_is_refused_before_training(tmp_path, ti
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_shipped_config_chooses_by_what_its_evaluators_measure(path):
+def test_shipped_config_takes_the_last_epoch_and_knows_what_it_measures(path):
     config = read_config(path)
     evaluators = Evaluator(config.val_evaluator).metrics
     for evaluator in evaluators:
         evaluator.dataset_meta = dict(protocol='charades_sta/filtered')
-    known, chosen = known_keys(evaluators), config.default_hooks.checkpoint.save_best
-    assert known and chosen in (None, *known)
+    assert known_keys(evaluators) and config.default_hooks.checkpoint.save_best is None
     with pytest.raises(ValueError, match='save_best .*Did you mean mIoU'):
         check_key('mIuO', 'save_best', evaluators)
 

@@ -37,7 +37,8 @@ def stopped(tmp_path):
 def test_run_told_to_stop_at_any_moment_ends_with_the_same_weights(
         point, count, saved, stopped, tmp_path, tiny_dataset):
     """Told twice, as by SLURM and by torchrun. The first epoch is validated and saved as the best and as itself."""
-    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm')  # two epochs of four iterations
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm',  # two epochs of four iterations
+                        default_hooks=dict(checkpoint=dict(save_best='reconstruction_margin')))
     run = stopped(file, point, count)
     assert find_latest(run) == str(run / saved)
     make_runner(file, run, resume=find_latest(run)).train()

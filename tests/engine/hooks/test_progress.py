@@ -21,7 +21,7 @@ class NoteProgress(Hook):
 
 @pytest.mark.parametrize('method', ['cpl', 'mscl', 'ms2d'])
 def test_progress_is_told_beside_custom_hooks(tmp_path, tiny_dataset, method):
-    changes = dict(val_evaluator=dict(type='MomentRecall'), default_hooks=dict(checkpoint=dict(save_best=None)))
+    changes = dict(val_evaluator=dict(type='MomentRecall'))
     changes['custom_hooks'] = [dict(type='NoteProgress')]
     file = write_config(tmp_path / 'config.py', tiny_dataset, method, **changes)
     make_runner(file, tmp_path / 'run').train()  # two epochs of four iterations

@@ -85,7 +85,7 @@ def test_config_of_a_run_is_whole_and_trains_resumes_and_tests(trained, tmp_path
     assert 'work_dir' not in written and 'launcher' not in written
     first = run_test(read_config(own), run)
     assert first == run_test(read_config(file), run), 'the same test has the same folder'
-    assert first.parent == run / 'test' / 'best_reconstruction_margin_epoch_2' or first.parent.parent == run / 'test'
+    assert first.parent == run / 'test' / 'epoch_2'
     straight = train(read_config(own, work_dir=tmp_path / 'again'))
     assert same(weights(run / 'epoch_2.pth'), weights(f'{straight.work_dir}/epoch_2.pth'))
     (run / 'epoch_2.pth').unlink()
@@ -205,7 +205,7 @@ def test_sizes_of_other_data_are_no_reason_to_change_trained_weights():
 def test_a_training_without_validation_promises_no_best_checkpoint(trained, tmp_path):
     data, file, _ = trained
     for without, said in (('test', 'the best checkpoint is chosen by'), ('val', 'the last checkpoint counts')):
-        config = read_config(file, work_dir=tmp_path / without)
+        config = read_config(file, {'default_hooks.checkpoint.save_best': 'reconstruction_margin'}, tmp_path / without)
         runner = MomentRunner.from_cfg(config, without=('test', without), experiment_name=without)
         assert said in '\n'.join(describe(runner))
 
@@ -313,7 +313,8 @@ def test_what_is_no_run_is_not_used(trained, tmp_path, model, error, message):
 @pytest.mark.parametrize('validate', [True, False])
 def test_training_knows_no_test_split(trained, tmp_path, validate):
     data, file, _ = trained
-    options = {'test_dataloader.dataset.ann_file': '/absent.json', 'train_cfg.max_epochs': 1}
+    options = {'test_dataloader.dataset.ann_file': '/absent.json', 'train_cfg.max_epochs': 1,
+               'default_hooks.checkpoint.save_best': 'reconstruction_margin'}
     runner = train(read_config(file, options, tmp_path / 'new'), validate=validate)
     assert runner._test_dataloader is None and runner._test_loop is None and runner._test_evaluator is None
     assert (runner.val_loop is not None) is validate is any((tmp_path / 'new').glob('best_*.pth'))

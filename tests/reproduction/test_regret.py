@@ -1,0 +1,101 @@
+"""Rules that choose an epoch without annotations, and how far they miss the best one."""
+import json
+import math
+
+import pytest
+import torch
+from runs import REPO, make_runner, run_command, write_config
+
+from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.testing import run_test
+from mmvmr.evaluation.scored import score_predictions
+from mmvmr.evaluation.scoring import summarize
+from mmvmr.registry import DATASETS
+from mmvmr.reproduction.regret import Reading, apply_rules, epochs_of, measure_regret, regret_table, regrets
+from mmvmr.utils.tables import format_table
+
+FOUND = dict(
+    rules={'last epoch': [1, 2, 3], 'margin': [0.3, 0.1, 0.3], 'stability': [None, 0.9, 0.5], 'none': [None] * 3},
+    scores={'mIoU': [30.0, 50.0, 40.0], 'R@1,IoU=0.5': [20.0, 25.0, 35.0]},
+    averages={2: {'mIoU': 52.0, 'R@1,IoU=0.5': 30.0}})
+
+
+def test_regret_is_the_distance_to_the_best_epoch_metric_by_metric():
+    found = regrets(FOUND)
+    assert found.loc['last epoch'].tolist() == [10, 0]
+    assert found.loc['margin'].tolist() == [10, 0]  # of equal values that of the last epoch
+    assert found.loc['stability'].tolist() == [0, 10]
+    assert found.loc['mean of the last 2'].tolist() == [-2, 5]
+    assert all(map(math.isnan, found.loc['none']))
+
+
+def test_rules_are_averaged_over_the_runs_that_have_them():
+    other = dict(FOUND, rules={'last epoch': [1, 2, 3], 'margin': [None] * 3}, averages={})
+    rows = {row[0]: row[1:] for row in regret_table(dict(a=FOUND, b=dict(other, scores={
+        'mIoU': [30.0, 50.0, 46.0], 'R@1,IoU=0.5': [20.0, 25.0, 21.0]}))) }
+    assert rows[''] == ['runs', 'mIoU', 'of the last epoch', 'largest', 'R@1,IoU=0.5', 'a', 'b']
+    assert rows['last epoch'] == ['2', '7.00', '7.00', '10.00', '2.00', '10.00', '4.00']
+    assert rows['margin'] == ['1', '10.00', '10.00', '10.00', '0.00', '10.00', '']
+    assert rows['none'] == ['0', '', '', '', '', '', '']
+
+
+def _reading(first, **changes):
+    spans = torch.tensor([first] * 2)
+    return Reading(spans, **{**dict(second=torch.tensor([[0.0, 0.2]] * 2), by_match=spans,
+                                    match=torch.tensor([0.5, 0.5]), margin=torch.tensor([0.3, 0.1])), **changes})
+
+
+def test_rules_compare_a_reading_with_other_videos_and_the_epoch_before():
+    own = _reading([0.0, 0.4], by_match=torch.tensor([[0.0, 0.4], [0.0, 0.1]]))
+    other = _reading([0.0, 0.4], match=torch.tensor([0.4, 0.6]), margin=torch.tensor([0.0, 0.1]))
+    values = apply_rules(2, own, other, _reading([0.2, 0.4]))
+    assert values == {
+        'last epoch': 2, 'margin': pytest.approx(0.2), 'margin minus another video': pytest.approx(0.15),
+        'own against another video': 0.5, 'agreement with the match': pytest.approx((1 + 0.25) / 2),
+        'agreement of the first two': pytest.approx(0.5), 'stability': pytest.approx(0.5)}
+
+
+def test_rules_that_a_model_has_no_value_for_are_none():
+    values = apply_rules(1, *[_reading([0.0, 0.4], second=None, margin=None)] * 2, None)
+    assert {name for name, value in values.items() if value is None} == {
+        'margin', 'margin minus another video', 'agreement with the match', 'agreement of the first two', 'stability'}
+
+
+@pytest.fixture
+def trained(tmp_path, tiny_dataset):
+    """The folder of a run with the checkpoints of its two epochs."""
+    file = write_config(tmp_path / 'cpl.py', tiny_dataset, 'cpl')
+    make_runner(file, tmp_path / 'run', {'default_hooks.checkpoint.max_keep_ckpts': -1}).train()
+    return tmp_path / 'run'
+
+
+def test_real_run_is_measured_without_the_moments_of_the_validation(trained, tiny_dataset, tmp_path, capsys):
+    first = measure_regret(trained)
+    tested = run_test(read_config(trained / 'cpl.py'), trained / 'epoch_1.pth', tmp_path / 'test')
+    scores = summarize(score_predictions(tested, {}).scores)
+    assert {name: values[0] for name, values in first['scores'].items()} == pytest.approx(
+        {name: scores[name] for name in first['scores']}, abs=0.01)
+    assert {len(values) for values in first['rules'].values()} == {2}
+    val = DATASETS.build(dict(tiny_dataset.val, features=None)).ann_file
+    pairs = json.loads(open(val).read())
+    with open(val, 'w') as file:
+        json.dump([[video, duration, None, query] for video, duration, _, query in pairs], file)
+    assert measure_regret(trained) == first
+    assert run_command('regret', trained, '--out', tmp_path / 'regret') == 0
+    assert 'own against another video' in capsys.readouterr().out
+    (trained / 'epoch_2.pth').unlink()
+    assert run_command('regret', trained, '--out', tmp_path / 'regret') == 0  # what was measured is not again
+    with pytest.raises(ValueError, match='all its epochs.*max_keep_ckpts=-1'):
+        epochs_of(trained)
+
+
+def test_table_of_the_docs_is_what_was_measured():
+    runs = json.loads((REPO / 'docs' / 'regret.json').read_text())
+    rows = [row[:6] for row in regret_table(runs)]
+    assert format_table(rows, form='markdown') in (REPO / 'docs' / 'train_and_test.md').read_text()
+
+
+def test_default_was_measured_within_a_point_of_the_best_epoch():
+    runs = json.loads((REPO / 'docs' / 'regret.json').read_text())
+    mean = {row[0]: float(row[2]) for row in regret_table(runs)[1:] if row[2]}
+    assert mean['mean of the last 3'] <= min(1, mean['last epoch'])
