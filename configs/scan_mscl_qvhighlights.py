@@ -51,6 +51,3 @@ train_dataloader = dict(batch_size=32)
 val_dataloader = dict(batch_size=32)  # a scan holds many masks per query
 test_dataloader = dict(batch_size=32)
 train_cfg = dict(max_epochs=6, val_interval=3)
-
-# the held-out pairs are few: the last checkpoint is taken
-default_hooks = dict(checkpoint=dict(save_best=None))
