@@ -11,7 +11,8 @@ from mmvmr.engine.checkpoint import load_checkpoint
 
 ACCUMULATE_3 = dict(optim_wrapper=dict(type='OptimWrapper', accumulative_counts=3, **ADAM))  # of 4 iterations an epoch
 ALTERNATE_3 = dict(ALTERNATING, reconstruction=dict(ADAM, accumulative_counts=3))
-NO_MARGIN = dict(val_evaluator=dict(type='MomentRecall'), default_hooks=dict(checkpoint=dict(save_best='mIoU')))
+NO_MARGIN = dict(val_evaluator=dict(type='MomentRecall'))
+BEST = dict(checkpoint=dict(save_best='mIoU'))
 CASES = {
     **{method: (method, {} if 'reconstructors' in METHODS[method] else NO_MARGIN) for method in METHODS},
     'optimizers in turn': ('cnm', dict(optim_wrapper=ALTERNATING)),
@@ -25,6 +26,11 @@ CASES = {
 def restore_signal():
     yield
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _write(folder, data, method, changes):
+    hooks = {**BEST, **changes.get('default_hooks', {})}
+    return write_config(folder / 'config.py', data, method, **{**changes, 'default_hooks': hooks})
 
 
 def _check(folder):
@@ -42,7 +48,7 @@ def _check(folder):
 @pytest.mark.parametrize('case', CASES)
 def test_resumed_run_ends_with_the_same_weights(case, tmp_path, tiny_dataset):
     method, changes = CASES[case]
-    train_thrice(write_config(tmp_path / 'config.py', tiny_dataset, method, **changes), tmp_path, {})
+    train_thrice(_write(tmp_path, tiny_dataset, method, changes), tmp_path, {})
     _check(tmp_path)
 
 
@@ -58,7 +64,7 @@ def test_run_that_is_resumed_with_other_batches_knows_how_much_is_left(tmp_path,
 
 
 def test_loader_that_stays_is_resumed_exactly(tmp_path, tiny_dataset):
-    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm')
+    file = _write(tmp_path, tiny_dataset, 'cnm', {})
     train_thrice(file, tmp_path, {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True})
     _check(tmp_path)
 
@@ -69,7 +75,7 @@ def test_two_processes_resume_with_the_same_weights(tmp_path, tiny_dataset):
     for case in [*METHODS, 'accumulated gradients', 'accumulated in turn']:
         (tmp_path / case).mkdir()
         method, changes = CASES[case]
-        runs.append((write_config(tmp_path / case / 'config.py', tiny_dataset, method, **changes), tmp_path / case))
+        runs.append((_write(tmp_path / case, tiny_dataset, method, changes), tmp_path / case))
     port = free_port()
     processes = [WarmProcess(train_thrice_in_two, [rank, port, runs], tmp_path / f'{rank}.log') for rank in (0, 1)]
     for process in processes:

@@ -231,3 +231,10 @@ def test_real_run_that_was_killed_ends_as_one_that_was_not(tmp_path, tiny_datase
     assert result['cost']['peak_mb'] > 200
     assert result['cost']['parameters'] == sum(
         parameter.numel() for parameter in make_runner(file, tmp_path / 'straight').model.parameters())
+
+
+def test_pages_that_have_the_table_of_all_benchmarks_have_the_same_one():
+    pages = [page for page in [REPO / 'README.md', *(REPO / 'docs').glob('*.md')]
+             if reproduce._BEGIN in page.read_text().splitlines()]
+    blocks = {reproduce.between_marks(page) for page in pages}
+    assert len(blocks) == 1 and '| best blind |' in blocks.pop()
