@@ -56,6 +56,12 @@ def test_paraphrases_are_left_averaged_or_united(paraphrases, first, second):
     assert sample.pred_scores[0] >= sample.pred_scores[1]
 
 
+def test_a_clip_without_features_does_not_end_a_moment():
+    video = torch.cat([VIDEO[:, :2], torch.zeros(1, 1, 3), VIDEO[:, 2:], torch.zeros(1, 1, 3)], dim=1)
+    sample, = predict(make_model(), video)
+    assert sample.pred_spans[0].tolist() == pytest.approx([1.6, 6.4])  # clips 1 to 3 of ten
+
+
 def test_model_has_nothing_to_learn_and_no_words_need_be_hidden():
     model = make_model()
     assert not model.state_dict()

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvmr.functional.curves import average_alike
+from mmvmr.functional.curves import average_alike, bridge
 from mmvmr.functional.votes import behind_better, votes
 from mmvmr.models.interface import Decoder, trait
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
@@ -17,7 +17,7 @@ class SimilarityProposalGenerator(nn.Module):
     """Decodes the curve of cosine similarities between the clips of a video and the vector of the sentence.
 
     Clips and sentence must be of one space. There is nothing to learn, and clips whose features are all zero, as those
-    of absent videos and of padding, do not count. A clip has the score (1 + cosine) / 2.
+    of absent videos and of padding, do not count; between others they are bridged by straight lines. A clip has the score (1 + cosine) / 2.
 
     Args:
         decoder: Config of the decoder, see :class:`~mmvmr.models.interface.Decoder`.
@@ -50,6 +50,8 @@ class SimilarityProposalGenerator(nn.Module):
         mask = video.ne(0).any(dim=-1)
         if self.spread is not None:
             curves = average_alike(curves, video, mask, self.spread, self.reach)
+        bridged, mask = bridge(curves.flatten(0, 1), mask.repeat_interleave(curves.size(1), dim=0))
+        curves, mask = bridged.unflatten(0, curves.shape[:2]), mask[::curves.size(1)]
         curve = curves[:, 0] if self.paraphrases is None else curves.mean(dim=1)
         found = self._united(curves, mask) if self.paraphrases in ('union', 'vote') else self.decoder(curve, mask)
         return found._replace(clips=Clips((1 + curve) / 2, F.normalize(video, dim=-1), mismatched=None))
