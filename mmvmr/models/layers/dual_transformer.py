@@ -90,7 +90,8 @@ class DualTransformer(nn.Module):
         num_clips = video.size(1)
         clips = (video if readout is None else torch.cat([video, readout], dim=1)).unsqueeze(1)  # (B, 1, T or T+1, D)
         for layer in self.video_layers[:-1]:
-            clips = layer(clips, keys=clips[:, :, :num_clips], **query)  # the readout token is never a key
+            keys = None if readout is None else clips[:, :, :num_clips]  # the readout token is never a key
+            clips = layer(clips, keys=keys, **query)
         return self.video_layers[-1](clips[:, :, -1:], keys=clips[:, :, :num_clips], causal=False, **query)[:, 0, 0]
 
     def reconstruct(self, video: Tensor, words: Tensor, masks: Tensor, draws: Optional[Draws] = None) -> Tensor:
