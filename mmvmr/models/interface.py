@@ -103,7 +103,7 @@ class Reconstructor(Protocol):
         word_scores: Method -> log-probability of each word of the query (B, M, L), for the page.
         word_log_probs: Method -> log-probabilities of all words at every position (B, M, N, V), for the coarse search.
         transformer: What can be shared with the generator.
-        keeps_draws: Whether ``forward`` also takes ``draws``, a :class:`~mmvmr.models.layers.dropout.Draws`: then only
+        keeps_draws: Whether ``forward`` also takes ``draws`` (:class:`~mmvmr.models.layers.attention.Draws`); then only
             the best proposal is differentiated where no loss asks for more.
     """
     explain: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tuple[Tensor, Tensor]]] = None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmvmr.functional.masks import mask_spans
 from mmvmr.models.checks import check_encoded, check_model, check_negative, check_proposals, check_shape
 from mmvmr.models.interface import Combiner, Loss, ProposalGenerator, Ranker, Reconstructor, trait
-from mmvmr.models.layers.dropout import Draws
+from mmvmr.models.layers.attention import Draws
 from mmvmr.models.match_score import match_scores
 from mmvmr.models.train_step import train_step
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS, Registry

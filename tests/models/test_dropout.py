@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmvmr.models.layers.dropout import Draws, Dropout, ResidualDropout, draw
+from mmvmr.models.layers.attention import Draws, Dropout, ResidualDropout, draw
 
 
 @pytest.mark.parametrize('p', [0.1, 0.5])

@@ -5,7 +5,7 @@ import torch
 from parts import METHODS, config, make_batch
 
 from mmvmr.engine.optim.alternating import AlternatingConstructor
-from mmvmr.models.layers.dropout import Draws
+from mmvmr.models.layers.attention import Draws
 from mmvmr.registry import MODELS
 from mmvmr.structures import MomentSample
 

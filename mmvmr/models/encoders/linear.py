@@ -4,7 +4,7 @@ from typing import Tuple
 import torch
 from torch import Tensor, nn
 
-from mmvmr.models.layers.dropout import Dropout
+from mmvmr.models.layers.attention import Dropout
 from mmvmr.registry import MODELS
 from mmvmr.structures import EncodedQuery, Query
 

@@ -5,8 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvmr.models.layers.attention import Attention, mask_bias
-from mmvmr.models.layers.dropout import Draws, ResidualDropout
+from mmvmr.models.layers.attention import Attention, Draws, ResidualDropout, mask_bias
 from mmvmr.registry import MODELS
 
 

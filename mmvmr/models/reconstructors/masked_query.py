@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from mmvmr.functional.masks import resample
 from mmvmr.functional.words import query_nll, reverse_words, reversed_order, word_scores
-from mmvmr.models.layers.attention import SinusoidalEncoding
-from mmvmr.models.layers.dropout import Draws
+from mmvmr.models.layers.attention import Draws, SinusoidalEncoding
 from mmvmr.registry import MODELS, RECONSTRUCTORS
 from mmvmr.structures import EncodedQuery
 
