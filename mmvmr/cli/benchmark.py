@@ -6,6 +6,7 @@
     mmvmr benchmark cpl_charades --cfg-options compile=True train_dataloader.dataset.resident=True
     mmvmr benchmark cpl_charades --start --videos 500000 --processes 1 2 4
     mmvmr benchmark cpl_charades --against FOLDER_OF_CPL
+    mmvmr benchmark cnm_charades cpl_charades mscl_charades --table gpu.md --videos 1000
 
 No data set is needed: features, annotations and words are drawn at random, in the sizes that the config gives. Each
 part runs in processes of its own, so that its peak memory is its own. Figures are medians over the steps. Several
@@ -21,7 +22,7 @@ from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('config', help='config file or name; or the folder of a run')
+    parser.add_argument('config', nargs='+', help='config file or name; or the folder of a run. Several with --table')
     parser.add_argument('--videos', type=at_least(1), default=6670,
                         help='videos in the generated store, with two queries each (Charades-STA: 6,670)')
     parser.add_argument('--steps', type=at_least(1), default=5,
@@ -39,12 +40,18 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--against', type=Path, metavar='FOLDER',
                         help="run the authors' code of CPL or CNM that lies there as well, in turn with ours, and give "
                              'the ratios; it is run as it is, so get it from its authors')
+    parser.add_argument('--table', type=Path, metavar='FILE',
+                        help='measure all configs in float32, TF32, bfloat16, with the features on the device and '
+                             'compiled, and a whole training of the first; written to FILE (.md or .csv) row by row')
+    parser.add_argument('--minutes', type=at_least(1), default=9, help='for --table')
     parser.add_argument('--folder', help='where the generated data go; kept there. A temporary folder by default')
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    path = find_config(args.config)
+    paths = [find_config(config) for config in args.config]
+    if len(paths) > 1 and not args.table:
+        raise ValueError(f'{len(paths)} configs are measured together with --table FILE alone: give one, or add it.')
     if args.folder:
         check_writable(args.folder)
     import os
@@ -56,16 +63,19 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.engine.run.check_config import check_config, check_trains
     from mmvmr.engine.run.config import parse_options, read_config
     from mmvmr.reproduction.against import compare, find_method
-    from mmvmr.reproduction.benchmark import benchmark
+    from mmvmr.reproduction.benchmark import benchmark, fill_benchmark_sizes
+    from mmvmr.reproduction.device_table import device_table
     from mmvmr.reproduction.start_benchmark import benchmark_start
     if args.against:
         find_method(args.against)
         if 'cold' in args.parts or args.processes != [1] or args.start or args.amp:
             raise ValueError('--against measures loader, training and evaluation of one process in float32: leave out '
                              '"cold", --processes, --start and --amp.')
-    config = read_config(path, parse_options(args.cfg_options))
-    check_config(config)
-    check_trains(config)
+    configs = [read_config(path, parse_options(args.cfg_options)) for path in paths]
+    for config in configs:
+        check_config(config)
+        check_trains(config)
+    config = configs[0]
     if args.amp:
         use_mixed_precision(config.optim_wrapper)
     if torch.cuda.is_available() and max(args.processes) > torch.cuda.device_count():
@@ -74,7 +84,13 @@ def run(args: argparse.Namespace) -> None:
         os.environ.setdefault('OMP_NUM_THREADS', '1')  # as torchrun does
     with tempfile.TemporaryDirectory() as temporary:
         folder, data = Path(args.folder or temporary), (args.videos, args.dtype, args.shards)
-        if args.against:
+        if args.table:
+            check_writable(args.table.parent)
+            for each in configs:
+                fill_benchmark_sizes(each)
+            device_table(configs, args.table, folder, args.steps, args.videos, args.minutes)
+            print(args.table.read_text(encoding='utf-8'))
+        elif args.against:
             print(f'The code in {args.against} is run on this machine, as it is.', flush=True)
             print(compare(config, args.against, args.parts, args.steps, folder, *data))
         elif args.start:

@@ -2,9 +2,11 @@
 import hashlib
 import json
 import os
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
+
+from mmvmr.utils.text_files import Texts
 
 
 def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
@@ -80,26 +82,6 @@ def in_holdout(video_id: str, fraction: float) -> bool:
     return int(hashlib.md5(video_id.encode()).hexdigest()[:8], 16) < fraction * 2**32
 
 
-class Texts(NamedTuple):
-    """Texts, one after the other."""
-    letters: np.ndarray  # uint8, UTF-8
-    ends: np.ndarray  # (N,) int64
-
-    @classmethod
-    def of(cls, texts: Iterable[str]) -> 'Texts':
-        """The same texts, which are gone through once."""
-        letters, ends = bytearray(), []
-        for text in texts:
-            letters += text.encode('utf-8', 'surrogatepass')
-            ends.append(len(letters))
-        return cls(np.frombuffer(letters, np.uint8), np.array(ends, np.int64))
-
-    def text(self, row: int) -> str:
-        """The text in this place."""
-        start = self.ends[row - 1] if row else 0
-        return self.letters[start:self.ends[row]].tobytes().decode('utf-8', 'surrogatepass')
-
-
 class Pairs(Sequence):
     """Pairs as dicts of ``video_id``, ``duration``, ``query``, ``spans`` and what else is known of each.
 
@@ -128,7 +110,8 @@ class Pairs(Sequence):
             span_ends=np.cumsum([len(pair['spans']) for pair in pairs], dtype=np.int64))
         for name, texts in (('video', numbers), ('query', (pair['query'] for pair in pairs)),
                             ('other', map(_other, pairs))):
-            columns[f'{name}_letters'], columns[f'{name}_ends'] = Texts.of(texts)
+            found = Texts.of(texts)
+            columns[f'{name}_letters'], columns[f'{name}_ends'] = found.letters, found.ends
         return columns
 
     @classmethod
@@ -193,9 +176,16 @@ class Pairs(Sequence):
 
     def of_videos(self, wanted: Callable[[str], bool]) -> 'Pairs':
         """The pairs of videos that are wanted, each of which is asked for once."""
+        return self.where(self.mask_of_videos(wanted))
+
+    def mask_of_videos(self, wanted: Callable[[str], bool]) -> np.ndarray:
+        """(N,) bool, which pairs are of videos that are wanted."""
         numbers, places = np.unique(self.videos, return_inverse=True)
-        kept = np.array([wanted(self._videos.text(number)) for number in numbers], bool)[places]
-        return self if kept.all() else self.take(kept.nonzero()[0])
+        return np.array([wanted(self._videos.text(number)) for number in numbers], bool)[places]
+
+    def where(self, mask: np.ndarray) -> 'Pairs':
+        """The pairs where a mask (N,) is True."""
+        return self if mask.all() else self.take(mask.nonzero()[0])
 
     def take(self, rows: Sequence[int]) -> 'Pairs':
         """Another choice or order of the pairs."""

@@ -7,8 +7,9 @@ import os
 import sys
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
+import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
@@ -24,10 +25,8 @@ from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.interface import TextEncoder
 from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.files import sha256_of_files
-from mmvmr.utils.kept_arrays import Arrays, kept_arrays
+from mmvmr.utils.kept_arrays import KEPT, KEPT_FROM, Arrays, kept_arrays
 
-KEPT = '.mmvmr'  # folder beside the annotations
-KEPT_FROM = 4 << 20  # bytes of annotations; smaller ones are read and encoded in two seconds
 _NOT_PARSED = ('ann_file', 'num_clips', 'max_words', 'missing', 'resident', 'test_mode', 'store', 'vocabulary', 'text',
                'remark', 'data_list', 'encoded')
 
@@ -282,8 +281,7 @@ class MomentDataset(BaseDataset):
         return ''
 
     def _match_features(self, pairs: Pairs) -> Pairs:
-        present = pairs.of_videos(self.store.__contains__)
-        renamed = describe_names(self.store, pairs.video_ids(), f'"{self.ann_file}"')
+        present, renamed = self._find_features(pairs)
         if renamed:
             print_log(renamed, 'current', logging.INFO)
         absent = len(pairs) - len(present)
@@ -299,6 +297,19 @@ class MomentDataset(BaseDataset):
         print_log(f'{found} Their queries {"count as wrong" if self.test_mode else "are left out"}.', 'current',
                   logging.WARNING)
         return pairs if self.test_mode else present
+
+    def _find_features(self, pairs: Pairs) -> Tuple[Pairs, str]:
+        """The pairs that have features, and what is to be said of ids that differ."""
+        def find() -> Arrays:
+            text = describe_names(self.store, pairs.video_ids(), f'"{self.ann_file}"')
+            return dict(present=pairs.mask_of_videos(self.store.__contains__),
+                        text=np.frombuffer(text.encode('utf-8', 'surrogatepass'), np.uint8))
+
+        manifest = getattr(self.store, 'manifest', {})
+        ids = manifest.get('sha256_of_all_ids', manifest.get('sha256_of_ids'))
+        depends_on = dict(rows=_sha256_of_rows(pairs), ids=ids, path=str(getattr(self.store, 'path', '')))
+        arrays = find() if ids is None else self._kept('features', depends_on, find)
+        return pairs.where(arrays['present']), arrays['text'].tobytes().decode('utf-8', 'surrogatepass')
 
     def _encode(self, pairs: Pairs) -> Pairs:
         queries = self._encoded_queries(pairs)
@@ -322,8 +333,7 @@ class MomentDataset(BaseDataset):
         text = getattr(self.text, 'words_depend_on', None)
         if text is None:
             return encode()
-        rows = None if pairs.rows is None else hashlib.sha256(pairs.rows.tobytes()).hexdigest()
-        arrays = self._kept('words', dict(rows=rows, text=text, max_words=self.max_words),
+        arrays = self._kept('words', dict(rows=_sha256_of_rows(pairs), text=text, max_words=self.max_words),
                             lambda: encode().without_vectors())
         return EncodedQueries(**arrays, vectors=self.vocabulary.vectors)
 
@@ -359,7 +369,12 @@ def _sha256_of_code(kind: type) -> Optional[str]:
         return None
     package = Path(__file__).parents[1]
     return sha256_of_files(*sorted({*map(Path, files), *(package / 'datasets').glob('*.py'),
+                                    *(package / 'features' / 'stores').glob('*.py'),
                                     *(package / 'text').rglob('*.py')}))
+
+
+def _sha256_of_rows(pairs: Pairs) -> Optional[str]:
+    return None if pairs.rows is None else hashlib.sha256(pairs.rows.tobytes()).hexdigest()
 
 
 def _number(video_id: str) -> int:

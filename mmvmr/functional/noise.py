@@ -3,7 +3,6 @@ import torch
 from torch import Tensor
 
 
-@torch.compiler.disable  # the compiler refuses integers that overflow
 def pair_noise(seeds: Tensor, count: int, skip: int = 0) -> Tensor:
     """Uniform random numbers in (0, 1), ``count`` per seed: those of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
 
@@ -19,8 +18,18 @@ def pair_noise(seeds: Tensor, count: int, skip: int = 0) -> Tensor:
         tensor([[0.8833, 0.4315],
                 [0.5666, 0.7458]])
     """
+    return _pair_noise(seeds, count, skip)
+
+
+@torch.library.custom_op('mmvmr::pair_noise', mutates_args=())  # the compiler refuses integers that overflow
+def _pair_noise(seeds: Tensor, count: int, skip: int) -> Tensor:
     bits = _split_mix(seeds, count, skip) >> 41 & (1 << 23) - 1  # 23, so that float32 resolves the half that is added
     return (bits + 0.5) / (1 << 23)
+
+
+@_pair_noise.register_fake
+def _(seeds: Tensor, count: int, skip: int) -> Tensor:
+    return seeds.new_empty(len(seeds), count, dtype=torch.float32)
 
 
 def gumbel(uniform: Tensor) -> Tensor:

@@ -20,13 +20,14 @@ class MomentDataPreprocessor(BaseDataPreprocessor):
     truth, stay where they are.
 
     Args:
+        non_blocking: Do not wait until the batch has reached the device.
         hide_one_in: Of n words, max(n // hide_one_in, 1) are hidden.
 
     Attributes:
         seed: What the seeds are made of, the same in all processes; ReseedHook sets it before each iteration.
     """
 
-    def __init__(self, hide_one_in: int = 3, non_blocking: Optional[bool] = False) -> None:
+    def __init__(self, hide_one_in: int = 3, non_blocking: Optional[bool] = True) -> None:
         super().__init__(non_blocking)
         self.hide_one_in = hide_one_in
         self.resident: Optional[Tensor] = None  # (V, T, Dv) features of all videos, see ResidentFeaturesHook
@@ -37,7 +38,7 @@ class MomentDataPreprocessor(BaseDataPreprocessor):
         query, video = batch.query, batch.video
         if video.dim() == 1:  # rows of the store
             video = self.resident[video]
-        seeds = self._draw_seeds(len(video)).to(video.device) if training else None
+        seeds = self._draw_seeds(len(video)).to(video.device, non_blocking=True) if training else None
         hidden = hide_words(query.word_weights, query.mask, self.hide_one_in, seeds)
         query = query._replace(hidden=hidden, seeds=seeds)
         return dict(data, inputs=batch._replace(video=video.to(query.features.dtype), query=query))

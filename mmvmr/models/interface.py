@@ -103,11 +103,14 @@ class Reconstructor(Protocol):
         word_scores: Method -> log-probability of each word of the query (B, M, L), for the page.
         word_log_probs: Method -> log-probabilities of all words at every position (B, M, N, V), for the coarse search.
         transformer: What can be shared with the generator.
+        keeps_draws: Whether ``forward`` also takes ``draws`` (:class:`~mmvmr.models.layers.attention.Draws`); then only
+            the best proposal is differentiated where no loss asks for more.
     """
     explain: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tuple[Tensor, Tensor]]] = None
     word_scores: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tensor]] = None
     word_log_probs: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tensor]] = None
     transformer: Optional[nn.Module] = None
+    keeps_draws: bool = False
 
     def __call__(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
         """video (B, T, D), encoded query, masks (B, M, T') -> nll (B, M), lower is better."""
@@ -119,12 +122,14 @@ class Loss(Protocol):
     Attributes:
         negatives: Names of the negatives whose nll it reads, ``outputs.nll[task][negative]``.
         tasks: Names of the reconstructors whose nll it reads.
+        best_only: Whether it needs, of the nll of the proposals, no gradient but that of the lowest.
         reads: What it reads of proposals beside spans and masks, of :data:`FIELDS`.
         sigma: As of a generator.
         set_progress: As of a negative.
     """
     negatives: Sequence[str] = ()
     tasks: Sequence[str] = ()
+    best_only: bool = False
     reads: Sequence[str] = ()
     sigma: Optional[float] = None
     set_progress: Optional[Callable[[float], None]] = None

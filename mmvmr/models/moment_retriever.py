@@ -1,4 +1,5 @@
 """The only model class: it runs the six verbs of the interface in order."""
+from contextlib import contextmanager
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
@@ -9,6 +10,7 @@ from mmvmr.functional.masks import mask_spans, span_mask
 from mmvmr.functional.votes import behind_better, decided_weights, votes
 from mmvmr.models.checks import check_encoded, check_model, check_negative, check_proposals, check_shape
 from mmvmr.models.interface import Combiner, Loss, ProposalGenerator, Ranker, Reconstructor, trait
+from mmvmr.models.layers.attention import Draws
 from mmvmr.models.match_score import match_scores
 from mmvmr.models.train_step import train_step
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS, Registry
@@ -107,20 +109,43 @@ class MomentRetriever(BaseModel):
             return self.retrieve(inputs, self._needed_negatives(self.losses))
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}.")
 
-    def retrieve(self, batch: Batch, negatives: Sequence[str] = ()) -> Outputs:
+    def retrieve(self, batch: Batch, negatives: Sequence[str] = (), best_only: bool = False) -> Outputs:
         """Everything up to the judgement.
 
         Per task, ``nll`` holds 'positive' (B, K) and each named negative of the proposal with the lowest nll (B, 1).
+
+        Args:
+            best_only: No gradient is asked of a 'positive' but of the lowest, so that the others need not have one.
         """
         outputs, _ = self._propose(batch)
-        nll = {}
-        for task, reconstructor in self.reconstructors.items():
-            nll[task] = self._explain(reconstructor, outputs, dict(positive=outputs.proposals.masks))
-            if negatives:
-                best = nll[task]['positive'].argmin(dim=1)
-                opposed = select_masks(self._oppose(outputs, negatives), best)
-                nll[task].update(self._explain(reconstructor, outputs, opposed))
+        masks, nll = outputs.proposals.masks, {}
+        opposed = self._oppose(outputs, negatives)
+        for task, part in self.reconstructors.items():
+            if masks.size(1) == 1:
+                nll[task] = self._explain(part, outputs, dict(positive=masks, **opposed))
+            elif best_only and trait(part, Reconstructor, 'keeps_draws'):
+                nll[task] = self._explain_best(part, outputs, opposed)
+            else:
+                nll[task] = self._explain(part, outputs, dict(positive=masks))
+                if negatives:
+                    best = nll[task]['positive'].argmin(dim=1)
+                    nll[task].update(self._explain(part, outputs, select_masks(opposed, best)))
         return outputs._replace(nll=nll)
+
+    def _explain_best(self, part: nn.Module, outputs: Outputs, opposed: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """The nll of all proposals without a gradient, then once more, with one, that of the best and its negatives.
+
+        Dropout draws the same for the best both times, so that losses and gradients are those of a single pass.
+        """
+        masks, draws = outputs.proposals.masks, Draws()
+        with torch.no_grad(), without_autocast_cache():
+            positive = self._explain(part, outputs, dict(positive=masks), draws=draws)['positive']
+        draws.chosen = positive.argmin(dim=1)
+        nll = self._explain(part, outputs, select_masks(dict(positive=masks, **opposed), draws.chosen), draws=draws)
+        own = nll['positive'] - nll['positive'].detach()  # 0 with a gradient: rounding must not make another one lowest
+        rows = draws.chosen.unsqueeze(1)
+        nll['positive'] = positive.scatter(1, rows, positive.gather(1, rows) + own)
+        return nll
 
     def _propose(self, batch: Batch) -> Tuple[Outputs, List[Tuple[Tensor, Tensor]]]:
         """Encode, propose, combine; also the masks that the combiner has asked about, with their nll."""
@@ -150,10 +175,10 @@ class MomentRetriever(BaseModel):
         return masks
 
     @staticmethod
-    def _explain(reconstructor: nn.Module, outputs: Outputs, masks: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    def _explain(reconstructor: nn.Module, outputs: Outputs, masks: Dict[str, Tensor], **kwargs) -> Dict[str, Tensor]:
         """Reconstruct from all masks in one call and hand the results out by name."""
         together = torch.cat(list(masks.values()), dim=1)
-        nll = reconstructor(outputs.video, outputs.query, together)
+        nll = reconstructor(outputs.video, outputs.query, together, **kwargs)
         check_shape(reconstructor, 'nll', nll, B=together.size(0), M=together.size(1))
         return dict(zip(masks, nll.split([mask.size(1) for mask in masks.values()], dim=1)))
 
@@ -163,7 +188,8 @@ class MomentRetriever(BaseModel):
         Only the negatives that they need are reconstructed.
         """
         chosen = {name: self.losses[name] for name in names or self.losses}
-        outputs = self.retrieve(batch, self._needed_negatives(chosen))
+        best_only = all(trait(loss, Loss, 'best_only') for loss in chosen.values() if trait(loss, Loss, 'tasks'))
+        outputs = self.retrieve(batch, self._needed_negatives(chosen), best_only and torch.is_grad_enabled())
         losses = {f'loss_{name}': loss(outputs) for name, loss in chosen.items()}
         for loss, value in zip(chosen.values(), losses.values()):
             check_shape(loss, 'the loss', value)
@@ -279,3 +305,14 @@ def select_masks(masks: Dict[str, Tensor], chosen: Tensor) -> Dict[str, Tensor]:
     index = chosen[:, None, None]
     return {name: mask if mask.size(1) == 1 else mask.gather(1, index.expand(-1, 1, mask.size(2)))
             for name, mask in masks.items()}
+
+
+@contextmanager
+def without_autocast_cache():
+    """Within, autocast keeps no weights: those that it casts without a gradient would be taken where one is needed."""
+    enabled = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(enabled)

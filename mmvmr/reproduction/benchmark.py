@@ -6,7 +6,7 @@ import socket
 import statistics
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -125,7 +125,8 @@ def take_out_of_page_cache(dataset: MomentDataset) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def training(dataset: MomentDataset, config: Config, steps: int) -> List[float]:
+def make_step(dataset: MomentDataset, config: Config) -> Tuple[Callable, Iterator[Dict]]:
+    """A new model's training step, and batches for it."""
     model = MODELS.build(config.model)
     check_sizes(model, data_sizes(dataset))
     model = model.to('cuda' if GPU else 'cpu').train()
@@ -139,7 +140,11 @@ def training(dataset: MomentDataset, config: Config, steps: int) -> List[float]:
         options = {} if config.compile is True else config.compile
         model.train_step = torch.compile(model.train_step, **options)
     batches = make_batches(dataset, config.train_dataloader.batch_size)
-    return timed(lambda data: model.train_step(data, optim_wrapper), batches, steps)
+    return lambda data: model.train_step(data, optim_wrapper), batches
+
+
+def training(dataset: MomentDataset, config: Config, steps: int) -> List[float]:
+    return timed(*make_step(dataset, config), steps)
 
 
 def evaluation(dataset: MomentDataset, config: Config, steps: int) -> List[float]:
@@ -176,11 +181,15 @@ def measure(rank: int, processes: int, port: int, part: str, folder: Path, text:
     start = time.perf_counter() - start
     barrier()  # all begin together
     seconds = PARTS[part](dataset, config, steps)
-    memory = (torch.cuda.max_memory_allocated() / 2**30 if GPU else
-              resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-    results.put(Measured(start, statistics.median(seconds), min(seconds), max(seconds), memory))
+    results.put(Measured(start, statistics.median(seconds), min(seconds), max(seconds), peak()))
     barrier()  # whoever comes last needs the others until then
     end_processes()
+
+
+def peak() -> float:
+    """Of the memory, GiB; of the GPU if there is one."""
+    return (torch.cuda.max_memory_allocated() / 2**30 if GPU else
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 
 
 def run(part: str, processes: int, folder: Path, config: Config, steps: int) -> List[Measured]:

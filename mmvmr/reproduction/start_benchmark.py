@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 
-from mmvmr.datasets.moment_dataset import KEPT
 from mmvmr.reproduction.benchmark import build_dataset, fill_benchmark_sizes, prepare_data
+from mmvmr.utils.kept_arrays import KEPT
 from mmvmr.utils.progress import progress
 
 

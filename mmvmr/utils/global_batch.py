@@ -15,13 +15,17 @@ def places(count: int) -> Tensor:
     return torch.arange(rank, count * world_size, world_size)
 
 
-@torch.compiler.disable  # messages between processes are no part of a compiled graph
 def gather_pairs(values: Tensor) -> Tensor:
     """The values (B, ...) of all processes, in the order of the whole batch: (N * B, ...). Gradients flow back.
 
     All processes have to call it, with values of one shape.
     """
-    return _Gather.apply(values) if get_dist_info()[1] > 1 else values
+    return _gather(values) if get_dist_info()[1] > 1 else values
+
+
+@torch.compiler.disable  # messages between processes are no part of a compiled graph
+def _gather(values: Tensor) -> Tensor:
+    return _Gather.apply(values)
 
 
 def gather_padded(values: Tensor) -> Tensor:

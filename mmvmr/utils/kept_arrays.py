@@ -17,6 +17,8 @@ from mmengine.logging import print_log
 from mmvmr.utils.files import written_aside
 
 SUFFIX = '.arrays'
+KEPT = '.mmvmr'  # folder beside what the arrays depend on
+KEPT_FROM = 4 << 20  # bytes of what they depend on; less is read in two seconds
 MOST = 4  # files of one name; those that were used last stay
 _FORMAT = 'arrays of mmvmr 1'
 _ALIGN = 64  # bytes

@@ -1,4 +1,4 @@
-"""Reading text in whatever plain encoding and packing it comes."""
+"""Reading text in whatever plain encoding and packing it comes, and holding much of it in memory."""
 import bz2
 import codecs
 import csv
@@ -8,9 +8,12 @@ import json
 import lzma
 import zipfile
 import zlib
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator, List, TextIO, Union
+from typing import Any, BinaryIO, Iterable, Iterator, List, TextIO, Union
+
+import numpy as np
 
 _PACKINGS = {b'\x1f\x8b': gzip.open, b'BZh': bz2.open, b'\xfd7zX': lzma.open}  # by the first bytes
 _MARKS = ((codecs.BOM_UTF8, 'utf-8-sig'), (codecs.BOM_UTF32_LE, 'utf-32'), (codecs.BOM_UTF32_BE, 'utf-32'),
@@ -112,3 +115,49 @@ def _encoding(start: bytes) -> str:
     if len(start) > 1 and 0 in start[:2] and start[:2] != b'\0\0':  # text begins with a Latin letter, mark or not
         return 'utf-16-be' if start[0] == 0 else 'utf-16-le'
     return 'utf-8'
+
+
+class Texts(Sequence):
+    """Many texts as two arrays, which processes can share; each is made when it is asked for.
+
+    Attributes:
+        letters: uint8, UTF-8.
+        ends: (N,) int64.
+
+    Example:
+        >>> texts = Texts.of(['a', '', 'bc'])
+        >>> texts[2], texts[-2:], texts == ['a', '', 'bc']
+        ('bc', ['', 'bc'], True)
+    """
+
+    def __init__(self, letters: np.ndarray, ends: np.ndarray) -> None:
+        self.letters, self.ends = letters, ends
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> 'Texts':
+        """The same texts, which are gone through once."""
+        letters, ends = bytearray(), []
+        for text in texts:
+            letters += text.encode('utf-8', 'surrogatepass')
+            ends.append(len(letters))
+        return cls(np.frombuffer(letters, np.uint8), np.array(ends, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: Union[int, slice]) -> Any:
+        if isinstance(index, slice):
+            return [self.text(row) for row in range(len(self))[index]]
+        return self.text(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.text, range(len(self)))
+
+    def __eq__(self, other: Any) -> bool:
+        return (isinstance(other, Sequence) and not isinstance(other, str) and len(self) == len(other)
+                and all(own == text for own, text in zip(self, other)))
+
+    def text(self, row: int) -> str:
+        """The text in this place."""
+        start = self.ends[row - 1] if row else 0
+        return self.letters[start:self.ends[row]].tobytes().decode('utf-8', 'surrogatepass')

@@ -274,6 +274,18 @@ def test_a_second_start_encodes_nothing_and_gives_the_same(tiny_dataset, kept, m
         assert [s.metainfo for s in dataset[3]['data_samples']] == [s.metainfo for s in plain[3]['data_samples']]
 
 
+def test_a_second_start_asks_for_no_video(tiny_dataset, kept, monkeypatch):
+    first, _ = kept(tiny_dataset.test)
+    packed = tiny_dataset.root / 'packed'
+    write_packed_store(packed, ((video, first.store.read(video)) for video in first.store.video_ids), 16)
+    config = dict(tiny_dataset.test, features=str(packed), num_clips=16)
+    first, _ = kept(config)
+    assert len(first) == 8
+    monkeypatch.setattr(moment_dataset, 'describe_names', None)  # not called any more
+    second, _ = kept(config)
+    assert second.data_list == first.data_list
+
+
 def test_what_changes_the_words_is_encoded_anew(tiny_dataset, kept, monkeypatch):
     pairs = [['train_0', 20, None, 'a red ball.'], ['train_1', 20, None, 'a blue ball spins.']]
     config = write_pairs(tiny_dataset, *pairs)

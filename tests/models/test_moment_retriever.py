@@ -5,6 +5,7 @@ import torch
 from parts import METHODS, config, make_batch
 
 from mmvmr.engine.optim.alternating import AlternatingConstructor
+from mmvmr.models.layers.attention import Draws
 from mmvmr.registry import MODELS
 from mmvmr.structures import MomentSample
 
@@ -112,6 +113,45 @@ def test_negatives_are_those_of_the_best_proposal():
     left = model.negatives['left'](outputs.proposals, None, None)[torch.arange(3), best].unsqueeze(1)
     nll = model.reconstructors['query'](outputs.video, outputs.query, left)
     torch.testing.assert_close(nll, outputs.nll['query']['left'])
+
+
+@pytest.mark.parametrize('method', ['cpl', 'pps'])
+def test_gradients_of_the_best_proposal_alone_are_those_of_a_single_pass_with_dropout(method):
+    model = _build(method).train()
+    inputs = model.data_preprocessor(dict(inputs=make_batch()), True)['inputs']
+    found = []
+    for keep in (True, False):  # differentiate all proposals, or the best
+        model.zero_grad()
+        torch.manual_seed(1)
+        outputs = model._propose(inputs)[0]
+        masks = dict(positive=outputs.proposals.masks)
+        torch.manual_seed(2)
+        nll = (model._explain(model.reconstructors['query'], outputs, masks, draws=Draws()) if keep else
+               model._explain_best(model.reconstructors['query'], outputs, {}))['positive']
+        nll.amin(dim=1).sum().backward()
+        found.append((nll.detach(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}))
+    (nll, gradients), (again, others) = found
+    torch.testing.assert_close(again, nll)
+    assert gradients.keys() == others.keys()
+    assert method == 'pps' or len(nll.argmin(dim=1).unique()) > 1
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(others[name], gradient, atol=1e-5, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize('method,masks', [('cnm', [(3, True)]), ('cpl', [(4, False), (4, True)]),
+                                          ('pps', [(5, True), (3, False), (3, True)])])  # the first is the combiner's
+def test_a_training_step_differentiates_the_best_proposal_and_its_negatives(method, masks):
+    model, seen = _build(method).train(), []
+    transformer = model.reconstructors['query'].transformer
+    reconstruct = transformer.reconstruct
+
+    def noted(video, words, masks, draws=None):
+        seen.append((masks.size(1), torch.is_grad_enabled()))
+        return reconstruct(video, words, masks, draws)
+
+    transformer.reconstruct = noted
+    model(**model.data_preprocessor(dict(inputs=make_batch()), True), mode='loss')
+    assert seen == masks
 
 
 def test_mcmt_with_one_component_and_the_forward_task_is_cnm():

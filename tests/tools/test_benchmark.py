@@ -75,4 +75,5 @@ def test_later_starts_use_what_the_first_has_kept(tmp_path):
     rows = [row.split('|')[1:-1] for row in table.splitlines() if re.match(r'\| (first|later)', row)]
     assert [(row[0].strip(), int(row[1])) for row in rows] == [('first', 2), ('later', 2)]
     assert all(float(cell) > 0 for row in rows for cell in row[2:])
-    assert len(list((tmp_path / '.mmvmr').iterdir())) == 2  # annotations and words, once for all processes
+    # annotations, words and which videos have features, once for all processes
+    assert len(list((tmp_path / '.mmvmr').iterdir())) == 3

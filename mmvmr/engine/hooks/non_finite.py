@@ -13,6 +13,8 @@ from mmvmr.registry import HOOKS
 class NonFiniteHook(Hook):
     """Reports steps that were left out because of their gradients, and ends the run when it does not recover.
 
+    It also logs the norm of gradients that are clipped.
+
     Args:
         patience: The run ends after so many such steps in a row, not counting those that only show that the loss was
             scaled too much for float16. The last batch of each process is kept in
@@ -24,7 +26,9 @@ class NonFiniteHook(Hook):
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         for wrapper in _each(runner.optim_wrapper):
-            skipped = getattr(wrapper, 'skipped', 0)
+            skipped = int(getattr(wrapper, 'skipped', 0))
+            if getattr(wrapper, 'clip_grad_kwargs', None) and wrapper.should_update():
+                runner.message_hub.update_scalar('train/grad_norm', float(getattr(wrapper, 'grad_norm', 0.0)))
             if not skipped or not wrapper.should_update():  # there is no update while gradients are accumulated
                 continue
             losses = {name: float(value.detach()) for name, value in outputs.items() if 'loss' in name}

@@ -8,6 +8,7 @@ from torch import nn
 
 from mmvmr.engine.distributed import unwrap
 from mmvmr.engine.optim.groups import DefaultOptimWrapperConstructor
+from mmvmr.engine.optim.guards import fuse
 from mmvmr.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 
@@ -66,7 +67,7 @@ class AlternatingConstructor:
         for name, config in self.configs.items():
             paramwise, optimizer = config.pop('paramwise_cfg', self.paramwise_cfg), config.pop('optimizer')
             groups = _groups(model, owned.get(name, rest), optimizer, paramwise)
-            optimizer = OPTIMIZERS.build(dict(optimizer, params=groups))
+            optimizer = OPTIMIZERS.build(dict(fuse(optimizer), params=groups))
             wrappers[name] = OPTIM_WRAPPERS.build(dict(dict(type='OptimWrapper', optimizer=optimizer), **config))
         return AlternatingOptimWrapper(losses, **wrappers)
 

@@ -1,6 +1,10 @@
 """Which features belong to a video: ids that differ by a suffix or a prefix name the same video."""
+import hashlib
+from collections import Counter
 from functools import cached_property
 from typing import Any, Dict, Iterable, List, Optional, Sequence
+
+import numpy as np
 
 VIDEO_SUFFIXES = ('.3gp', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg',
                   '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv')
@@ -19,24 +23,42 @@ def short_name(video_id: str) -> str:
     return name.removeprefix('v_') or name
 
 
+def _hash(video_id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(video_id.encode('utf-8', 'surrogatepass'), digest_size=8).digest(), 'little',
+                          signed=True)
+
+
 class VideoNames:
     """The ids of a store, found by themselves or else by :func:`short_name`, never by chance.
 
+    Of a large store these are arrays, not Python objects, so that processes can share them.
+
     Args:
         video_ids: In the order of their rows.
+        columns: What :meth:`columns_of` gives for these ids, where it is known already.
 
     Attributes:
         twice: An id that comes twice, or None.
     """
 
-    def __init__(self, video_ids: Sequence[str]) -> None:
-        self._rows: Dict[str, int] = dict(zip(video_ids, range(len(video_ids))))
-        self.twice: Optional[str] = None
-        if len(self._rows) < len(video_ids):
-            self.twice = next(video_id for row, video_id in enumerate(video_ids) if self._rows[video_id] != row)
+    def __init__(self, video_ids: Sequence[str], columns: Optional[Dict[str, np.ndarray]] = None) -> None:
+        self._ids = video_ids
+        columns = columns or self.columns_of(video_ids)
+        self._hashes, self._order = columns['hashes'], columns['order']
+        same = (self._hashes[1:] == self._hashes[:-1]).nonzero()[0]  # with the place after them
+        alike = [video_ids[self._order[place]] for place in np.union1d(same, same + 1)]
+        counts = Counter(alike)
+        self.twice: Optional[str] = next((name for name in alike if counts[name] > 1), None)
+
+    @staticmethod
+    def columns_of(video_ids: Iterable[str]) -> Dict[str, np.ndarray]:
+        """The hashes of ids in their order, and the rows that they belong to."""
+        hashes = np.fromiter(map(_hash, video_ids), np.int64)
+        order = hashes.argsort(kind='stable')
+        return dict(hashes=hashes[order], order=order.astype(np.int32))
 
     def __contains__(self, video_id: str) -> bool:
-        return video_id in self._rows or bool(self._candidates(video_id))
+        return self._row(video_id) is not None or bool(self._candidates(video_id))
 
     def find(self, video_id: str) -> str:
         """The id that the store has for a video.
@@ -45,7 +67,7 @@ class VideoNames:
             KeyError: If there is none.
             ValueError: If there are several.
         """
-        if video_id in self._rows:
+        if self._row(video_id) is not None:
             return video_id
         candidates = self._candidates(video_id)
         if not candidates:
@@ -54,12 +76,24 @@ class VideoNames:
 
     def row(self, video_id: str) -> int:
         """The same as a number."""
-        return self._rows[self.find(video_id)]
+        row = self._row(video_id)
+        return self._row(self.find(video_id)) if row is None else row
+
+    def _row(self, video_id: str) -> Optional[int]:
+        """The row of an id as it is."""
+        wanted = _hash(video_id)
+        place = int(self._hashes.searchsorted(wanted))
+        while place < len(self._hashes) and self._hashes[place] == wanted:
+            row = int(self._order[place])
+            if self._ids[row] == video_id:
+                return row
+            place += 1
+        return None
 
     @cached_property
     def _by_short_name(self) -> Dict[str, List[str]]:
         names: Dict[str, List[str]] = {}
-        for video_id in self._rows:
+        for video_id in self._ids:
             names.setdefault(short_name(video_id), []).append(video_id)
         return names
 

@@ -3,9 +3,8 @@ import json
 import os
 from bisect import bisect_right
 from functools import lru_cache
-from itertools import accumulate
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -21,9 +20,12 @@ from mmvmr.features.stores.shards import (
     find_shards,
     is_head,
     read_heads,
+    read_json,
     sha256_of_ids,
 )
-from mmvmr.utils.files import folder_written_aside, refuse_foreign_files
+from mmvmr.utils.files import folder_written_aside, refuse_foreign_files, sha256_of_files
+from mmvmr.utils.kept_arrays import KEPT, KEPT_FROM, kept_arrays
+from mmvmr.utils.text_files import Texts
 
 MAX_OPEN = 256  # files of a store at a time: processes may have 1,024, and there are several stores
 
@@ -51,23 +53,50 @@ class PackedStore:
 
     def __init__(self, path: Union[str, Path]) -> None:
         self.path = Path(path)
-        heads = read_heads(self.path)
-        self.video_ids: List[str] = [video_id for head in heads for video_id in head.video_ids]
-        self.num_rows = np.concatenate([head.num_rows for head in heads])
-        self.manifest = heads[0].manifest if len(heads) == 1 else dict(
-            {key: value for key, value in heads[0].manifest.items() if key not in OWN}, num_videos=len(self.video_ids))
+        folders, columns = self._read()
+        self.video_ids: Sequence[str] = Texts(columns['letters'], columns['ends'])
+        self.num_rows = columns['num_rows']
+        manifest = read_json(folders[0] / MANIFEST)
+        self.manifest = manifest if len(folders) == 1 else dict(
+            {key: value for key, value in manifest.items() if key not in OWN}, num_videos=len(self.video_ids))
         self.dim: int = self.manifest['dim']
         self.num_clips: Optional[int] = self.manifest['num_clips']
         self.dtype = np.dtype(self.manifest['dtype'])
-        self._files = [head.folder / DATA for head in heads]
-        self._firsts = [0, *accumulate(len(head.video_ids) for head in heads)]  # row number of each file's first video
-        self._offsets = np.concatenate([[0], *(np.cumsum(head.rows_of_videos()) for head in heads)])  # in its file
+        self._files = [folder / DATA for folder in folders]
+        self._firsts = [0, *columns['counts'].cumsum().tolist()]  # row number of each file's first video
+        self._offsets = columns['offsets']  # in its file
         self.nbytes: int = sum(path.stat().st_size for path in self._files)
-        self.names = VideoNames(self.video_ids)
+        self.names = VideoNames(self.video_ids, columns)
         twice = self.names.twice
         if twice is not None:
             raise ValueError(f'{self.path} holds video {twice!r} twice. Pack the features again.')
         self._start()
+
+    def _read(self) -> Tuple[List[Path], Dict[str, np.ndarray]]:
+        """The folders of all shards, and what their indices say; of a large store it is kept beside the store."""
+        folders = [self.path] if (self.path / MANIFEST).exists() else [*find_shards(self.path).values()]
+        files = [folder / name for folder in folders for name in (MANIFEST, INDEX)]
+        if not all(map(Path.is_file, files)) or sum(path.stat().st_size for path in files) < KEPT_FROM:
+            return self._columns()
+        names = [str(path.relative_to(self.path)) for path in files]
+        columns = kept_arrays(self.path.resolve().parent / KEPT, f'{self.path.name}.ids',
+                              dict(files=names, content=sha256_of_files(*files)), lambda: self._columns()[1])
+        if [(folder / DATA).stat().st_size if (folder / DATA).exists() else 0 for folder in folders] != (
+                columns['sizes'].tolist()):
+            read_heads(self.path)  # says what is wrong
+        return folders, columns
+
+    def _columns(self) -> Tuple[List[Path], Dict[str, np.ndarray]]:
+        """The folders of all shards, and what their indices say as arrays, with all checks."""
+        heads = read_heads(self.path)
+        ids = [video_id for head in heads for video_id in head.video_ids]
+        texts = Texts.of(ids)
+        return [head.folder for head in heads], dict(
+            VideoNames.columns_of(ids), letters=texts.letters, ends=texts.ends,
+            num_rows=np.concatenate([head.num_rows for head in heads]),
+            counts=np.array([len(head.video_ids) for head in heads]),
+            offsets=np.concatenate([[0], *(np.cumsum(head.rows_of_videos()) for head in heads)]),
+            sizes=np.array([(head.folder / DATA).stat().st_size for head in heads]))
 
     def _start(self) -> None:
         dtype = self.dtype  # without a cycle of references: files are closed with the store

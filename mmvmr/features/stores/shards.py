@@ -122,13 +122,13 @@ def _check_alike(shard: Shard, head: Head, first: Head) -> None:
 def is_head(path: Path) -> bool:
     """Whether a file is the manifest of a packed store, be it whole or not."""
     try:
-        return path.is_file() and _read_json(path).get('format') == FORMAT
+        return path.is_file() and read_json(path).get('format') == FORMAT
     except ValueError:
         return False
 
 
 def _read_head(folder: Path) -> Head:
-    manifest, index = _read_json(folder / MANIFEST), _read_json(folder / INDEX)
+    manifest, index = read_json(folder / MANIFEST), read_json(folder / INDEX)
     if manifest.get('format') != FORMAT:
         raise ValueError(f'{folder / MANIFEST} has format {manifest.get("format")!r}, expected {FORMAT!r}. {AGAIN}.')
     try:
@@ -157,7 +157,8 @@ def sha256_of_ids(video_ids: Iterable[str]) -> str:
     return hashlib.sha256('\n'.join(video_ids).encode()).hexdigest()
 
 
-def _read_json(path: Path) -> Dict:
+def read_json(path: Path) -> Dict:
+    """A manifest or an index; a ValueError where it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
         if not isinstance(content, dict):

@@ -4,6 +4,7 @@ from typing import Tuple
 import torch
 from torch import Tensor, nn
 
+from mmvmr.models.layers.attention import Dropout
 from mmvmr.registry import MODELS
 from mmvmr.structures import EncodedQuery, Query
 
@@ -33,7 +34,7 @@ class LinearEncoder(nn.Module):
         self.start = nn.Parameter(torch.zeros(word_dim))
         self.blank = nn.Parameter(torch.zeros(word_dim)) if blank else None
         self.readout = nn.Parameter(torch.zeros(video_dim)) if readout else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, video: Tensor, query: Query) -> Tuple[Tensor, EncodedQuery]:
         """video (B, T, Dv), query with features (B, L, Dw) -> video (B, T, D), query with features (B, L+1, D)."""

@@ -59,7 +59,8 @@ class CoAttention(nn.Module):
         """Of each pair the queries of the next ``count`` pairs, its own first: (B, M, N, D) and (B, M, N)."""
         if count == 1:
             return words.unsqueeze(1), mask.unsqueeze(1)
-        rows = places(len(words)).to(words.device).unsqueeze(1) + torch.arange(count, device=words.device)
+        rows = places(len(words)).to(words.device, non_blocking=True).unsqueeze(1)
+        rows = rows + torch.arange(count, device=words.device)
         words, mask = gather_padded(words), gather_padded(mask)
         rows = rows % len(words)
         return words[rows], mask[rows]

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvmr.models.layers.attention import Attention, mask_bias
+from mmvmr.models.layers.attention import Attention, Draws, ResidualDropout, mask_bias
 from mmvmr.registry import MODELS
 
 
@@ -25,10 +25,11 @@ class TransformerLayer(nn.Module):
         self.expand = nn.Linear(dim, 2 * dim)
         self.contract = nn.Linear(2 * dim, dim)
         self.norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ResidualDropout(dropout)
 
     def forward(self, x: Tensor, keys: Optional[Tensor] = None, bias: Optional[Tensor] = None, causal: bool = True,
-                memory: Optional[Tensor] = None, memory_bias: Optional[Tensor] = None) -> Tensor:
+                memory: Optional[Tensor] = None, memory_bias: Optional[Tensor] = None,
+                draws: Optional[Draws] = None) -> Tensor:
         """
         Args:
             x: (B, M, N, D).
@@ -37,11 +38,12 @@ class TransformerLayer(nn.Module):
             causal: Position i attends to the keys up to i.
             memory: (B, M, Nm, D); skipped where absent.
             memory_bias: (B, M, 1, 1, Nm).
+            draws: Where dropout keeps what it draws, or takes it from.
         """
-        x = self.self_norm(x + self.dropout(self.self_attention(x, keys, bias, causal)))
+        x = self.self_norm(self.dropout(x, self.self_attention(x, keys, bias, causal), draws))
         if memory is not None:
-            x = self.memory_norm(x + self.dropout(self.memory_attention(x, memory, memory_bias)))
-        return self.norm(x + self.dropout(self.contract(F.relu(self.expand(x)))))
+            x = self.memory_norm(self.dropout(x, self.memory_attention(x, memory, memory_bias), draws))
+        return self.norm(self.dropout(x, self.contract(F.relu(self.expand(x))), draws))
 
 
 @MODELS.register_module()
@@ -87,16 +89,18 @@ class DualTransformer(nn.Module):
         num_clips = video.size(1)
         clips = (video if readout is None else torch.cat([video, readout], dim=1)).unsqueeze(1)  # (B, 1, T or T+1, D)
         for layer in self.video_layers[:-1]:
-            clips = layer(clips, keys=clips[:, :, :num_clips], **query)  # the readout token is never a key
+            keys = None if readout is None else clips[:, :, :num_clips]  # the readout token is never a key
+            clips = layer(clips, keys=keys, **query)
         return self.video_layers[-1](clips[:, :, -1:], keys=clips[:, :, :num_clips], causal=False, **query)[:, 0, 0]
 
-    def reconstruct(self, video: Tensor, words: Tensor, masks: Tensor) -> Tensor:
+    def reconstruct(self, video: Tensor, words: Tensor, masks: Tensor, draws: Optional[Draws] = None) -> Tensor:
         """States of the words after they have looked at the video through each mask.
 
         Args:
             video: (B, T', D).
             words: (B, N, D), some of them hidden, with position code.
             masks: (B, M, T') in [0, 1].
+            draws: Where dropout keeps what it draws, or takes it from.
 
         Returns:
             (B, M, N, D).
@@ -105,9 +109,9 @@ class DualTransformer(nn.Module):
         bias = mask_bias(masks)
         clips, words = video.unsqueeze(1), words.unsqueeze(1)
         for layer in self.video_layers:
-            clips = layer(clips, bias=bias)  # (B, M, T', D) from the first layer on
+            clips = layer(clips, bias=bias, draws=draws)  # (B, M, T', D) from the first layer on
         for layer in self.word_layers:
-            words = layer(words, memory=clips, memory_bias=bias)
+            words = layer(words, memory=clips, memory_bias=bias, draws=draws)
         return words
 
     def _check_role(self, role: str) -> None:

@@ -46,7 +46,7 @@ class MatchingLoss(nn.Module):
 
 def _are_of_other_videos(video_ids: Optional[Tensor], mismatched: Tensor) -> Tensor:
     """Is pair i + 1 + r, counted round the batch of all processes, of another video than pair i? (B, R) bool."""
-    rows = places(len(mismatched)).to(mismatched.device)
+    rows = places(len(mismatched)).to(mismatched.device, non_blocking=True)
     own = rows if video_ids is None else video_ids
     others = gather_pairs(own)
     columns = rows.unsqueeze(1) + 1 + torch.arange(mismatched.size(1), device=rows.device)

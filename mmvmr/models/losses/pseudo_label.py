@@ -30,6 +30,7 @@ class PseudoLabelLoss(nn.Module):
     """
     negatives = ()
     reads = ('probabilities',)
+    best_only = True
 
     def __init__(self, labels: str = 'thresholds', delta: float = 0.02, num_groups: int = 1, warmup: float = 0.0,
                  task: str = 'query', loss_weight: float = 1.0, bounds: Optional[Tuple[float, float]] = None) -> None:

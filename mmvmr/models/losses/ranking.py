@@ -18,6 +18,8 @@ class RankingLoss(nn.Module):
         tasks: Names of reconstructors.
     """
 
+    best_only = True
+
     def __init__(self, margins: Dict[str, float], tasks: Sequence[str] = ('query',),
                  loss_weight: float = 1.0) -> None:
         super().__init__()

@@ -1,12 +1,12 @@
 """Fill in the hidden words of a query from what a mask lets through of the video."""
-from typing import Tuple
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import resample
 from mmvmr.functional.words import query_nll, reverse_words, reversed_order, word_scores
-from mmvmr.models.layers.attention import SinusoidalEncoding
+from mmvmr.models.layers.attention import Draws, SinusoidalEncoding
 from mmvmr.registry import MODELS, RECONSTRUCTORS
 from mmvmr.structures import EncodedQuery
 
@@ -28,6 +28,8 @@ class MaskedQueryReconstructor(nn.Module):
             batch, as the released code of CNM and CPL does; the result then depends on the batch.
     """
 
+    keeps_draws = True
+
     def __init__(self, dim: int, vocab_size: int, transformer: dict, inverse: bool = False,
                  label_smoothing: float = 0.1, end_token: str = 'always') -> None:
         super().__init__()
@@ -41,9 +43,9 @@ class MaskedQueryReconstructor(nn.Module):
         self.label_smoothing = label_smoothing
         self.end_token = end_token
 
-    def forward(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
+    def forward(self, video: Tensor, query: EncodedQuery, masks: Tensor, draws: Optional[Draws] = None) -> Tensor:
         """video (B, T, D), query with hidden words, masks (B, M, T') -> nll (B, M), lower is better."""
-        return self._nll(*self._reconstruct(video, query, masks))
+        return self._nll(*self._reconstruct(video, query, masks, draws))
 
     def explain(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tuple[Tensor, Tensor]:
         """Like :meth:`forward`, and the average state of the words under each mask: (B, M), (B, M, D)."""
@@ -71,7 +73,7 @@ class MaskedQueryReconstructor(nn.Module):
             scores = scores.gather(-1, reversed_order(words.mask).unsqueeze(1).expand_as(scores))
         return scores
 
-    def _reconstruct(self, video: Tensor, query: EncodedQuery, masks: Tensor):
+    def _reconstruct(self, video: Tensor, query: EncodedQuery, masks: Tensor, draws: Optional[Draws] = None):
         """States (B, M, N, D) of the positions, the words they should predict (B, N), and which count (B, N) bool."""
         if query.blank is None:
             raise ValueError('MaskedQueryReconstructor hides words, but the encoder gives no stand-in for them. '
@@ -86,4 +88,4 @@ class MaskedQueryReconstructor(nn.Module):
         if self.end_token == 'if_padded':
             words, targets, valid = words[:, :-1], targets[:, :-1], valid[:, :-1]
         video = resample(video, masks.size(-1))
-        return self.transformer.reconstruct(video, self.positions(words), masks), targets, valid
+        return self.transformer.reconstruct(video, self.positions(words), masks, draws), targets, valid

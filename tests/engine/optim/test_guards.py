@@ -22,15 +22,30 @@ class PoisonFrom(Hook):
             data_batch['inputs'].video[0, 0, 0] = float('nan')
 
 
-def test_step_with_a_gradient_that_is_not_finite_is_left_out():
+@pytest.mark.parametrize('fused', [False, True])
+@pytest.mark.parametrize('clip', [None, dict(max_norm=1e6)])
+def test_step_with_a_gradient_that_is_not_finite_is_left_out(fused, clip):
     layer = nn.Linear(2, 1, bias=False)
-    wrapper = OptimWrapper(torch.optim.SGD(layer.parameters(), lr=1.0))
+    wrapper = OptimWrapper(torch.optim.SGD(layer.parameters(), lr=1.0, fused=fused), clip_grad=clip)
     before = layer.weight.detach().clone()
     for value in (float('nan'), float('inf')):
         wrapper.update_params(layer(torch.tensor([value, 1.0])).sum())
     assert torch.equal(layer.weight, before) and wrapper.skipped == 2
     wrapper.update_params(layer(torch.tensor([2.0, 1.0])).sum())
     assert torch.equal(layer.weight, before - torch.tensor([[2.0, 1.0]])) and wrapper.skipped == 0
+
+
+def test_a_step_that_a_fused_optimizer_leaves_out_leaves_its_averages_and_its_count():
+    states = []
+    for poison in (False, True):
+        torch.manual_seed(0)
+        layer = nn.Linear(2, 1)
+        wrapper = OptimWrapper(torch.optim.Adam(layer.parameters(), lr=0.1, fused=True))
+        for value in (1.0, float('nan'), 2.0) if poison else (1.0, 2.0):
+            wrapper.update_params(layer(torch.tensor([value, 1.0])).sum())
+        states.append([layer.weight.detach(), *wrapper.optimizer.state[layer.weight].values()])
+    for clean, poisoned in zip(*states):
+        assert torch.equal(clean, poisoned)
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from mmvmr.features.stores import names as stored_names
 from mmvmr.features.stores import packed_store
 from mmvmr.features.stores.feature_store import PackedStore, open_feature_store, write_packed_store
 from mmvmr.features.stores.shards import Shard
@@ -188,3 +189,39 @@ def test_a_shard_that_is_cut_off_is_named(folder):
     data.write_bytes(data.read_bytes()[:-4])
     with pytest.raises(ValueError, match='shard_2_of_3/features.bin has 284 bytes, its manifest promises 288'):
         open_feature_store(folder)  # 3 videos x 6 x 4 x 4 bytes
+
+
+def test_what_a_large_store_holds_is_kept_and_checked(tmp_path, monkeypatch):
+    ids = [f'v{number}' for number in range(7)]
+    for shard in (Shard(index, 2) for index in range(2)):
+        features = ((video_id, np.full((3, 2), ids.index(video_id))) for video_id in shard.take(ids))
+        write_packed_store(shard.folder(tmp_path / 'store'), features, 3, manifest=shard.entries(ids))
+    plain = PackedStore(tmp_path / 'store')
+    monkeypatch.setattr(packed_store, 'KEPT_FROM', 0)
+    read = packed_store.read_heads
+    first = PackedStore(tmp_path / 'store')
+    monkeypatch.setattr(packed_store, 'read_heads', None)  # not called any more
+    later = PackedStore(tmp_path / 'store')
+    monkeypatch.setattr(packed_store, 'read_heads', read)
+    for store in (first, later):
+        assert store.video_ids == ids == plain.video_ids and store.manifest == plain.manifest
+        assert (store.read_clips(ids[::-1], 3) == plain.read_clips(ids[::-1], 3)).all()
+        assert 'v_v3.mp4' in store and store.rows(['v_v3.mp4', 'v6']).tolist() == [3, 6] and 'v7' not in store
+    data = next((tmp_path / 'store').glob('shard_1*')) / 'features.bin'
+    whole = data.read_bytes()
+    data.write_bytes(whole[:-4])
+    with pytest.raises(ValueError, match='the copy is incomplete'):
+        PackedStore(tmp_path / 'store')
+    data.write_bytes(whole)
+    index = data.with_name('index.json')
+    index.write_text(index.read_text().replace('v6', 'v9'))
+    with pytest.raises(ValueError, match='does not belong to its manifest'):
+        PackedStore(tmp_path / 'store')
+
+
+def test_ids_with_the_same_hash_are_told_apart(monkeypatch):
+    monkeypatch.setattr(stored_names, '_hash', lambda video_id: len(video_id))
+    found = stored_names.VideoNames(['b', 'cc', 'a', 'v_d'])
+    assert [found.row(video_id) for video_id in ('a', 'b', 'cc', 'd')] == [2, 0, 1, 3]
+    assert 'e' not in found and found.twice is None
+    assert stored_names.VideoNames(['b', 'cc', 'a', 'b']).twice == 'b'
