@@ -1,4 +1,4 @@
-"""Ours on Moving Shapes: the scan of CPL's reconstructor and the clip scores of MSCL, who vote for moments."""
+"""Ours on Moving Shapes: the scan of CPL's reconstructor and MSCL vote for moments."""
 _base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 128

@@ -1,4 +1,4 @@
-"""Ours on QVHighlights with captioned clips: the scan of CPL's reconstructor and the clip scores of MSCL, who vote for moments."""
+"""Ours on QVHighlights with captioned clips: the scan of CPL's reconstructor and MSCL vote for moments."""
 _base_ = ['_base_/datasets/qvhighlights_rewrites.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 128
@@ -25,7 +25,8 @@ model = dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=1.0),
         diversity=dict(type='DiversityLoss', width=0.347788, sigma=sigma, loss_weight=5.0)),  # CPL's lambda of 0.146
-    combiner=dict(type='KeepDeleteScan', num_clips=75, window=0.16, level=0.3),  # moments are long: chosen on half of val
+    # moments are long: window and level were chosen on half of val
+    combiner=dict(type='KeepDeleteScan', num_clips=75, window=0.16, level=0.3),
     ranker=dict(type='ScoreRanker'),
     advisers=dict(
         frames=dict(

@@ -1,4 +1,4 @@
-"""Ours, nothing to train: curves averaged over clips that look alike, runs in runs, paraphrases vote; on QVHighlights."""
+"""Ours, nothing to train: clips that look alike share a value, and all paraphrases vote; on QVHighlights."""
 _base_ = ['_base_/datasets/qvhighlights_captions.py', '_base_/default_runtime.py']
 
 model = dict(

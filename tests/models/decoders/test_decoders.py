@@ -105,7 +105,7 @@ def test_runs_in_runs_by_hand():
     """Among .5, .9, .9, .5, .9, the clips above Otsu's first threshold, .9 are above the second."""
     curve = [0.0, 0.5, 0.9, 0.9, 0.5, 0.0, 0.9, 0.0, 0.0]
     found = decode('otsu', curve, smoothing=1e-3, nested=0.25)
-    assert clips(found, 9) == [(6, 7), (1, 5), (2, 4), (6, 7)]  # the run of one clip is no run in itself: it is repeated
+    assert clips(found, 9) == [(6, 7), (1, 5), (2, 4), (6, 7)]  # the run of one clip is repeated
     outer, whole, inner = 0.9 - 2.8 / 8, 0.7 - 0.9 / 5, 0.9 - 1.9 / 7
     assert found.scores[0].tolist() == pytest.approx([outer, whole, 0.25 * inner, 0.25 * inner - 1])
     assert clips(decode('otsu', curve, smoothing=1e-3), 9)[:2] == [(6, 7), (1, 5)]
