@@ -133,7 +133,7 @@ def draw(like: Tensor, p: float) -> Tensor:
     On CPUs it takes a third of the time of PyTorch's Bernoulli numbers: four of 16 bits are cut from each random number
     of 64, so that ``p`` is rounded to a multiple of 2^-16.
     """
-    if like.device.type != 'cpu' or torch.compiler.is_compiling():
+    if like.device.type != 'cpu':
         return torch.empty_like(like, memory_format=torch.contiguous_format).bernoulli_(1 - p)
     bits = torch.empty((like.numel() + 3) // 4, dtype=torch.int64).random_(-2**63, None).view(torch.int16)
     return (bits[:like.numel()].view(like.shape) >= round(p * 2**16) - 2**15).to(like.dtype)
