@@ -22,21 +22,21 @@ def fill_lowest(curve: Tensor, mask: Tensor) -> Tensor:
 
 
 def bridge(curve: Tensor, mask: Tensor) -> Tuple[Tensor, Tensor]:
-    """The curve with straight lines over the clips that do not count between some that do, and a mask with them in.
+    """Clips that do not count between some that do get the lower value of those around them, and a mask with them in.
+
+    So a gap ends no run, and is the end of none.
 
     Example:
         >>> bridge(torch.tensor([[9.0, 0.2, 9.0, 0.8, 9.0]]), torch.tensor([[False, True, False, True, False]]))
-        (tensor([[9.0000, 0.2000, 0.5000, 0.8000, 9.0000]]), tensor([[False,  True,  True,  True, False]]))
+        (tensor([[9.0000, 0.2000, 0.2000, 0.8000, 9.0000]]), tensor([[False,  True,  True,  True, False]]))
     """
     last = curve.size(1) - 1
     time = torch.arange(last + 1, device=curve.device).expand_as(curve)
     before = time.masked_fill(~mask, -1).cummax(dim=1).values
     after = time.masked_fill(~mask, last + 1).flip(1).cummin(dim=1).values.flip(1)
     inside = (before >= 0) & (after <= last)
-    before, after = before.clamp(min=0), after.clamp(max=last)
-    share = (time - before) / (after - before).clamp(min=1)
-    line = torch.lerp(curve.gather(1, before), curve.gather(1, after), share.to(curve.dtype))
-    return torch.where(inside & ~mask, line, curve), inside
+    lower = torch.minimum(curve.gather(1, before.clamp(min=0)), curve.gather(1, after.clamp(max=last)))
+    return torch.where(inside & ~mask, lower, curve), inside
 
 
 def masked_mean(curve: Tensor, mask: Tensor) -> Tensor:

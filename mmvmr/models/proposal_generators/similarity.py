@@ -17,8 +17,8 @@ class SimilarityProposalGenerator(nn.Module):
     """Decodes the curve of cosine similarities between the clips of a video and the vector of the sentence.
 
     Clips and sentence must be of one space. There is nothing to learn, and clips whose features are all zero, as those
-    of absent videos and of padding, do not count; between others they are bridged by straight lines. A clip has the
-    score (1 + cosine) / 2.
+    of absent videos and of padding, do not count; between others they get the lower value of those around them. A
+    clip has the score (1 + cosine) / 2.
 
     Args:
         decoder: Config of the decoder, see :class:`~mmvmr.models.interface.Decoder`.
