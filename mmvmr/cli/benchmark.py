@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
             for each in configs:
                 fill_benchmark_sizes(each)
             device_table(configs, args.table, folder, args.steps, args.videos, args.minutes)
-            print(args.table.read_text(encoding='utf-8'))
+            print(f'Written: {args.table}')
         elif args.against:
             print(f'The code in {args.against} is run on this machine, as it is.', flush=True)
             print(compare(config, args.against, args.parts, args.steps, folder, *data))

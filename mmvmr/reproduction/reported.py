@@ -2,7 +2,7 @@
 from functools import lru_cache
 from typing import Dict
 
-import yaml
+from mmengine.fileio import load
 
 from mmvmr.engine.run.places import shipped_configs
 
@@ -19,6 +19,6 @@ def reported_scores(config: str, protocol: str) -> Dict[str, float]:
 
 @lru_cache(None)
 def _all_reported() -> Dict:
-    models = yaml.safe_load((shipped_configs() / 'metafile.yml').read_text(encoding='utf-8'))['Models']
+    models = load(shipped_configs() / 'metafile.yml')['Models']
     return {(model['Name'], found['Protocol']): found['Metrics'] for model in models
             for found in model.get('Reported', [])}

@@ -93,6 +93,8 @@ CALLS = {
                   shards=2)}),
         ([CONFIG, '--start', '--processes', 1, 2], {'mmvmr.reproduction.start_benchmark.benchmark_start': dict(
             processes=[1, 2], videos=6670, dtype='float32', shards=1)}),
+        ([CONFIG, '--table', 'gpu.md', '--minutes', 3], {'mmvmr.reproduction.device_table.device_table': dict(
+            path=Path('gpu.md'), minutes=3, steps=5, videos=6670)}),
         ([CONFIG, '--against', 'cpl'], {
             'mmvmr.reproduction.against.find_method': dict(checkout=Path('cpl')),
             'mmvmr.reproduction.against.compare': dict(

@@ -73,9 +73,10 @@ class AlternatingConstructor:
 
     @staticmethod
     def _check(model: nn.Module, losses: Dict[str, Sequence[str]], modules: Dict[str, List[str]]) -> None:
-        if len(model.advisers):
+        advisers = list(getattr(model, 'advisers', ()))
+        if advisers:
             raise ValueError(f'Optimizers that take turns name losses of the model, and none of its advisers '
-                             f'{list(model.advisers)}. Train them with one optimizer for all: '
+                             f'{advisers}. Train them with one optimizer for all: '
                              "optim_wrapper=dict(type='OptimWrapper', optimizer=...).")
         unknown = [name for names in losses.values() for name in names if name not in model.losses]
         if unknown:
