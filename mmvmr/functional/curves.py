@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmvmr.functional.runs import nearest_high
+
 
 def fill_lowest(curve: Tensor, mask: Tensor) -> Tensor:
     """The curve with its lowest value on all clips that do not count; zeros where none does.
@@ -21,22 +23,23 @@ def fill_lowest(curve: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, curve, lowest.masked_fill(lowest.isinf(), 0))
 
 
-def bridge(curve: Tensor, mask: Tensor) -> Tuple[Tensor, Tensor]:
+def bridge(curves: Tensor, mask: Tensor) -> Tuple[Tensor, Tensor]:
     """Clips that do not count between some that do get the lower value of those around them, and a mask with them in.
 
     So a gap ends no run, and is the end of none.
 
+    Args:
+        curves: (B, S, T).
+
     Example:
-        >>> bridge(torch.tensor([[9.0, 0.2, 9.0, 0.8, 9.0]]), torch.tensor([[False, True, False, True, False]]))
-        (tensor([[9.0000, 0.2000, 0.2000, 0.8000, 9.0000]]), tensor([[False,  True,  True,  True, False]]))
+        >>> bridge(torch.tensor([[[9.0, 0.2, 9.0, 0.8, 9.0]]]), torch.tensor([[False, True, False, True, False]]))
+        (tensor([[[9.0000, 0.2000, 0.2000, 0.8000, 9.0000]]]), tensor([[False,  True,  True,  True, False]]))
     """
-    last = curve.size(1) - 1
-    time = torch.arange(last + 1, device=curve.device).expand_as(curve)
-    before = time.masked_fill(~mask, -1).cummax(dim=1).values
-    after = time.masked_fill(~mask, last + 1).flip(1).cummin(dim=1).values.flip(1)
-    inside = (before >= 0) & (after <= last)
-    lower = torch.minimum(curve.gather(1, before.clamp(min=0)), curve.gather(1, after.clamp(max=last)))
-    return torch.where(inside & ~mask, lower, curve), inside
+    before, after = nearest_high(mask)
+    inside = (before >= 0) & (after < mask.size(1))
+    ends = (place.clamp(0, mask.size(1) - 1).unsqueeze(1).expand_as(curves) for place in (before, after))
+    lower = torch.minimum(*(curves.gather(2, place) for place in ends))
+    return torch.where((inside & ~mask).unsqueeze(1), lower, curves), inside
 
 
 def masked_mean(curve: Tensor, mask: Tensor) -> Tensor:

@@ -44,6 +44,22 @@ def peak_run(scores: Tensor, level: float) -> Tensor:
     return high & (gaps == gaps.gather(-1, scores.argmax(dim=-1, keepdim=True)))
 
 
+def nearest_high(high: Tensor) -> Tuple[Tensor, Tensor]:
+    """The last high place up to each place, -1 if there is none, and the first one from there on, T if there is none.
+
+    Args:
+        high: (..., T) bool.
+
+    Example:
+        >>> nearest_high(torch.tensor([False, True, False]))
+        (tensor([-1,  1,  1]), tensor([1, 1, 3]))
+    """
+    num_clips = high.size(-1)
+    time = torch.arange(num_clips, device=high.device).expand_as(high)
+    before = time.masked_fill(~high, -1).cummax(dim=-1).values
+    return before, time.masked_fill(~high, num_clips).flip(-1).cummin(dim=-1).values.flip(-1)
+
+
 def all_runs(high: Tensor) -> Tuple[Tensor, Tensor]:
     """Every run of places: spans (..., T, 2) int64, the end exclusive, and where one starts, (..., T) bool.
 
@@ -58,10 +74,8 @@ def all_runs(high: Tensor) -> Tuple[Tensor, Tensor]:
         (tensor([0, 3, 3, 3, 5]), tensor([[1, 3],
                 [4, 5]]))
     """
-    num_clips = high.size(-1)
-    time = torch.arange(num_clips, device=high.device).expand_as(high)
-    ends = time.masked_fill(high, num_clips).flip(-1).cummin(dim=-1).values.flip(-1)
-    return torch.stack([time, ends], dim=-1), high & ~F.pad(high[..., :-1], (1, 0))
+    time = torch.arange(high.size(-1), device=high.device).expand_as(high)
+    return torch.stack([time, nearest_high(~high)[1]], dim=-1), high & ~F.pad(high[..., :-1], (1, 0))
 
 
 def join_runs(high: Tensor, gap: int) -> Tensor:
@@ -71,11 +85,8 @@ def join_runs(high: Tensor, gap: int) -> Tensor:
         >>> join_runs(torch.tensor([False, True, False, True, False, False, True]), gap=1)
         tensor([False,  True,  True,  True, False, False,  True])
     """
-    num_clips = high.size(-1)
-    time = torch.arange(num_clips, device=high.device).expand_as(high)
-    before = time.masked_fill(~high, -1).cummax(dim=-1).values  # the last high place up to here
-    after = time.masked_fill(~high, 2 * num_clips).flip(-1).cummin(dim=-1).values.flip(-1)
-    return high | ((before >= 0) & (after < num_clips) & (after - before - 1 <= gap))
+    before, after = nearest_high(high)
+    return high | ((before >= 0) & (after < high.size(-1)) & (after - before - 1 <= gap))
 
 
 def score_runs(scores: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor]:

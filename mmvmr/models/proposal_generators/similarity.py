@@ -51,8 +51,7 @@ class SimilarityProposalGenerator(nn.Module):
         mask = video.ne(0).any(dim=-1)
         if self.spread is not None:
             curves = average_alike(curves, video, mask, self.spread, self.reach)
-        bridged, mask = bridge(curves.flatten(0, 1), mask.repeat_interleave(curves.size(1), dim=0))
-        curves, mask = bridged.unflatten(0, curves.shape[:2]), mask[::curves.size(1)]
+        curves, mask = bridge(curves, mask)
         curve = curves[:, 0] if self.paraphrases is None else curves.mean(dim=1)
         found = self._united(curves, mask) if self.paraphrases in ('union', 'vote') else self.decoder(curve, mask)
         return found._replace(clips=Clips((1 + curve) / 2, F.normalize(video, dim=-1), mismatched=None))
