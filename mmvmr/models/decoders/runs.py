@@ -35,13 +35,12 @@ class OtsuRuns(nn.Module):
         smoothed = smooth_masked(curve.double(), mask, self.smoothing)
         high = (smoothed >= otsu_threshold(smoothed, mask)) & mask
         spans, starts = all_runs(high)
-        scores = inside_outside(smoothed, mask, spans[..., 0], spans[..., 1])
         if self.nested:
             inner, begins = all_runs((smoothed >= otsu_threshold(smoothed, high)) & high)
             shorter = begins & ~(starts & (inner[..., 1] == spans[..., 1]))
-            inner_scores = self.nested * inside_outside(smoothed, mask, inner[..., 0], inner[..., 1])
             spans, starts = torch.cat([spans, inner], dim=1), torch.cat([starts, shorter], dim=1)
-            scores = torch.cat([scores, inner_scores], dim=1)
+        scores = inside_outside(smoothed, mask, spans[..., 0], spans[..., 1])
+        scores[:, curve.size(1):] *= self.nested
         return best_spans(spans, scores.to(curve.dtype), starts, self.num_proposals, curve.size(1))
 
 
