@@ -135,22 +135,16 @@ def draw(like: Tensor, p: float) -> Tensor:
     """
     if like.device.type != 'cpu':
         return torch.empty_like(like, memory_format=torch.contiguous_format).bernoulli_(1 - p)
-    if torch.compiler.is_compiling():
-        return _draw_opaque(like.detach(), p)
-    return _draw_bits(like, p)
+    return _draw(like.detach(), p)
 
 
-def _draw_bits(like: Tensor, p: float) -> Tensor:
+@torch.library.custom_op('mmvmr::draw', mutates_args=())  # the compiler does not know random_ with these bounds
+def _draw(like: Tensor, p: float) -> Tensor:
     bits = torch.empty((like.numel() + 3) // 4, dtype=torch.int64).random_(-2**63, None).view(torch.int16)
     return (bits[:like.numel()].view(like.shape) >= round(p * 2**16) - 2**15).to(like.dtype)
 
 
-@torch.library.custom_op('mmvmr::draw', mutates_args=())  # the compiler does not know random_ with these bounds
-def _draw_opaque(like: Tensor, p: float) -> Tensor:
-    return _draw_bits(like, p)
-
-
-@_draw_opaque.register_fake
+@_draw.register_fake
 def _(like: Tensor, p: float) -> Tensor:
     return torch.empty(like.shape, dtype=like.dtype, device=like.device)
 
