@@ -5,9 +5,9 @@ import queue
 import time
 import warnings
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import torch
 from mmengine.config import Config
@@ -17,6 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mmvmr.engine.optim.mixed_precision import use_mixed_precision
 from mmvmr.reproduction import benchmark
 from mmvmr.reproduction.benchmark import GPU
+from mmvmr.utils.files import write_text
+from mmvmr.utils.tables import format_table
 
 WAITS = ('aten::_local_scalar_dense', 'aten::nonzero', 'aten::masked_select', 'aten::is_nonzero', 'aten::equal',
          'aten::_unique2', 'aten::unique_dim', 'aten::unique_consecutive')  # their result or its size goes to the host
@@ -103,7 +105,8 @@ def measure_row(config: Config, name: str, setting: str, folder: Path, steps: in
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
             dataset = benchmark.build_dataset(folder, config, part)
-            with autocast(part == 'evaluation' and setting not in ('float32', 'TF32')):
+            half = part == 'evaluation' and setting not in ('float32', 'TF32')  # a step of training does so itself
+            with torch.autocast('cuda' if GPU else 'cpu', torch.bfloat16, enabled=half):
                 seconds = sorted(benchmark.PARTS[part](dataset, config, steps))
             row = row._replace(**{part: row.batch / seconds[len(seconds) // 2], f'{part}_memory': benchmark.peak()})
         if setting == 'float32':
@@ -112,13 +115,6 @@ def measure_row(config: Config, name: str, setting: str, folder: Path, steps: in
     except Exception as error:  # the other rows are of use without this one
         row = row._replace(note=f'{part}: {type(error).__name__}: {error}'.splitlines()[0][:200])
     return row
-
-
-@contextmanager
-def autocast(enabled: bool) -> Iterator[None]:
-    """Within, PyTorch computes in bfloat16 where it considers that safe."""
-    with torch.autocast('cuda' if GPU else 'cpu', torch.bfloat16, enabled=enabled):
-        yield
 
 
 def find_waits(dataset: Any, config: Config) -> str:
@@ -153,7 +149,7 @@ def measure_whole(config: Config, name: str, folder: Path, total: int, most: flo
         return row._replace(note=f'{type(error).__name__}: {error}'.splitlines()[0][:200])
 
 
-def work(rank: int, text: str, name: str, settings: Sequence[str], folder: Path, steps: int, whole: int, most: float,
+def work(text: str, name: str, settings: Sequence[str], folder: Path, steps: int, whole: int, most: float,
          rows: Any) -> None:
     """Measure some settings of a config in a process of its own, and hand each row on as it is found."""
     init_default_scope('mmvmr')
@@ -173,10 +169,10 @@ def write_table(path: Path, rows: Sequence[Row], device: str) -> None:
     if path.suffix == '.csv':
         text = io.StringIO()
         csv.writer(text, lineterminator='\n').writerows([heads, *cells])
-        path.write_text(text.getvalue(), encoding='utf-8')
+        write_text(path, text.getvalue())
         return
-    lines = [f'| {" | ".join(cell.replace("|", "/") for cell in line)} |' for line in [heads, ['---'] * 9, *cells]]
-    path.write_text(f'{device}, PyTorch {torch.__version__}\n\n' + '\n'.join(lines) + '\n', encoding='utf-8')
+    table = format_table([heads, *([cell.replace('|', '/') for cell in line] for line in cells)], form='markdown')
+    write_text(path, f'{device}, PyTorch {torch.__version__}\n\n{table}\n')
 
 
 def device_table(configs: Sequence[Config], path: Path, folder: Path, steps: int, videos: int,
@@ -203,7 +199,7 @@ def device_table(configs: Sequence[Config], path: Path, folder: Path, steps: int
         data = folder / '_'.join(map(str, benchmark.generated_sizes(config).values()))
         benchmark.prepare_data(data, config, videos, 'float32', 1)
         share = (end - time.monotonic()) / (len(plan) - number)  # what others leave is there for the later ones
-        process = context.Process(target=work, args=(0, config.pretty_text, name, chosen, data, steps, 97 * 50,
+        process = context.Process(target=work, args=(config.pretty_text, name, chosen, data, steps, 97 * 50,
                                                      max(share / 2, 1.0), found))
         process.start()
         stop = min(time.monotonic() + 2 * share, end)

@@ -66,8 +66,8 @@ def small(tmp_path):
 def test_each_setting_gives_a_row_and_what_fails_says_why(small, tmp_path):
     rows = queue.Queue()
     with DefaultScope.overwrite_default_scope('mmvmr'):
-        device_table.work(0, small.pretty_text, 'cpl', ['float32', 'TF32', 'resident', device_table.WHOLE], tmp_path, 1,
-                          2, 60.0, rows)
+        device_table.work(small.pretty_text, 'cpl', ['float32', 'TF32', 'resident', device_table.WHOLE], tmp_path, 1, 2,
+                          60.0, rows)
     exact, tf32, resident, whole = [rows.get() for _ in range(4)]
     assert exact.training > 0 and exact.evaluation > 0 and exact.waits == 'none' and not exact.note
     assert 'TF32 needs a GPU' in tf32.note and tf32.training is None
