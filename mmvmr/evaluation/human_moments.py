@@ -6,6 +6,7 @@ import pandas as pd
 
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.scoring import per_query, summarize
+from mmvmr.features.stores.names import short_name
 
 COLUMNS = ('video_id', 'description', 'start', 'end')
 Moments = Dict[Tuple[str, str], List[Tuple[float, float]]]  # (video, query) -> moments as fractions of the video
@@ -69,4 +70,4 @@ def human_line(queries: pd.DataFrame, moments: Moments, protocol: Protocol) -> O
 
 def _key(video: str, query: str) -> Tuple[str, str]:
     """Video without the ending of its file, words in small letters without what stands around them."""
-    return video.removesuffix('.mp4'), ' '.join(query.lower().strip(' .').split())
+    return short_name(video), ' '.join(query.lower().strip(' .').split())
