@@ -1,5 +1,4 @@
 """The only model class: it runs the six verbs of the interface in order."""
-from contextlib import contextmanager
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
@@ -12,7 +11,7 @@ from mmvmr.models.checks import check_encoded, check_model, check_negative, chec
 from mmvmr.models.interface import Combiner, Loss, ProposalGenerator, Ranker, Reconstructor, trait
 from mmvmr.models.layers.attention import Draws
 from mmvmr.models.match_score import match_scores
-from mmvmr.models.train_step import train_step
+from mmvmr.models.train_step import train_step, without_autocast_cache
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS, Registry
 from mmvmr.structures import Batch, MomentSample, Outputs, Proposals
 
@@ -305,14 +304,3 @@ def select_masks(masks: Dict[str, Tensor], chosen: Tensor) -> Dict[str, Tensor]:
     index = chosen[:, None, None]
     return {name: mask if mask.size(1) == 1 else mask.gather(1, index.expand(-1, 1, mask.size(2)))
             for name, mask in masks.items()}
-
-
-@contextmanager
-def without_autocast_cache():
-    """Within, autocast keeps no weights: those that it casts without a gradient would be taken where one is needed."""
-    enabled = torch.is_autocast_cache_enabled()
-    torch.set_autocast_cache_enabled(False)
-    try:
-        yield
-    finally:
-        torch.set_autocast_cache_enabled(enabled)

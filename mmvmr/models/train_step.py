@@ -2,6 +2,7 @@
 from contextlib import contextmanager
 from typing import Callable, Dict
 
+import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
@@ -46,3 +47,14 @@ def only_trained_by(optim_wrapper: OptimWrapper, model: nn.Module):
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
+
+
+@contextmanager
+def without_autocast_cache():
+    """Within, autocast keeps no weights: those that it casts without a gradient would be taken where one is needed."""
+    enabled = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(enabled)
