@@ -4,7 +4,6 @@ from typing import Dict, List, Mapping
 
 import numpy as np
 import pandas as pd
-from nltk.stem.snowball import SnowballStemmer
 
 from mmvmr.text.tokenizer import main_verb
 from mmvmr.utils.tables import format_table
@@ -41,6 +40,7 @@ def group_queries(table: pd.DataFrame, by: str) -> pd.Categorical:
 
 def _by_verb(queries: pd.Series) -> pd.Categorical:
     """By the verb, whatever its form; a group has the name of the most frequent form."""
+    from nltk.stem.snowball import SnowballStemmer  # slow to import, and training needs none
     stem, forms = SnowballStemmer('english').stem, defaultdict(Counter)
     verbs = [main_verb(query) for query in queries]
     for verb in filter(None, verbs):

@@ -1,12 +1,10 @@
 """From a sentence to words and which of them count, with nothing to download; a config may replace both steps."""
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
-from nltk.tokenize import NLTKWordTokenizer
-from textblob.en import tag as textblob_tag
 
 from mmvmr.registry import TAGGERS, TOKENIZERS, Registry
 
@@ -15,7 +13,17 @@ _JOINED = re.compile('[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u340
 _GO_ON = ('begin', 'began', 'start', 'continu', 'proceed', 'try', 'trie')  # the verb comes behind
 _WORD = r"[a-z0-9]+(?:[-'][a-z0-9]+)*"
 _PLAIN = re.compile(rf"(?:(?:{_WORD})?[,:;!?]? +|'(?:s|re|ve|ll|m|d) +|[.-] +)*(?:{_WORD})?[.,:;!?]? *")
-_tokenizer = NLTKWordTokenizer()
+
+
+@cache
+def _tokenizer() -> Any:
+    from nltk.tokenize import NLTKWordTokenizer  # a second and 50 MB, which a start on kept sentences saves
+    return NLTKWordTokenizer()
+
+
+def _tag(text: str) -> List[Tuple[str, str]]:
+    from textblob.en import tag  # the same
+    return tag(text, tokenize=False)
 
 
 def tokenize(sentence: str) -> List[str]:
@@ -37,7 +45,7 @@ def tokenize(sentence: str) -> List[str]:
 @lru_cache(1 << 16)
 def _cut(lowered: str) -> Tuple[str, ...]:
     return tuple(token[:-1] if len(token) > 2 and token.endswith('.') else token
-                 for token in _tokenizer.tokenize(lowered))
+                 for token in _tokenizer().tokenize(lowered))
 
 
 def has_joined_words(sentence: str) -> bool:
@@ -66,7 +74,7 @@ def content_weights(words: Sequence[str]) -> List[float]:
 @lru_cache(1 << 16)
 def _weight(word: str) -> float:
     """Of a word alone: the tagger knows a lexicon and suffixes, and does not look at the neighbours."""
-    tags = textblob_tag(word, tokenize=False)
+    tags = _tag(word)
     if len(tags) != 1:
         raise ValueError(f'The tagger gave {len(tags)} tags for the word {word!r}.')
     return 2.0 if any(part in tags[0][1] for part in CONTENT_TAGS) else 1.0
@@ -83,7 +91,7 @@ def main_verb(sentence: str) -> str:
         ''
     """
     words = tokenize(sentence)
-    tags = [tag for _, tag in textblob_tag(' '.join(words), tokenize=False)] if words else []
+    tags = [tag for _, tag in _tag(' '.join(words))] if words else []
     return next((word for word, tag in zip(words, tags) if (tag.startswith('VB') or word.endswith('ing'))
                  and word not in PennTagger.says_nothing and not word.startswith(_GO_ON)), '')
 

@@ -79,6 +79,13 @@ def test_help_needs_none_of_the_packages_that_take_long(name):
     assert found == '[]\n'
 
 
+def test_what_trains_imports_no_tokenizer_before_there_is_a_sentence_to_cut():
+    code = ('import sys\nfrom mmvmr.engine.run import training\nfrom mmvmr.datasets import moment_dataset\n'
+            'from mmvmr.evaluation import moment_recall\n'
+            'print({"nltk", "textblob"} & set(sys.modules))')
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'set()\n'
+
+
 def test_mmvmr_is_run_as_a_module_too():
     assert re.fullmatch(r'mmvmr \d+\.\d+\.\d+\n', run_tool(['python', '-m', 'mmvmr', '--version']))
 
