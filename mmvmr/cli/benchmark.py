@@ -20,35 +20,48 @@ from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.engine.run.places import find_config
 from mmvmr.utils.files import check_writable
 
+_DEFAULTS = dict(steps=5, dtype='float32', shards=1, amp=False, parts=['loader', 'training', 'evaluation'],
+                 processes=[1], minutes=9)
+_READ = {'parts': ['steps', 'dtype', 'shards', 'amp', 'parts', 'processes'],
+         'start': ['dtype', 'shards', 'processes'],
+         'against': ['steps', 'dtype', 'shards', 'parts'],
+         'table': ['steps', 'minutes']}  # by what is measured
+
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('config', nargs='+', help='config file or name; or the folder of a run. Several with --table')
     parser.add_argument('--videos', type=at_least(1), default=6670,
                         help='videos in the generated store, with two queries each (Charades-STA: 6,670)')
-    parser.add_argument('--steps', type=at_least(1), default=5,
+    parser.add_argument('--steps', type=at_least(1),
                         help='steps to time, after 2 to warm up; the loaders make 20 times as many')
-    parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32', help='of the packed store')
-    parser.add_argument('--shards', type=at_least(1), default=1, help='of the packed store')
+    parser.add_argument('--dtype', choices=['float32', 'float16'], help='of the packed store')
+    parser.add_argument('--shards', type=at_least(1), help='of the packed store')
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--parts', nargs='+', choices=['loader', 'cold', 'training', 'evaluation'],
-                        default=['loader', 'training', 'evaluation'],
                         help='"cold" is the loader with the store taken out of the page cache before each batch')
-    parser.add_argument('--processes', nargs='+', type=at_least(1), default=[1], metavar='N',
+    parser.add_argument('--processes', nargs='+', type=at_least(1), metavar='N',
                         help='measure each part with so many processes on this machine')
-    parser.add_argument('--start', action='store_true',
-                        help='measure the first and later starts of so many processes on the data set, nothing else')
-    parser.add_argument('--against', type=Path, metavar='FOLDER',
-                        help="run the authors' code of CPL or CNM that lies there as well, in turn with ours, and give "
-                             'the ratios; it is run as it is, so get it from its authors')
-    parser.add_argument('--table', type=Path, metavar='FILE',
-                        help='measure all configs in float32, TF32, bfloat16, with the features on the device and '
-                             'compiled, and a whole training of the first; written to FILE (.md or .csv) row by row')
-    parser.add_argument('--minutes', type=at_least(1), default=9, help='for --table')
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument('--start', action='store_true',
+                       help='measure the first and later starts of so many processes on the data set, nothing else')
+    kinds.add_argument('--against', type=Path, metavar='FOLDER',
+                       help="run the authors' code of CPL or CNM that lies there as well, in turn with ours, and give "
+                            'the ratios; it is run as it is, so get it from its authors')
+    kinds.add_argument('--table', type=Path, metavar='FILE',
+                       help='measure all configs in float32, TF32, bfloat16, with the features on the device and '
+                            'compiled, and a whole training of the first; written to FILE (.md or .csv) row by row')
+    parser.add_argument('--minutes', type=at_least(1), help='for --table')
     parser.add_argument('--folder', help='where the generated data go; kept there. A temporary folder by default')
     add_config_options(parser)
+    parser.set_defaults(**_DEFAULTS)
 
 
 def run(args: argparse.Namespace) -> None:
+    kind = next((kind for kind in ('start', 'against', 'table') if getattr(args, kind)), 'parts')
+    unread = [f'--{name}' for name in _DEFAULTS if name not in _READ[kind] and getattr(args, name) != _DEFAULTS[name]]
+    if unread:
+        raise ValueError(f"{', '.join(unread)} would change nothing {f'with --{kind}' if kind != 'parts' else 'here'}, "
+                         f"which reads {', '.join(f'--{name}' for name in _READ[kind])}: leave it out.")
     paths = [find_config(config) for config in args.config]
     if len(paths) > 1 and not args.table:
         raise ValueError(f'{len(paths)} configs are measured together with --table FILE alone: give one, or add it.')
@@ -68,9 +81,8 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.reproduction.start_benchmark import benchmark_start
     if args.against:
         find_method(args.against)
-        if 'cold' in args.parts or args.processes != [1] or args.start or args.amp:
-            raise ValueError('--against measures loader, training and evaluation of one process in float32: leave out '
-                             '"cold", --processes, --start and --amp.')
+        if 'cold' in args.parts:
+            raise ValueError('--against measures loader, training and evaluation: leave out "cold".')
     configs = [read_config(path, parse_options(args.cfg_options)) for path in paths]
     for config in configs:
         check_config(config)

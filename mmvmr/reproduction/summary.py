@@ -109,8 +109,10 @@ def _lead(comparison: Comparison, key: str) -> List[str]:
     error = sum(_squared_error(comparison, name, key) for name in (first, second))**0.5
     p = next((comparison.table.loc[b, (f'p against {a}', key)] for a, b in ((first, second), (second, first))
               if a in comparison.others), None)
-    sure = 'one seed' if pd.isna(error) else 'yes' if by > _SURE * error else 'no'
-    return [first, second, f'{by:+.2f}', '' if pd.isna(error) else f'{error:.2f}', sure,
+    trained = any(comparison.table.loc[name, ('cost', 'parameters')] for name in (first, second))
+    sure = ('nothing is trained' if not trained else 'one seed' if pd.isna(error) else
+            'yes' if by > _SURE * error else 'no')
+    return [first, second, f'{by:+.2f}', '' if pd.isna(error) or not trained else f'{error:.2f}', sure,
             '' if p is None else f'{p:.3f}']
 
 

@@ -12,7 +12,8 @@ from mmvmr.reproduction.comparison import predictions_file, read_method
 TRUTH = [[0.0, 10.0]]  # of each query, in a video of 20 s
 
 
-def _write(folder, seed, ends, candidates=1, protocol='custom', query='he sits', probes=('shuffle-query',)):
+def _write(folder, seed, ends, candidates=1, protocol='custom', query='he sits', probes=('shuffle-query',),
+           parameters=1234567):
     """A run whose answers are [0, end], so that their IoU is end / 10; the other candidates miss.
 
     Under 'shift' the moments are half of the videos.
@@ -29,7 +30,7 @@ def _write(folder, seed, ends, candidates=1, protocol='custom', query='he sits',
         write_predictions(changed.assign(protocol=f'{protocol} ({probe})'), folder / predictions_file(probe))
     (folder / 'result.json').write_text(json.dumps(dict(
         seed=seed, metrics=metrics, probes={probe: {key: 10.0 * seed for key in metrics} for probe in probes},
-        cost=dict(seconds=100.0 + 20 * seed, cpu_seconds=90.0, peak_mb=500.0, parameters=1234567),
+        cost=dict(seconds=100.0 + 20 * seed, cpu_seconds=90.0, peak_mb=500.0, parameters=parameters),
         made_with=dict(mmvmr='0.1', device='abacus'))))
     return folder
 

@@ -58,6 +58,12 @@ def test_lead_within_the_noise_is_none(method, ends, sure):
     assert overlap[1] == 'cpl' and overlap[5] == sure
 
 
+def test_no_seed_makes_noise_where_nothing_is_trained(method):
+    comparison = compare([method('otsu', (8.0,), parameters=0), method('subarray', (5.0,), parameters=0)])
+    recall, overlap = summarize_benchmarks([Benchmark(comparison, {})])[1].rows[1:]
+    assert recall[5:7] == overlap[5:7] == ['', 'nothing is trained']
+
+
 def test_reported_scores_are_those_of_the_protocol():
     assert reported_scores('cpl_charades', 'charades_sta/filtered')['R@1,IoU=0.5'] == 49.24
     assert reported_scores('cpl_charades', 'charades_sta/filtered (planted features)') == {}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.registry import DefaultScope
-from runs import run_tool
+from runs import run_command, run_tool
 
 from mmvmr.engine.run.config import read_config
 from mmvmr.features.stores.feature_store import open_feature_store
@@ -55,6 +55,16 @@ def test_batches_go_round_a_data_set_that_is_smaller_than_they_are(tmp_path):
     assert batch['inputs'].video.shape == (12, 64, 57)
     firsts = batch['inputs'].video[:, 0].numpy()
     assert sorted((firsts == video).all(axis=1).sum() for video in firsts) == [4] * 12  # two queries each, two rounds
+
+
+@pytest.mark.parametrize('options, message', [
+    (['--minutes', 3], '--minutes would change nothing here'),
+    (['--start', '--steps', 3, '--amp'], '--steps, --amp would change nothing with --start, which reads --dtype'),
+    (['--table', 'gpu.md', '--parts', 'loader'], '--parts would change nothing with --table'),
+    (['--against', 'cpl', '--processes', 2], '--processes would change nothing with --against')])
+def test_what_a_measurement_does_not_read_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        run_command('benchmark', 'mscl_moving_shapes', *options)
 
 
 def test_two_processes_are_compared_with_one():
