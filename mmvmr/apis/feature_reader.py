@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, Union
 
 import numpy as np
 
-from mmvmr.engine.run.input_recipe import InputRecipe
+from mmvmr.engine.run.input_recipe import InputRecipe, check_meaning
 from mmvmr.features.extract import extract_video
 from mmvmr.features.stores.arrays import SUFFIXES
 from mmvmr.features.stores.streams import join_streams
@@ -36,6 +36,7 @@ class FeatureReader:
         if video.rows.shape[1] != self.features['dim']:
             raise ValueError(f'The features of "{video.name}" have {video.rows.shape[1]} dimensions, the model was '
                              f'trained on {self.features["dim"]}. Use the same extractor as for training.')
+        check_meaning(self.features, video.manifest, video.name)
         return video
 
     def _read(self, source: Source) -> VideoFeatures:

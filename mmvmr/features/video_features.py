@@ -1,6 +1,6 @@
 """The features of one video, from wherever they come, with the times that belong to them."""
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import Any, Dict, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -15,6 +15,7 @@ class VideoFeatures(NamedTuple):
     rows: np.ndarray  # (N, Dv)
     row_seconds: float  # row i covers the seconds [i, i + 1) * row_seconds
     duration: float  # seconds; the last row may end after the video
+    manifest: Dict = {}  # what their store says of them
 
     @classmethod
     def from_array(cls, rows: np.ndarray, name: str = 'features', duration: Optional[float] = None,
@@ -49,6 +50,7 @@ class VideoFeatures(NamedTuple):
         Args:
             path: The file; with a ``video_id``, what
                 :func:`~mmvmr.features.stores.feature_store.open_feature_store` opens.
+            row_seconds: As for :meth:`from_array`, where the store does not say it.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -60,5 +62,13 @@ class VideoFeatures(NamedTuple):
         if video_id not in store:
             raise ValueError(f'"{path}" has no features of a video {video_id!r}. It has those of '
                              f'{", ".join(store.video_ids[:5])}{", ..." if len(store.video_ids) > 5 else ""}.')
+        return cls.from_store(store, video_id, duration, row_seconds)
+
+    @classmethod
+    def from_store(cls, store: Any, video_id: str, duration: Optional[float] = None,
+                   row_seconds: Optional[float] = None) -> 'VideoFeatures':
+        """The same of one video of an open store."""
+        manifest = getattr(store, 'manifest', {})
         resampled = getattr(store, 'num_clips', None)  # then rows no longer cover the same time in all videos
-        return cls.from_array(store.read(video_id), video_id, duration, None if resampled else row_seconds)
+        seconds = None if resampled else manifest.get('clip_seconds', row_seconds)
+        return cls.from_array(store.read(video_id), video_id, duration, seconds)._replace(manifest=manifest)

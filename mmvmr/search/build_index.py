@@ -154,14 +154,14 @@ def _from_store(source: Union[str, Path], annotations: str, kept: Dict[str, Dict
                 inferencer: MomentRetrievalInferencer) -> Videos:
     """Features of the annotated videos that are not in the old index."""
     store = open_feature_store(source)
-    seconds = None if getattr(store, 'num_clips', None) else inferencer.recipe.features.get('clip_seconds')
+    seconds = inferencer.recipe.features.get('clip_seconds')
     durations = {pair['video_id']: pair['duration'] for pair in read_pairs(inferencer.cfg, annotations)
                  if pair['video_id'] not in kept}
     missing = [video_id for video_id in durations if video_id not in store]
     if missing:
         raise ValueError(f'"{source}" has no features of {len(missing)} of {len(durations)} videos in "{annotations}", '
                          f'e.g. {missing[0]!r}. Choose the store that belongs to the annotations.')
-    return {video_id: inferencer.read(VideoFeatures.from_array(store.read(video_id), video_id, duration, seconds))
+    return {video_id: inferencer.read(VideoFeatures.from_store(store, video_id, duration, seconds))
             for video_id, duration in durations.items()}
 
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+from contextlib import nullcontext
 
 import h5py
 import numpy as np
@@ -10,6 +11,7 @@ from runs import make_runner, run_tool, write_config
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures, feature_reader
 from mmvmr.apis import inferencer as inferencer_module
 from mmvmr.apis.page_records import page_records
+from mmvmr.features.stores.packed_store import write_packed_store
 from mmvmr.registry import DATASETS, EXTRACTORS
 from mmvmr.text.sentences import read_sentences
 
@@ -199,6 +201,35 @@ def test_features_come_as_file_array_or_from_a_store(tmp_path, trained, inferenc
     inferencer.read.features = dict(dim=8, clip_seconds=0.5)
     for source in (tmp_path / 'rows.npy', rows):
         assert inferencer(source, QUERIES[0])['predictions'][0]['moments'] == first
+
+
+def test_a_store_says_how_long_its_clips_are(tmp_path, trained, inferencer):
+    rows = _rows(trained[0])
+    write_packed_store(tmp_path / 'store', {'a': rows}, manifest=dict(clip_seconds=0.25))
+    assert VideoFeatures.from_file(tmp_path / 'store', 'a', row_seconds=0.5).duration == len(rows) / 4
+    write_packed_store(tmp_path / 'silent', {'a': rows})
+    assert VideoFeatures.from_file(tmp_path / 'silent', 'a', row_seconds=0.5).duration == len(rows) / 2
+
+
+CLIP = dict(extractor=dict(type='ClipExtractor', weights='here', clip_seconds=1.0), weights_sha256='ab',
+            text=dict(type='TransformersText', sha256='cd', layer=None))
+
+
+@pytest.mark.parametrize('change, problem', [
+    (dict(weights_sha256='ef'), "weights_sha256 is 'ef', its is 'ab'"),
+    (dict(extractor=dict(type='Other')), "extractor is {'type': 'Other'}, its is {'type': 'ClipExtractor'}"),
+    (dict(extractor=None, weights_sha256=None, text=dict(type='TransformersText', sha256='gh')),
+     "text sha256 is 'gh', its is 'cd'"),
+    (dict(text=dict(type='AdapterText', adapter=dict(type='Mine'))), "text type is 'AdapterText'"),
+    (dict(extractor=dict(type='ClipExtractor', weights='there', clip_seconds=2.0), clip_seconds=2.0), None),
+    (dict(extractor=None, weights_sha256=None, text=None), None)])
+def test_features_from_elsewhere_are_refused(tmp_path, trained, inferencer, change, problem):
+    manifest = {key: value for key, value in dict(CLIP, **change).items() if value is not None}
+    write_packed_store(tmp_path / 'store', {'a': _rows(trained[0])}, manifest=manifest)
+    inferencer.read.features = dict(CLIP, dim=8)
+    video = VideoFeatures.from_file(tmp_path / 'store', 'a', duration=20.0)
+    with pytest.raises(ValueError, match=problem) if problem else nullcontext():
+        assert inferencer.read(video) is video
 
 
 @pytest.mark.parametrize('rows, message', [

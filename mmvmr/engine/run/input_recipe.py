@@ -12,6 +12,7 @@ from mmvmr.utils.files import write_text
 RECIPE, VOCABULARY = 'inputs.json', 'vocabulary.npz'
 # arguments of an extractor or a text encoder that do not change what it gives
 _WHERE_IT_RAN = ('weights', 'features', 'device', 'batch_size')
+_HOW_OFTEN = ('fps', 'clip_seconds', 'dtype')  # these change when and how finely it looks, not what rows mean
 
 
 class InputRecipe(NamedTuple):
@@ -160,6 +161,35 @@ def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], sourc
         if None not in (before[key], now[key]) and before[key] != now[key]:
             raise ValueError(f'"{source}" was trained on other features: {key} was {before[key]!r}, of the data it is '
                              f'{now[key]!r}. Use features as those of its training.')
+
+
+def check_meaning(known: Dict, given: Dict, name: str) -> None:
+    """Refuse rows that another extractor has made, or that lie in the space of another text encoder.
+
+    Args:
+        known: What a model knows of its features, see :func:`known_features`.
+        given: The same of the rows.
+        name: Of the rows, for messages.
+
+    Raises:
+        ValueError: If they differ in what both tell.
+    """
+    for before, now in zip(known.get('streams', [known]), given.get('streams', [given])):
+        before, now = _meaning(before), _meaning(now)
+        for key in before.keys() & now.keys():
+            if before[key] != now[key]:
+                raise ValueError(f'The features of "{name}" are not of the kind that the model looks at: their {key} '
+                                 f'is {now[key]!r}, its is {before[key]!r}. Give it features that were made as its '
+                                 'own, or the model and the config that belong to these.')
+
+
+def _meaning(features: Dict) -> Dict:
+    text, extractor = features.get('text') or {}, features.get('extractor')
+    extractor = ({key: value for key, value in _what(extractor).items() if key not in _HOW_OFTEN}
+                 if isinstance(extractor, dict) else extractor)
+    found = dict({f'text {key}': text.get(key) for key in ('type', 'sha256', 'adapter')}, extractor=extractor,
+                 weights_sha256=features.get('weights_sha256'))
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _difference(words: Optional[Dict], others: Optional[Dict]) -> str:
