@@ -181,8 +181,17 @@ class MomentRetrievalInferencer:
 
     @torch.no_grad()
     def forward(self, inputs: Dict) -> List[MomentSample]:
-        """The moments of each pair, ranked as in testing, with their matches, which can be compared."""
-        return self.model.predict(**self.model.data_preprocessor(inputs, False), match=True)
+        """The moments of each pair, ranked as in testing, with their matches, which can be compared.
+
+        Raises:
+            ValueError: If the model gives something else than numbers.
+        """
+        samples = self.model.predict(**self.model.data_preprocessor(inputs, False), match=True)
+        for sample in samples:
+            if not (sample.pred_matches.isfinite().all() and sample.pred_spans.isfinite().all()):
+                raise ValueError(f'The model gives NaN or infinite numbers for {sample.query!r} in '
+                                 f'"{sample.video_id}": its weights are damaged. Take another checkpoint.')
+        return samples
 
     def reference_matches(self, sentences: Sentences, batch_size: int) -> Dict[int, List[float]]:
         """The best match of each sentence, by its number, in each reference video of the confidence."""

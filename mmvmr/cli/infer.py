@@ -99,7 +99,8 @@ def ask(inferencer: Any, video: Any, args: argparse.Namespace) -> int:
     """Answer what is typed, line by line, until an empty line, Ctrl-D or Ctrl-C; the video is read once."""
     from mmvmr.apis.outputs import LEGEND
     videos = inferencer.read_all(video)
-    print(f'{LEGEND}\nA sentence, or an empty line to end.', flush=True)
+    print(LEGEND, flush=True)
+    invite()
     for sentence in typed_lines():
         try:
             show(inferencer(videos, sentence, args.top_k, min_confidence=args.min_confidence), args.top_k)
@@ -108,10 +109,19 @@ def ask(inferencer: Any, video: Any, args: argparse.Namespace) -> int:
     return 0
 
 
+def invite() -> None:
+    """Say that sentences may be typed, where there is somebody to type."""
+    if sys.stdin.isatty():
+        print('A sentence, or an empty line to end.', flush=True)
+
+
 def typed_lines() -> Iterator[str]:
-    """What is typed, or comes through a pipe, up to the first empty line."""
+    """What is typed, up to the first empty line; or all that comes through a pipe."""
+    if not sys.stdin.isatty():
+        yield from filter(None, map(str.strip, sys.stdin))
+        return
     try:
-        while line := input('\n> ' if sys.stdin.isatty() else '').strip():
+        while line := input('\n> ').strip():
             yield line
     except (EOFError, KeyboardInterrupt):
         print()

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
-from mmvmr.cli.infer import check_targets, cut_clips, typed_lines, write_answers_page
+from mmvmr.cli.infer import check_targets, cut_clips, invite, typed_lines, write_answers_page
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.engine.run.places import find_run
 from mmvmr.utils.files import check_writable
@@ -48,7 +48,7 @@ def add_arguments(parser: Parser) -> None:
     query.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for; without any, you are asked')
     query.add_argument('--top-k', type=at_least(1), default=10, metavar='K', help='moments per sentence (10)')
     query.add_argument('--candidates', type=at_least(1), default=argparse.SUPPRESS, metavar='N',
-                       help='windows that the model looks at (20)')
+                       help='windows that the model looks at (20; 500 without training)')
     query.add_argument('--exhaustive', action='store_const', dest='candidates', const=None, default=argparse.SUPPRESS,
                        help='look at all windows')
     query.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
@@ -148,13 +148,23 @@ def run_query(args: argparse.Namespace) -> int:
     index = MomentIndex(args.index, args.run, args.device)
     answers, errors = [], []
     if not args.sentences:
-        print('A sentence, or an empty line to end.', flush=True)
+        invite()
     for sentence in args.sentences or typed_lines():
         answer(index, sentence, args, answers, errors)
+    if any(found['moments'] for found in answers):
+        tell_coverage(index, args)
     write_answers(index, args, answers, errors)
     for path in outputs:
         print(f'Written: {path}')
     return int(bool(errors) and bool(args.sentences))
+
+
+def tell_coverage(index: Any, args: argparse.Namespace) -> None:
+    """Say how many windows were looked at, if not all."""
+    count = args.candidates if 'candidates' in args else index.candidates
+    if count is not None and count < len(index.windows):
+        print(f'\nLooked at the {count} of {len(index.windows)} windows that are most like each sentence; --exhaustive '
+              'looks at all.')
 
 
 def has_files(files: Any) -> bool:

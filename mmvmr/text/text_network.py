@@ -1,11 +1,13 @@
 """A network of transformers that reads text: states of its tokens, and to which words they belong."""
 import json
+import logging
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -88,6 +90,9 @@ class TextNetwork:
             with progress(total=len(texts), desc='Encoding sentences', hidden=len(texts) < _MANY) as bar:
                 for numbers in _batches([len(one.inputs['input_ids']) for one in tokens]):
                     sentences, states = self._forward([tokens[number].inputs for number in numbers], gives)
+                    if not all(np.isfinite(part).all() for part in (sentences, states) if part is not None):
+                        raise ValueError(f'The network in "{self.folder}" gives NaN or infinite numbers for '
+                                         f'{texts[numbers[0]]!r}: its weights are damaged. Fetch them again.')
                     for row, number in enumerate(numbers):
                         words = tokens[number].words
                         found[number] = QueryFeatures(
@@ -110,8 +115,20 @@ class TextNetwork:
         offsets = read.pop('offset_mapping', [[]] * len(texts))
         inputs = [dict(zip(read, one)) for one in zip(*read.values())]
         before = len(self.prefix)
+        self._warn_of_cut(texts)
         return [Tokens(one, owners([(start - before, end - before) for start, end in places], self.reader.spans(text)))
                 for text, one, places in zip(texts, inputs, offsets)]
+
+    def _warn_of_cut(self, texts: Sequence[str]) -> None:
+        """Say which texts have more tokens than the network reads."""
+        limit = self._limit or float('inf')
+        long = [self.prefix + text for text in texts if len((self.prefix + text).encode()) + 2 > limit]
+        read = self.tokenizer(long, verbose=False)['input_ids'] if long else []
+        cut = [text for text, ids in zip(long, read) if len(ids) > limit]
+        if cut:
+            print_log(f'{len(cut)} of {len(texts)} sentences have more than the {limit} tokens that the network in '
+                      f'"{self.folder}" reads; what is behind them counts for nothing, as in "{cut[0][:60]}...".',
+                      'current', logging.WARNING)
 
     @torch.inference_mode()
     def _forward(self, inputs: List[Dict], gives: str) -> Tuple[Optional[np.ndarray], Optional[np.ndarray]]:

@@ -246,6 +246,13 @@ def test_features_that_are_not_finite_are_refused():
         VideoFeatures.from_array(np.full((4, 8), np.nan), 'a', duration=4.0)
 
 
+def test_weights_that_are_no_numbers_give_no_answer(trained):
+    broken = MomentRetrievalInferencer(trained[2], device='cpu', show_progress=False)
+    torch.nn.init.constant_(next(broken.model.encoder.parameters()), np.nan)
+    with pytest.raises(ValueError, match='gives NaN or infinite numbers'):
+        broken(_video(trained[0]), QUERIES[0])
+
+
 def test_features_of_another_size_are_refused(inferencer):
     with pytest.raises(ValueError, match='9 dimensions, the model was trained on 8'):
         inferencer(VideoFeatures.from_array(np.zeros((4, 9)), duration=4.0), QUERIES[0])

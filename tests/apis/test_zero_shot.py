@@ -168,6 +168,15 @@ def test_the_shortlist_has_the_windows_most_like_the_sentence(root, index):
     assert order[0] == int(np.argmax(best))
 
 
+def test_a_query_says_how_many_windows_were_looked_at(root, index, capsys):
+    assert MomentIndex(index, device='cpu').candidates == 500
+    assert call('search', 'query', index, SENTENCES[0], '--candidates', 3, '--device', 'cpu') == 0
+    assert 'Looked at the 3 of 7 windows' in capsys.readouterr().out
+    for options in ([], ['--exhaustive'], ['--candidates', 7]):
+        assert call('search', 'query', index, SENTENCES[0], *options, '--device', 'cpu') == 0
+        assert 'Looked at' not in capsys.readouterr().out
+
+
 def test_an_index_grows_moves_and_refuses_another_model(root, index, tmp_path, capsys):
     assert call('search', 'query', index, SENTENCES[0], '...', '--device', 'cpu') == 1
     printed = capsys.readouterr()

@@ -142,7 +142,7 @@ CALLS = {
               run='model', annotations='file', workers=3, device='cpu', prune=True, zero_shot=True)}),
         (['query', 'index', 'a ball'], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(folder=Path('index'), run=None, device=None),
-            'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=10, candidates=20)}),
+            'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=10, candidates='usual')}),
         (['query', 'index', 'a ball', '--run', 'run', '--device', 'cpu', '--top-k', 3, '--candidates', 7], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(run='run', device='cpu'),
             'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=3, candidates=7)}),

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import shutil
@@ -423,8 +424,7 @@ def test_answers_of_a_search_are_written_as_page_clips_and_subtitles(indexed, tm
 
 def test_a_search_asks_where_no_sentence_is_given(indexed, capsys, monkeypatch):
     root, _ = indexed
-    lines = iter([QUERIES[0], '人が歩く', QUERIES[0], ''])
-    monkeypatch.setattr('builtins.input', lambda prompt: next(lines))
+    monkeypatch.setattr('sys.stdin', io.StringIO('\n'.join([QUERIES[0], '人が歩く', '', QUERIES[0], ''])))
     assert run_command('search', 'query', root / 'index', '--device', 'cpu') == 0
     said = capsys.readouterr()
     assert said.out.count('| rank |') == 2 and 'Not answered' in said.err

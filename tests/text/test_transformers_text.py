@@ -52,6 +52,24 @@ def test_sentences_without_words_and_far_too_long_ones_are_read(folders, kind):
     assert len(empty.tokens) == 0 and np.isfinite(empty.sentence).all() and np.isfinite(long.sentence).all()
 
 
+def test_a_sentence_that_is_too_long_for_the_network_is_named(folders, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmvmr.text.text_network.print_log', lambda text, *_: said.append(text))
+    network = TextNetwork(folders['clip'])
+    words = network._limit - 2  # a token each, and one at either end
+    network.embed(['a ball', 'a ' * words])
+    assert not said
+    network.embed(['a ball', 'a ' * words + 'b'])
+    assert f'1 of 2 sentences have more than the {network._limit} tokens' in said[0] and '"a a a' in said[0]
+
+
+def test_weights_that_are_no_numbers_are_refused(folders):
+    network = TextNetwork(folders['clip'])
+    torch.nn.init.constant_(network.network.text_projection.weight, np.nan)
+    with pytest.raises(ValueError, match="NaN or infinite numbers for 'a ball'"):
+        network.embed(['a ball'], 'sentence')
+
+
 def test_words_lie_where_the_sentence_has_them():
     assert [SENTENCE[start:end] for start, end in WordReader().spans(SENTENCE)] == [
         'A', 'red', 'ball', '"', 'rolls', '"', '.', 'Café', ',', 'does', "n't", '猫跑']

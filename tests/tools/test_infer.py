@@ -30,6 +30,13 @@ class Brightness:
 """
 
 
+class Typed(io.StringIO):
+    """What somebody types."""
+
+    def isatty(self):
+        return True
+
+
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
     """The folder of a run on the tiny data set, whose features are said to be those of an extractor of its own."""
@@ -111,10 +118,14 @@ def test_a_folder_gives_one_table_per_sentence_with_a_line_per_moment(tmp_path, 
 def test_sentences_are_asked_for_while_the_model_stays(infer, video, monkeypatch):
     read = []
     monkeypatch.setattr(feature_reader, 'extract_video', lambda *given: read.append(given) or extract_video(*given))
-    monkeypatch.setattr('sys.stdin', io.StringIO('a red ball moves.\na man opens the fridge\na blue ball spins.\n\nno'))
+    lines = 'a red ball moves.\na man opens the fridge\na blue ball spins.\n\nred'
+    monkeypatch.setattr('sys.stdin', io.StringIO(lines))
     text, code = infer(video)
-    assert code == 0 and text.count('|    1 |') == 2 and text.count('Not answered') == 1 and '"no"' not in text
-    assert len(read) == 1
+    assert code == 0 and text.count('|    1 |') == 3 and text.count('Not answered') == 1 and 'to end' not in text
+    monkeypatch.setattr('sys.stdin', Typed('a red ball moves.\n\nred'))
+    text, code = infer(video)
+    assert code == 0 and text.count('|    1 |') == 1 and 'A sentence, or an empty line to end.' in text
+    assert len(read) == 2  # once each
 
 
 def test_a_sentence_that_cannot_be_read_has_no_moment_anywhere(tmp_path, infer, video):
