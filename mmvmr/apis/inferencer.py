@@ -78,12 +78,13 @@ class MomentRetrievalInferencer:
         """Without training: an inferencer by a model of pictures and text alone.
 
         Args:
-            model: Its folder in the format of transformers, or a config file with an extractor of your own; see
-                :func:`~mmvmr.engine.run.zero_shot.open_zero_shot`.
+            model: Its folder in the format of transformers, a config file with an extractor of your own, or the store
+                of features that it has made; see :func:`~mmvmr.engine.run.zero_shot.open_zero_shot`.
         """
         files, extractor = open_zero_shot(model, device)
         inferencer = cls(files, None, device, show_progress)
-        inferencer.read.extractors = [extractor]
+        if extractor is not None:
+            inferencer.read.extractors = [extractor]
         return inferencer
 
     def __call__(self, inputs: Union[Source, Sequence[Source]], queries: Union[str, Sequence[str]], top_k: int = 5,

@@ -30,7 +30,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for; without any, you '
                         'are asked')
     parser.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
-                        'in the format of transformers, such as CLIP; or a file with an extractor')
+                        'in the format of transformers, such as CLIP; a file with an extractor; or features that one '
+                        'has made')
     parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences: one per line, or annotations')
     parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
     parser.add_argument('--video-id', metavar='ID', help='which video, if VIDEO is a feature store')

@@ -38,7 +38,8 @@ def add_arguments(parser: Parser) -> None:
     index.add_argument('videos', help='folder of video files, or one; with --annotations, a feature store')
     index.add_argument('index', type=Path, help='folder to write')
     index.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
-                       'in the format of transformers, such as CLIP; or a file with an extractor')
+                       'in the format of transformers, such as CLIP; a file with an extractor; or features that one '
+                       'has made')
     index.add_argument('--annotations', metavar='FILE', help='what videos of the store, and how long they are')
     index.add_argument('--workers', type=at_least(1), help='processes that extract features; as those of extract')
     index.add_argument('--prune', action='store_true', help='drop the videos that are gone from the index')

@@ -15,6 +15,8 @@ from mmvmr.cli.main import main
 from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.testing import run_test
 from mmvmr.features.folder import extract_folder
+from mmvmr.features.stores.packed_store import write_packed_store
+from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import EXTRACTORS
 from mmvmr.search import MomentIndex
 
@@ -96,6 +98,20 @@ def test_a_model_without_weights_is_looked_at_by_its_config(videos, tmp_path, ca
         options = ['--out', command] if command != 'score' else []
         assert call(command, 'work_dirs/zero_shot_otsu_custom', *options) == 0
         assert 'test/untrained/predictions.jsonl' in capsys.readouterr().out
+
+
+def test_features_stand_in_the_place_of_the_model_that_has_made_them(root, videos, tmp_path):
+    store = 'data/custom/features'
+    by_model, by_store = (MomentRetrievalInferencer.zero_shot(model, 'cpu', show_progress=False)
+                          for model in (root / 'clip', store))
+    of_file, of_rows, of_features = (found['predictions'] for found in (
+        by_model(videos / 'second.mp4', SENTENCES), by_store(videos / 'second.mp4', SENTENCES),
+        by_store(VideoFeatures.from_file(store, 'second'), SENTENCES)))
+    assert of_file == of_rows and [moments(one['moments']) for one in of_features] == [
+        moments(one['moments']) for one in of_file]
+    write_packed_store(tmp_path / 'silent', {'a': np.ones((4, 8), np.float32)})
+    with pytest.raises(ValueError, match='its manifest should tell of a text encoder'):
+        MomentRetrievalInferencer.zero_shot(tmp_path / 'silent', 'cpu')
 
 
 @pytest.mark.parametrize('words, message', [
