@@ -61,7 +61,8 @@ def _placed(record: Dict, window: Window, video: VideoFeatures) -> Dict:
 
     components = record['components']
     return dict(
-        record, duration=video.duration, spans=move(record['spans']), masks=list(map(widen, record['masks'])), maps=[],
+        record, duration=video.duration, window=[window.start, window.start + window.duration],
+        spans=move(record['spans']), masks=list(map(widen, record['masks'])), maps=[],
         components=components and dict(spans=move(components['spans']), masks=list(map(widen, components['masks']))),
         negatives={name: widen(mask) for name, mask in record['negatives'].items()},
         frame_scores=record['frame_scores'] and widen(record['frame_scores']))

@@ -93,7 +93,7 @@ def _compact(record: Dict) -> Dict:
         masks=[pack(mask) for mask in record['masks']],
         components=components and dict(spans=components['spans'], masks=[pack(mask) for mask in components['masks']]),
         negatives={name: pack(mask) for name, mask in record['negatives'].items()},
-        frame_scores=record['frame_scores'] and pack(record['frame_scores']),
+        frame_scores=record['frame_scores'] and pack(record['frame_scores']), window=record.get('window'),
         maps=[dict(size=len(cells), cells=pack(sum(cells, []))) for cells in record['maps']])
 
 

@@ -36,6 +36,8 @@ def test_record_of_a_long_video_shows_the_window_of_the_best_moment_in_its_place
     mask = np.array(record['masks'][0])
     center = (np.arange(len(mask)) + 0.5) @ mask / mask.sum() / len(mask) * 100
     assert best['start'] <= center <= best['end']
+    start, end = record['window']
+    assert 0 <= start <= best['start'] < best['end'] <= end + 1e-3 and end - start < 30
     whole = np.array(record['negatives']['hard'])  # the whole window
     assert 0 < whole.sum() < 0.3 * len(whole) and record['maps'] == []
     for (start, end), values in zip(record['spans'], record['masks']):

@@ -360,6 +360,15 @@ def test_what_was_not_read_or_not_answered_is_said(show):
     assert page.locator('#play-moment').count() == 0
 
 
+def test_a_long_video_has_all_its_times_in_minutes_and_says_what_part_the_curve_is_of(show):
+    record = dict(make_record(), duration=3900.0, gt_spans=[], spans=[[3060.0, 3075.0], [556.0, 571.0]],
+                  frame_scores=[0.0, 0.5, 0.0], window=[525.0, 675.0])
+    page = show([record])
+    shown = page.locator('#timeline').text_content() + page.locator('#clock').text_content()
+    assert '51:00.0 – 51:15.0' in shown and '9:16.0 – 9:31.0' in shown and '51:00.0 / 65:00.0' in shown
+    assert 'the part that the model looked at for this answer, 8:45.0 – 11:15.0' in shown and '556' not in shown
+
+
 def test_two_runs_are_seen_side_by_side(show):
     records = _many(5)  # IoU 0, 0.25, 0.5, 0.75 and 1
     for record, iou in zip(records, (0.4, 0.25, 0.0, 1.0, 1.0)):

@@ -39,20 +39,20 @@ function place(made, start, end, duration) {
   return made;
 }
 
-/** A time as "12.3", from ten minutes on as "35:40.7". */
-function clock(value) {
+/** A time as "12.3", in a video of ten minutes and more as "35:40.7". */
+function clock(value, duration) {
   const tenths = Math.round(value * 10);
-  if (tenths < 6000) return (tenths / 10).toFixed(1);
+  if (unit(duration)) return (tenths / 10).toFixed(1);
   return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, '0')}`;
 }
 
-/** The unit behind times up to this one. */
-function unit(value) {
-  return Math.round(value * 10) < 6000 ? ' s' : '';
+/** The unit behind the times of a video. */
+function unit(duration) {
+  return Math.round(duration * 10) < 6000 ? ' s' : '';
 }
 
-function span([start, end]) {
-  return `${clock(start)} – ${clock(end)}${unit(end)}`;
+function span([start, end], duration) {
+  return `${clock(start, duration)} – ${clock(end, duration)}${unit(duration)}`;
 }
 
 function number(value) {

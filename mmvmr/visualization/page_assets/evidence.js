@@ -72,7 +72,7 @@ function drawMap({ size, cells }, row) {
   };
   canvas.addEventListener('mousemove', (event) => {
     const { moment, value } = momentAt(event);
-    readout.textContent = value === null ? 'no proposal' : `${span(moment)}: ${value.toFixed(3)}`;
+    readout.textContent = value === null ? 'no proposal' : `${span(moment, player.duration)}: ${value.toFixed(3)}`;
   });
   canvas.addEventListener('click', (event) => {
     const { moment, value } = momentAt(event);

@@ -19,7 +19,7 @@ function openQuery(number) {
 }
 
 function facts(row, detail) {
-  const parts = [row.video_id, `${clock(row.duration)}${unit(row.duration)}`];
+  const parts = [row.video_id, `${clock(row.duration, row.duration)}${unit(row.duration)}`];
   if (row.iou !== null && detail.ious.length > 1) {
     const rank = detail.ious.indexOf(Math.max(...detail.ious)) + 1;
     parts.push(`IoU of the best of ${detail.ious.length}: ${iouText(row.best)}, candidate ${rank}`);
@@ -32,11 +32,11 @@ function drawAnswer(row, detail) {
   const facts = [];
   if (row.chosen) facts.push([detail.scored_by, number(row.score)]);
   if (row.confidence !== null) facts.push(['confidence', row.confidence.toFixed(2)]);
-  row.truth.forEach((moment) => facts.push(['annotated', span(moment)]));
+  row.truth.forEach((moment) => facts.push(['annotated', span(moment, row.duration)]));
   if (row.iou !== null) facts.push(['IoU', iouText(row.iou)]);
   if (row.other_iou !== null) facts.push(['IoU of the other run', iouText(row.other_iou)]);
   const parts = [make('h3', {}, row.chosen ? 'Moment' : 'No moment'), make('p', { class: row.chosen ? 'moment' : 'none' },
-    row.chosen ? span(row.chosen) : row.unanswered || 'There are no features of this video, so no prediction.'),
+    row.chosen ? span(row.chosen, row.duration) : row.unanswered || 'There are no features of this video, so no prediction.'),
   make('dl', {}, ...facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))))];
   if (row.unknown_words.length) {
     parts.push(make('p', { class: 'warning' }, `Read without ${row.unknown_words.map((word) => `“${word}”`).join(', ')}: the `

@@ -111,7 +111,7 @@ function pause() {
 function showTime() {
   const time = Math.min(player.time, player.duration);
   element('play').textContent = player.playing ? 'Pause' : 'Play';
-  element('clock').textContent = `${clock(time)} / ${clock(player.duration)}${unit(player.duration)}`;
+  element('clock').textContent = `${clock(time, player.duration)} / ${clock(player.duration, player.duration)}${unit(player.duration)}`;
   const fraction = player.duration ? time / player.duration : 0;
   element('timeline').style.setProperty('--now', fraction);
   if (!player.playable && player.strip) drawFrame(element('still'), time);

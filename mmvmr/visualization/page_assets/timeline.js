@@ -9,7 +9,10 @@ function drawTimeline(row, detail) {
   if (row.other) {
     rows.push(momentRow('Other run', 'rival', row.other, row.duration, null, row.other_iou === null ? '' : iouText(row.other_iou)));
   }
-  if (detail.frame_scores) rows.push(heading('Match of each clip', 'with the query'), curveRow('Match', detail.frame_scores));
+  if (detail.frame_scores) {
+    const where = detail.window ? `, in the part that the model looked at for this answer, ${span(detail.window, row.duration)}` : '';
+    rows.push(heading('Match of each clip', `with the query${where}`), curveRow('Match', detail.frame_scores));
+  }
   const negatives = Object.entries(detail.negatives);
   if (negatives.length) rows.push(heading('Negatives', 'what the chosen moment is compared with in training'));
   negatives.forEach(([name, mask]) => rows.push(tableRow(name, trackOf(mask), '', 'negative')));
@@ -62,15 +65,15 @@ function heading(name, explanation) {
 
 /** A bar that plays its moment, over the mask that it was read from. */
 function momentRow(label, kind, moment, duration, mask, value) {
-  const name = `${label}, ${span(moment)}${value ? `, ${value.replace(' ★', ', best of all')}` : ''}. Play it.`;
-  const bar = make('button', { class: 'bar', type: 'button', 'aria-label': name, title: span(moment) });
+  const name = `${label}, ${span(moment, duration)}${value ? `, ${value.replace(' ★', ', best of all')}` : ''}. Play it.`;
+  const bar = make('button', { class: 'bar', type: 'button', 'aria-label': name, title: span(moment, duration) });
   place(bar, ...moment, duration).addEventListener('click', (event) => {
     event.stopPropagation();
     playMoment(moment);
   });
   const track = trackOf(mask);
   track.append(bar);
-  return tableRow(label, track, `${span(moment)}${value ? ` · ${value}` : ''}`, kind);
+  return tableRow(label, track, `${span(moment, duration)}${value ? ` · ${value}` : ''}`, kind);
 }
 
 /** Where a click seeks; a mask is drawn as the area below it. */
