@@ -42,7 +42,6 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     own = args.extractor.endswith('.py') and find_config(args.extractor)
     check_writable(args.target)
-    from mmengine.utils import import_modules_from_strings
 
     from mmvmr.engine.run.check_config import check_part
     from mmvmr.engine.run.config import interpret, parse_options
@@ -50,9 +49,10 @@ def run(args: argparse.Namespace) -> int:
     from mmvmr.features.folder import extract_folder
     from mmvmr.features.stores.packed_store import PackedStore
     from mmvmr.registry import EXTRACTORS
+    from mmvmr.utils.imports import import_modules
     file = run_config_file(own).values if own else {}
     imports = file.get('custom_imports', {}).get('imports', ())
-    import_modules_from_strings(list(imports))
+    import_modules(imports)
     config = dict(file.get('extractor', dict(type=args.extractor)))
     for key, value in parse_options(args.cfg_options).items():
         config = change('extractor', config, {f'extractor.{key}': interpret(value, config.get(key))})

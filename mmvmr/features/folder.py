@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
-from mmengine.utils import import_modules_from_strings
 
 from mmvmr.features.extract import make_manifest
 from mmvmr.features.stores.names import VIDEO_SUFFIXES
@@ -13,6 +12,7 @@ from mmvmr.features.stores.shards import Shard
 from mmvmr.features.workers import extract_all
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import remove_own_files, write_text
+from mmvmr.utils.imports import import_modules
 
 PICTURES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 SETTINGS = 'settings.json'
@@ -102,7 +102,7 @@ def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any]
     Args:
         entries: What else the manifest shall say.
     """
-    import_modules_from_strings(list(imports))
+    import_modules(imports)
     manifest = dict(make_manifest(config, EXTRACTORS.build(dict(config))), **(entries or {}))
     unfinished = _open_unfinished(target.with_name(f'{target.name}.unfinished'), manifest)
     done = {video_id: unfinished / f'{video_id}.npy' for video_id in videos}

@@ -15,11 +15,11 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 import cv2
 import numpy as np
 import torch
-from mmengine.utils import import_modules_from_strings
 
 from mmvmr.features.extract import extract_video
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import written_aside
+from mmvmr.utils.imports import import_modules
 from mmvmr.utils.progress import progress
 
 _placed: Dict[str, str] = {}  # the device of this process, where it has one of its own
@@ -65,7 +65,7 @@ def _start_worker(imports: Sequence[str], started: Synchronized, gpus: Sequence[
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes; the parent speaks for all
     cv2.setNumThreads(0)
     torch.set_num_threads(1)  # the sums of several threads differ in their last bits
-    import_modules_from_strings(list(imports))
+    import_modules(imports)
     with started:
         number, started.value = started.value, started.value + 1
     if gpus:  # one after the other

@@ -8,11 +8,11 @@ from pprint import pformat
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 from mmengine.config import Config, DictAction
-from mmengine.utils import import_modules_from_strings
 
 from mmvmr.engine.run.config_file import ConfigVariables, change, run_config_file
 from mmvmr.engine.run.kinds import check_kind, kind_of
 from mmvmr.engine.run.places import find_config, is_run
+from mmvmr.utils.imports import import_modules
 
 _NOT_IN_SIGNATURE = ('model_wrapper_cfg', 'custom_imports', 'compile', 'sync_bn', 'activation_checkpointing',
                      'efficient_conv_bn_eval')  # what MMEngine's runner reads beside its arguments
@@ -148,7 +148,7 @@ def read_config(path: Union[str, Path], options: Optional[Mapping[str, Any]] = N
     folder = Path(path).parent if is_run(Path(path).parent) else Path('work_dirs', Path(path).stem)
     config.work_dir = str(work_dir or config.get('work_dir') or folder)
     if config.get('custom_imports'):
-        import_modules_from_strings(**config.custom_imports)
+        import_modules(**config.custom_imports)
     if is_run(Path(path).parent) and isinstance(config.get('model'), dict):
         from mmvmr.engine.run.old_runs import translate  # brings torch
         translate(config.model)

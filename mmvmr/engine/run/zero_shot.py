@@ -2,8 +2,6 @@
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from mmengine.utils import import_modules_from_strings
-
 from mmvmr.engine.run.check_config import arguments_of, check_part
 from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.config_file import run_config_file
@@ -13,6 +11,7 @@ from mmvmr.features.extract import make_manifest
 from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.features.stores.shards import MANIFEST, is_head
 from mmvmr.registry import EXTRACTORS
+from mmvmr.utils.imports import import_modules
 
 _CONFIG = 'zero_shot_otsu_custom'
 _SMOOTHING = 3.0  # seconds, of the rule in that config
@@ -41,7 +40,7 @@ def open_zero_shot(model: Union[str, Path], device: Optional[str] = None) -> Zer
     if is_head(Path(model, MANIFEST)):
         return ZeroShot(_of_store(open_feature_store(model)), None)
     config, imports = _extractor_config(Path(model))
-    import_modules_from_strings(imports)
+    import_modules(imports)
     check_part(config, EXTRACTORS, 'extractor')
     chosen = device is not None and 'device' in arguments_of(EXTRACTORS.get(config['type']))
     extractor = EXTRACTORS.build(dict(config, device=device) if chosen else dict(config))

@@ -1,0 +1,20 @@
+"""Importing the modules that a config or a manifest names."""
+from typing import Sequence, Union
+
+from mmengine.utils import import_modules_from_strings
+
+
+def import_modules(imports: Union[str, Sequence[str], None], allow_failed_imports: bool = False) -> None:
+    """Import modules by their names, as ``custom_imports`` of a config gives them.
+
+    Raises:
+        ImportError: If one cannot be imported; the message says why.
+    """
+    try:
+        import_modules_from_strings(list(imports) if isinstance(imports, tuple) else imports, allow_failed_imports)
+    except ImportError as error:
+        cause = error.__context__
+        absent = isinstance(cause, ModuleNotFoundError) and cause.name and str(error).endswith(f' {cause.name}')
+        hint = (' Is it installed, or its folder on PYTHONPATH (PYTHONPATH=. for the folder you are in)?' if absent else
+                '')
+        raise ImportError(f'{error}: {cause}.{hint}') from cause
