@@ -198,8 +198,7 @@ def raise_from(*words):
     """Run a command without its friendly messages."""
     from mmvmr.cli.main import build_parser, module_of
     command, *rest = map(str, words)
-    parser = build_parser(command)
-    return module_of(command).run((parser.parse_intermixed_args if parser.intermixed else parser.parse_args)(rest))
+    return module_of(command).run(build_parser(command).parse_args(rest))
 
 
 @pytest.mark.parametrize('words, message', [
