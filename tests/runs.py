@@ -97,6 +97,4 @@ def free_port() -> str:
 
 def run_command(name: str, *arguments) -> int:
     """Run a command in this process, and return its exit code; its errors are raised as they are."""
-    parser, words = build_parser(name), list(map(str, arguments))
-    return module_of(name).run(parser.parse_intermixed_args(words) if parser.intermixed else
-                               parser.parse_args(words)) or 0
+    return module_of(name).run(build_parser(name).parse_args(list(map(str, arguments)))) or 0

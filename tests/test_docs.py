@@ -41,8 +41,7 @@ def command_lines():
 @pytest.mark.parametrize('line', command_lines())
 def test_command_that_is_shown_can_be_typed(line):
     words = shlex.split(line.split('   #')[0].split('  # ')[0].split(' > ')[0].split(' >"')[0])
-    parser = build_parser(words[0])
-    (parser.parse_intermixed_args if parser.intermixed else parser.parse_args)(words[1:])
+    build_parser(words[0]).parse_args(words[1:])
 
 
 def _write(folder: Path, block: str) -> Path:

@@ -117,6 +117,10 @@ class MomentRetrievalInferencer:
         if top_k < 1:
             raise ValueError(f'top_k must be at least 1, got {top_k}.')
         if min_confidence > 0 and self.confidence is None:
+            if next(self.model.parameters(), None) is None:
+                raise ValueError('Without training there is no confidence to compare with a least one: it takes '
+                                 'validation pairs. Leave the least confidence out, and compare the matches of a '
+                                 'sentence in several videos (docs/inference.md).')
             raise ValueError('This run has no confidence to compare with a least one. Make it with '
                              '`mmvmr calibrate RUN`, from the validation pairs of its data set.')
         sentences = read_sentences([queries] if isinstance(queries, str) else queries, self.text,

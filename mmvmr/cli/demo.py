@@ -39,6 +39,6 @@ def run(args: argparse.Namespace) -> None:
                '--html', str(page)]
     sentences = args.sentences or list(SENTENCES)
     print(f'mmvmr infer {shlex.join([*command, *sentences])}', flush=True)
-    module_of('infer').run(build_parser('infer').parse_intermixed_args([*command, *sentences]))
+    module_of('infer').run(build_parser('infer').parse_args([*command, *sentences]))
     if not args.no_browser and webbrowser.open(page.absolute().as_uri()):
         print('The page is open in a browser.')

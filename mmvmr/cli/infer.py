@@ -22,7 +22,6 @@ from mmvmr.utils.files import check_output, check_writable
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.intermixed = True  # sentences may follow options
     parser.add_argument('run', help='folder of a run, or a checkpoint in it; or a config, with --checkpoint; not with '
                                     '--zero-shot')
     parser.add_argument('video', nargs='?', help='video file, folder of videos, file with features (.npy, .npz, .pt), '

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from types import ModuleType
-from typing import Callable, Dict, List, NoReturn, Optional, Sequence, Union
+from typing import Callable, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
 
 from mmvmr.cli.errors import friendly_errors
 from mmvmr.version import __version__
@@ -60,14 +60,29 @@ COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
 
 
 class Parser(argparse.ArgumentParser):
-    """Argparse's, which suggests what may have been meant.
+    """Argparse's, which takes options between arguments of any number, and suggests what may have been meant.
 
     Attributes:
         hints: What to do instead, by flags that other programs have.
-        intermixed: Options may stand between arguments that there can be several of.
     """
     hints: Dict[str, str] = {}
-    intermixed = False
+    _mixing = False
+
+    def parse_known_args(self, args: Optional[Sequence[str]] = None, namespace: Optional[argparse.Namespace] = None,
+                         ) -> Tuple[argparse.Namespace, List[str]]:
+        """As argparse; what is left over is an error of this parser, and so of the subcommand that it stands behind."""
+        numbers = {action.nargs for action in self._get_positional_actions()}
+        if self._mixing or not numbers & {'?', '*', '+'}:
+            found, left = super().parse_known_args(args, namespace)
+        else:
+            self._mixing = True  # it asks here again, for the options and for the others
+            try:
+                found, left = super().parse_known_intermixed_args(args, namespace)
+            finally:
+                self._mixing = False
+        if left and not self._mixing:
+            self.error(f'unrecognized arguments: {" ".join(left)}')
+        return found, left
 
     def error(self, message: str) -> NoReturn:
         match = re.match(r'unrecognized arguments: (\S+)', message)
@@ -107,8 +122,7 @@ def main(argv: Optional[Sequence[str]] = None, command: Optional[str] = None) ->
               + (f'Did you mean {" or ".join(close)}?' if close else '`mmvmr --help` lists them.'), file=sys.stderr)
         sys.exit(2)
     parser = build_parser(command, program)
-    args = parser.parse_intermixed_args(words) if parser.intermixed else parser.parse_args(words)
-    sys.exit(friendly_errors(module_of(command).run)(args) or 0)
+    sys.exit(friendly_errors(module_of(command).run)(parser.parse_args(words)) or 0)
 
 
 def build_parser(command: str, program: Optional[str] = None) -> Parser:

@@ -69,6 +69,14 @@ def test_a_folder_of_a_model_answers_without_training(root, tmp_path, capsys, ki
     assert re.search(r'"frame_scores":\[0\.\d+,', page.read_text().replace(' ', ''))  # the curve
 
 
+def test_a_least_confidence_is_refused_without_sending_anybody_to_a_run(root):
+    inferencer = MomentRetrievalInferencer.zero_shot(root / 'clip', 'cpu', show_progress=False)
+    with pytest.raises(ValueError, match='Without training there is no confidence') as refused:
+        inferencer(root / 'videos' / 'first.mp4', SENTENCES[0], min_confidence=0.5)
+    assert 'calibrate' not in str(refused.value)
+    assert inferencer(root / 'videos' / 'first.mp4', SENTENCES[0])['predictions'][0]['confidence'] is None
+
+
 @pytest.fixture
 def videos(root, tmp_path, monkeypatch):
     """Two videos, beside their features and pairs where the config of one's own data looks for them."""
@@ -215,8 +223,7 @@ def raise_from(*words):
     """Run a command without its friendly messages."""
     from mmvmr.cli.main import build_parser, module_of
     command, *rest = map(str, words)
-    parser = build_parser(command)
-    return module_of(command).run((parser.parse_intermixed_args if parser.intermixed else parser.parse_args)(rest))
+    return module_of(command).run(build_parser(command).parse_args(rest))
 
 
 @pytest.mark.parametrize('words, message', [

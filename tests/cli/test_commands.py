@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +69,27 @@ def test_a_mistyped_command_or_flag_is_answered_with_what_may_have_been_meant(mm
     assert code == 2 and 'CUDA_VISIBLE_DEVICES' in text
     code, text = mmvmr('train', 'x', 'train_cfg.max_epochs=2')
     assert code == 2 and '--cfg-options' in text
+
+
+@pytest.mark.parametrize('line, several', [
+    ('infer RUN --top-k 2 VIDEO --device cpu a b', dict(run='RUN', video='VIDEO', sentences=['a', 'b'])),
+    ('search query INDEX --top-k 2 a --device cpu b', dict(index=Path('INDEX'), sentences=['a', 'b'])),
+    ('search query INDEX --top-k 2 -- -a', dict(index=Path('INDEX'), sentences=['-a'])),
+    ('search index VIDEOS --zero-shot MODEL INDEX', dict(run=None, videos='VIDEOS', index=Path('INDEX'))),
+    ('convert FROM --force TO', dict(annotations=Path('FROM'), target=Path('TO'))),
+    ('test CONFIG --out FILE WEIGHTS', dict(config='CONFIG', checkpoint='WEIGHTS')),
+    ('plot-results A --out FOLDER B', dict(predictions=[Path('A'), Path('B')])),
+    ('demo --no-browser a b', dict(sentences=['a', 'b'])),
+    ('dist-train CONFIG 2 --work-dir FOLDER', dict(arguments=['--work-dir', 'FOLDER']))])
+def test_options_may_stand_between_arguments(line, several):
+    command, *words = line.split()
+    args = vars(build_parser(command).parse_args(words))
+    assert {name: args[name] for name in several} == several
+
+
+def test_what_is_wrong_behind_a_subcommand_is_answered_with_its_usage(mmvmr):
+    code, text = mmvmr('search', 'query', 'INDEX', 'a ball', '--topk', '3')
+    assert code == 2 and 'usage: mmvmr search query' in text and 'Did you mean --top-k?' in text
 
 
 @pytest.mark.parametrize('name', NAMES)
