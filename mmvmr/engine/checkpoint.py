@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer, print_log
 from torch import Tensor, nn
 
 from mmvmr.engine.run.places import no_run, runs_near
-from mmvmr.utils.files import write_bytes
+from mmvmr.utils.files import refuse_lfs_pointers, write_bytes
 
 _HISTORY = '_history_buffer_'
 
@@ -57,6 +57,7 @@ def load_checkpoint(filename: Union[str, Path], map_location: Any = 'cpu') -> Di
     filename = Path(filename).expanduser()
     if not filename.is_file():
         raise FileNotFoundError(f'There is no checkpoint "{filename}".')
+    refuse_lfs_pointers(filename)
     if not _has_its_checksums(filename):  # PyTorch itself does not look at them
         raise ValueError(f'"{filename}" is damaged: a part of it does not have the checksum that it was written with. '
                          'Use the checkpoint before it, or copy it again.')

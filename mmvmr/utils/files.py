@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Iterator, List, Sequence, Union
 
+_LFS = b'version https://git-lfs'
 PARTIAL = '.{name}.{pid}.partial'  # what is being written beside NAME; a killed process leaves it there
 
 
@@ -176,6 +177,19 @@ def open_locked(path: Union[str, Path], shared_with_children: bool = False) -> i
     os.ftruncate(file, 0)
     os.write(file, f'process {os.getpid()} on {os.uname().nodename}'.encode())
     return file
+
+
+def refuse_lfs_pointers(*paths: Union[str, Path]) -> None:
+    """Refuse what a checkout without Git LFS leaves in the place of large files.
+
+    Raises:
+        ValueError: If one is such a pointer.
+    """
+    for path in map(Path, paths):
+        with open(path, 'rb') as file:
+            if file.read(len(_LFS)) == _LFS:
+                raise ValueError(f'"{path}" is not the file itself but a pointer of Git LFS to it. Fetch it: '
+                                 f'git lfs pull, in "{path.parent}".')
 
 
 def sha256_of_files(*paths: Union[str, Path]) -> str:

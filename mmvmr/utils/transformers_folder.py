@@ -4,16 +4,18 @@ All that is read is JSON, text and ``.safetensors``, and nothing is downloaded.
 """
 import json
 import os
+import textwrap
 from pathlib import Path
 from typing import Any, Dict, Union
 
 import torch
 from torch import nn
 
-from mmvmr.utils.files import sha256_of_files
+from mmvmr.utils.files import refuse_lfs_pointers, sha256_of_files
 
 _TOKENIZERS = ('tokenizer.json', 'vocab.txt', 'vocab.json', 'tokenizer.model', 'spiece.model',
                'sentencepiece.bpe.model')
+_BELOW = ('*', 'snapshots/*', 'models--*/snapshots/*')  # where weights lie in folders of folders, and in a cache
 _TEXT_FILES = ('*.json', '*.txt', '*.model')
 
 
@@ -21,23 +23,22 @@ def read_folder_config(folder: Union[str, Path]) -> Dict[str, Any]:
     """``config.json`` of a folder that a network can be loaded from.
 
     Raises:
-        FileNotFoundError: If there are no weights of the right kind.
-        ValueError: If the configuration is absent or damaged, or wants code that is not part of transformers.
+        FileNotFoundError: If there are no weights of the right kind, or some of its files are missing.
+        ValueError: If the configuration is damaged, or wants code that is not part of transformers; if files are
+            pointers of Git LFS.
     """
     folder = Path(folder)
     if not any(folder.glob('*.safetensors')):
-        nested = sorted(path.parent.name for path in folder.glob('*/*.safetensors'))
-        hint = f' There are some in its folders {", ".join(nested[:5])}: give one of these.' if nested else ''
-        raise FileNotFoundError(
-            f'"{folder}" is no folder with .safetensors.{hint} Fetch a model in the format of transformers, such as '
-            'openai/clip-vit-base-patch32, and give its folder as weights=... Pickled weights (.bin, .pt) may run '
-            'code and are not read: AutoModel.from_pretrained(OLD).save_pretrained(NEW) converts them.')
+        raise FileNotFoundError(f'"{folder}" {_instead_of_weights(folder)}')
+    refuse_lfs_pointers(*(path for pattern in ('*.safetensors', *_TEXT_FILES) for path in sorted(folder.glob(pattern))
+                          if path.is_file()))
+    _check_there(folder, 'config.json')
     try:
         config = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
         model_type = config['model_type']
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f'The model in "{folder}" cannot be loaded: its config.json is not what transformers writes '
-                         f'({type(error).__name__}: {error}). Fetch the folder again, all of it.') from error
+                         f'({type(error).__name__}: {error}). Fetch it again.') from error
     from_elsewhere = [f'{key}={value}' for key, value in _entries(config)
                       if key.endswith('_implementation') and '/' in str(value)]
     if from_elsewhere:
@@ -93,6 +94,8 @@ def load_tokenizer(folder: Union[str, Path]) -> Any:
 def load_image_processor(folder: Union[str, Path]) -> Any:
     """What cuts and scales pictures for the network of a folder; without torchvision, whose numbers differ."""
     from transformers import AutoImageProcessor
+    if not (Path(folder) / 'processor_config.json').is_file():
+        _check_there(Path(folder), 'preprocessor_config.json')
     return _load(folder, AutoImageProcessor, backend='pil')
 
 
@@ -109,11 +112,38 @@ def sha256_of_text_side(folder: Union[str, Path]) -> str:
     return sha256_of_files(*weights, *sorted(texts))
 
 
+def _instead_of_weights(folder: Path) -> str:
+    """What is in the place of a folder with weights, and what to do, as the rest of a sentence."""
+    if not folder.exists():
+        return (f'does not exist, seen from "{os.getcwd()}", and nothing is downloaded. Fetch a model in the format of '
+                'transformers, such as openai/clip-vit-base-patch32, and give its folder (docs/features.md).')
+    if not folder.is_dir():
+        return ('is a file, where the folder of a model is expected. Give the folder with its .safetensors and '
+                'config.json.')
+    below = sorted({str(path.parent) for pattern in _BELOW for path in folder.glob(f'{pattern}/*.safetensors')})
+    if below:
+        kind = 'is a folder of a cache' if 'snapshots' in Path(below[0]).parts[len(folder.parts):] else 'is no model'
+        more = f', or another of its {len(below)} models' if len(below) > 1 else ''
+        return f'{kind}, whose weights lie further below. Give "{below[0]}"{more}.'
+    pickled = sorted(path.name for pattern in ('*.bin', '*.pt', '*.pth') for path in folder.glob(pattern))
+    if pickled:
+        return (f'holds pickled weights ({pickled[0]}), which may run code and are not read, and no .safetensors. '
+                'AutoModel.from_pretrained(OLD).save_pretrained(NEW) converts those of a model of transformers.')
+    return (('holds no .safetensors' if any(folder.iterdir()) else 'is empty') + ': the weights are missing. Fetch all '
+            'files of the model (docs/features.md).')
+
+
+def _check_there(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        raise FileNotFoundError(f'"{folder}" has no {name}, which belongs to its model. Copy the one of the model into '
+                                'it, or fetch the folder again, all of it.')
+
+
 def _load(folder: Union[str, Path], auto: Any, **arguments: Any) -> Any:
     try:
         return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **arguments)
     except Exception as error:  # of many kinds, by what is damaged
-        reason = ' '.join(str(error).split())[:300]
+        reason = textwrap.shorten(str(error), 300, placeholder=' ...')
         raise ValueError(f'The model in "{folder}" cannot be loaded by {auto.__name__}: fetch it again, all of its '
                          f'files. {type(error).__name__}: {reason}') from error
 

@@ -230,7 +230,7 @@ def raise_from(*words):
     (['infer', '--zero-shot', 'MODEL', 'v.mp4', '--json', 'a'], 'There is no sentence whose answer'),
     (['infer', '--zero-shot', 'MODEL', 'v.mp4', 'a ball', '--checkpoint', 'x'], '--checkpoint belongs to a run'),
     (['infer', 'RUN'], 'There is no video'),
-    (['infer', '--zero-shot', 'nowhere', '.', 'a ball'], 'nowhere" is no folder with .safetensors'),
+    (['infer', '--zero-shot', 'nowhere', '.', 'a ball'], 'nowhere" does not exist'),
     (['search', 'index', 'videos', 'i'], 'An index is made with a run'),
     (['search', 'index', 'run', 'videos', 'i', '--zero-shot', 'MODEL'], 'An index is made with a run')])
 def test_what_does_not_fit_together_is_said(tmp_path, monkeypatch, words, message):

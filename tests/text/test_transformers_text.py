@@ -216,6 +216,8 @@ def damage(folder, kind):
         (folder / 'model.safetensors').write_bytes(content[:len(content) // 2])
     if kind == 'no config':
         (folder / 'config.json').unlink()
+    if kind == 'other config':
+        (folder / 'config.json').write_text('{}')
     if kind == 'no tokenizer':
         for path in folder.glob('tokenizer*'):
             path.unlink()
@@ -233,10 +235,11 @@ def damage(folder, kind):
 
 
 @pytest.mark.parametrize('kind, error, message', [
-    ('pickle', FileNotFoundError, r'no folder with \.safetensors.*may run code'),
-    ('nested', FileNotFoundError, 'in its folders 0_Transformer: give one of these'),
+    ('pickle', FileNotFoundError, 'holds pickled weights.*may run code'),
+    ('nested', FileNotFoundError, 'weights lie further below. Give ".*wrong/0_Transformer"'),
     ('half', ValueError, 'cannot be loaded by AutoModel: fetch it again'),
-    ('no config', ValueError, 'its config.json is not what transformers writes'),
+    ('no config', FileNotFoundError, 'has no config.json'),
+    ('other config', ValueError, 'its config.json is not what transformers writes'),
     ('no tokenizer', ValueError, 'has no tokenizer .*Copy the tokenizer'),
     ('pictures', ValueError, 'a ViTModel, which reads pixel_values and no text'),
     ('other weights', ValueError, 'does not hold the weights of the BertModel.*encoder.layer.2'),

@@ -8,7 +8,7 @@ import torch
 
 from mmvmr.features.extract import by_clip, check_positive
 from mmvmr.registry import EXTRACTORS
-from mmvmr.utils.files import sha256_of_files
+from mmvmr.utils.files import refuse_lfs_pointers, sha256_of_files
 
 
 @EXTRACTORS.register_module()
@@ -69,6 +69,7 @@ def _load(model: str, weights: Path):
     if not weights.is_file():
         raise FileNotFoundError(f'There are no weights "{weights}". torchvision publishes those of {model} at '
                                 f'{get_model_weights(model).DEFAULT.url}')
+    refuse_lfs_pointers(weights)
     network = get_model(model, weights=None)
     try:
         network.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmvmr.engine.checkpoint import load_checkpoint
 from mmvmr.features.extract import make_manifest
 from mmvmr.registry import EXTRACTORS, TEXT_ENCODERS
 
@@ -111,10 +112,10 @@ def damage(folder, kind):
 
 
 @pytest.mark.parametrize('kind, error, message', [
-    ('pickle', FileNotFoundError, r'no folder with \.safetensors.*may run code'),
+    ('pickle', FileNotFoundError, r'holds pickled weights \(pytorch_model.bin\), which may run code'),
     ('half', ValueError, 'cannot be loaded by AutoModel: fetch it again'),
-    ('no config', ValueError, 'its config.json is not what transformers writes'),
-    ('no scaling', ValueError, 'cannot be loaded by AutoImageProcessor: fetch it again'),
+    ('no config', FileNotFoundError, 'has no config.json, which belongs'),
+    ('no scaling', FileNotFoundError, 'has no preprocessor_config.json, which belongs'),
     ('text only', ValueError, 'holds a CLIPTextModel, which is no model of pictures and text')])
 def test_bad_clip_weights_are_refused(clip, tmp_path, kind, error, message):
     folder = shutil.copytree(clip, tmp_path / 'bad')
@@ -123,13 +124,40 @@ def test_bad_clip_weights_are_refused(clip, tmp_path, kind, error, message):
         EXTRACTORS.build(dict(type='ClipExtractor', weights=str(folder)))
 
 
+@pytest.mark.parametrize('place, message', [
+    ('nowhere', 'does not exist'), ('clip/config.json', 'is a file'), ('empty', 'is empty: the weights are missing'),
+    ('clip/cut', r'holds no \.safetensors: the weights are missing'), ('.', 'is no model, .* Give ".*/clip"'),
+    ('hub', 'is a folder of a cache, .* Give ".*/hub/models--x--toy/snapshots/0a1b"'),
+    ('hub/models--x--toy', 'is a folder of a cache, .* Give ".*/models--x--toy/snapshots/0a1b"')])
+def test_what_stands_in_the_place_of_a_model_is_told(clip, tmp_path, place, message):
+    shutil.copytree(clip, tmp_path / 'clip')
+    (tmp_path / 'clip' / 'cut').mkdir()
+    shutil.copy(clip / 'config.json', tmp_path / 'clip' / 'cut')
+    (tmp_path / 'empty').mkdir()
+    snapshot = shutil.copytree(clip, tmp_path / 'hub' / 'models--x--toy' / 'snapshots' / '0a1b')
+    with pytest.raises(FileNotFoundError, match=f'{message}') as found:
+        EXTRACTORS.build(dict(type='ClipExtractor', weights=str(tmp_path / place)))
+    assert str(found.value).startswith(f'"{tmp_path / place}" ') and 'weights=' not in str(found.value)
+    EXTRACTORS.build(dict(type='ClipExtractor', weights=str(snapshot)))
+
+
+@pytest.mark.parametrize('name', ['model.safetensors', 'config.json', 'tokenizer.json'])
+def test_a_pointer_of_git_lfs_is_told(clip, tmp_path, name):
+    folder = shutil.copytree(clip, tmp_path / 'cloned')
+    (folder / name).write_text('version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 605157884\n')
+    with pytest.raises(ValueError, match=f'cloned/{name}" is not the file itself but a pointer of Git LFS'):
+        EXTRACTORS.build(dict(type='ClipExtractor', weights=str(folder)))
+    with pytest.raises(ValueError, match='git lfs pull'):
+        load_checkpoint(folder / name)
+
+
 def test_a_model_of_text_alone_is_no_extractor(folders):
     with pytest.raises(ValueError, match='bert" holds a BertModel, which is no model of pictures and text'):
         EXTRACTORS.build(dict(type='ClipExtractor', weights=str(folders['bert'])))
 
 
 def test_nothing_is_looked_for_on_the_net():
-    with pytest.raises(FileNotFoundError, match='openai/clip-vit-base-patch32" is no folder'):
+    with pytest.raises(FileNotFoundError, match='openai/clip-vit-base-patch32" does not exist'):
         EXTRACTORS.build(dict(type='ClipExtractor', weights='openai/clip-vit-base-patch32'))
 
 
