@@ -12,7 +12,7 @@ videos=data/moving_shapes/videos
 echo "== 1/5  Rendering Moving Shapes"
 mmvmr moving-shapes
 query=$(python -c 'import json; print(json.load(open("data/moving_shapes/test.json"))[0][3])')
-echo "== 2/5  An answer without training: a tiny CLIP, made here in two minutes, compares pictures with the sentence"
+echo "== 2/5  An answer without training: a tiny CLIP, made here in some minutes, compares pictures with the sentence"
 [ -d data/toy_clip ] || mmvmr toy-clip data/toy_clip
 mmvmr infer --zero-shot data/toy_clip "$videos/test_0000.mp4" "$query"
 echo "== 3/5  Training MCMT into $run"

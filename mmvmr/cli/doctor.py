@@ -14,9 +14,9 @@ from mmvmr.version import __version__
 NEEDED = ('torch', 'mmengine', 'mmcv', 'cv2', 'numpy', 'h5py', 'pandas', 'scipy', 'matplotlib', 'nltk', 'textblob',
           'terminaltables', 'tqdm', 'av')
 OPTIONAL: Dict[str, Tuple[str, str]] = {
-    'transformers': ('features and words by CLIP, BERT and others', '"mmvmr[clip]"'),
-    'torchvision': ('features by R3D, MViT, Swin and others', '"mmvmr[video]"'),
-    'starlette': ('`mmvmr serve`', '"mmvmr[serve]"'),
+    'transformers': ('features and words by CLIP, BERT and others', '-c requirements/constraints.txt -e ".[clip]"'),
+    'torchvision': ('features by R3D, MViT, Swin and others', '-c requirements/constraints.txt -e ".[video]"'),
+    'starlette': ('`mmvmr serve`', '-c requirements/constraints.txt -e ".[serve]"'),
     'tensorboard': ('training curves in TensorBoard', 'tensorboard'),
 }
 
@@ -60,8 +60,8 @@ def _report(name: str, problems: List[str] = None, hint: str = '') -> None:
         print(f'{name:<16} {"missing" if isinstance(error, ModuleNotFoundError) else "broken"} {hint}'.rstrip())
         if problems is not None:
             system_library = ' On Debian or Ubuntu: apt-get install libgl1 libglib2.0-0.' if name == 'cv2' else ''
-            problems.append(f'{name} cannot be imported ({error}).{system_library} `pip install mmvmr` brings all that '
-                            'is needed.')
+            problems.append(f'{name} cannot be imported ({error}).{system_library} `pip install -c '
+                            'requirements/constraints.txt -e .` brings all that is needed.')
 
 
 def conflicts() -> List[str]:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
         if error.name not in ('python_multipart', 'starlette', 'uvicorn'):
             raise
         raise ModuleNotFoundError(f'`mmvmr serve` needs {error.name}, which is not installed: pip install '
-                                  '"mmvmr[serve]"') from error
+                                  '-c requirements/constraints.txt -e ".[serve]", in the checkout of mmvmr.') from error
     from mmvmr.service.model_process import Model, ModelProcess
     from mmvmr.service.uploads import Uploads
     opened = Model(args.run, str(args.checkpoint) if args.checkpoint else None, args.zero_shot, args.device)

@@ -3,7 +3,8 @@
     mmvmr toy-clip toy_clip
     mmvmr infer --zero-shot toy_clip data/moving_shapes/videos/test_0000.mp4 "A red square spins."
 
-It is trained on pictures and sentences of the renderer, of other seeds than the benchmark, in two minutes on two cores.
+It is trained on pictures and sentences of the renderer, of other seeds than the benchmark, in some minutes on two
+cores. It takes the extra `clip`.
 """
 import argparse
 from pathlib import Path

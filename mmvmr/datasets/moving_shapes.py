@@ -130,11 +130,11 @@ class MovingShapes(MomentDataset):
 
     @classmethod
     def prepare(cls, data_root: str = '', protocol: Optional[str] = None, **_) -> None:
-        """Render the data set of a config where its folder is not there; two minutes on two cores."""
+        """Render the data set of a config where its folder is not there."""
         if data_root and not Path(data_root).exists():
             from mmvmr.datasets.moving_shapes_files import write_moving_shapes
             print(f'There is no "{data_root}": the {sum(SPLITS.values())} videos of Moving Shapes are rendered into '
-                  f'"{Path(data_root).absolute()}", once: 350 MB, about a minute on two cores. Ctrl-C ends it and '
+                  f'"{Path(data_root).absolute()}", once: 350 MB, some minutes on two cores. Ctrl-C ends it and '
                   'leaves nothing. If they lie elsewhere: --cfg-options dataset.data_root=FOLDER', flush=True)
             write_moving_shapes(Path(data_root), protocol or 'medium', workers=len(os.sched_getaffinity(0)))
 

@@ -1,4 +1,4 @@
-"""A tiny CLIP that knows Moving Shapes: a stand-in for published weights, made in two minutes without a download.
+"""A tiny CLIP that knows Moving Shapes: a stand-in for published weights, made in some minutes without a download.
 
 It is trained on single pictures of the renderer, of other seeds than the benchmark, with the sentences about them. It
 sees no video of the benchmark, no span and no timestamp. What it knows are colours and shapes; of movements a picture

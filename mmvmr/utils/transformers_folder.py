@@ -161,7 +161,7 @@ def import_transformers(what: str) -> None:
         from transformers import logging
     except ImportError as error:
         raise ImportError(f'{what} needs the package transformers ({error}): pip install '
-                          '"mmvmr[clip]"') from error
+                          '-c requirements/constraints.txt -e ".[clip]", in the checkout of mmvmr.') from error
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 

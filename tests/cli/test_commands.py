@@ -163,9 +163,17 @@ def test_the_doctor_says_what_is_missing_and_what_does_not_go_together(capsys, m
 
 
 def test_extras_that_the_doctor_names_exist():
-    named = {extra for _, wanted in doctor.OPTIONAL.values() for extra in re.findall(r'mmvmr\[(\w+)\]', wanted)}
+    named = {extra for _, wanted in doctor.OPTIONAL.values() for extra in re.findall(r'\.\[(\w+)\]', wanted)}
     assert named == {'clip', 'video', 'serve'}
     assert all((REPO / 'requirements' / f'{extra}.txt').is_file() for extra in named)
+
+
+def test_the_package_is_installed_with_its_constraints_wherever_that_is_said():
+    paths = [REPO / 'README.md', *(REPO / 'docs').glob('*.md'), *(REPO / 'mmvmr').rglob('*.py')]
+    texts = {path: re.sub(r"'\s*'", '', path.read_text(encoding='utf-8')) for path in paths}  # strings in pieces
+    lines = [(path.name, line) for path, text in texts.items()
+             for line in re.findall(r'.*(?:mmvmr\[| -e |pip install mmvmr).*', text)]
+    assert len(lines) >= 12 and not [line for line in lines if '-c requirements/constraints.txt' not in line[1]]
 
 
 def _not_found(name):

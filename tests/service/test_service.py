@@ -343,7 +343,7 @@ def test_what_is_missing_is_told_before_anything_is_opened(monkeypatch, tmp_path
     for name in [name for name in sys.modules if name.startswith('mmvmr.service')]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, 'uvicorn', None)
-    with pytest.raises(ModuleNotFoundError, match=r'needs uvicorn.* pip install "mmvmr\[serve\]"'):
+    with pytest.raises(ModuleNotFoundError, match=r'needs uvicorn.* pip install .* -e "\.\[serve\]"'):
         run_command('serve')
 
 
