@@ -20,7 +20,7 @@ from mmvmr.utils.files import sha256_of_files
 from mmvmr.utils.progress import progress
 
 CANDIDATES = 20  # windows; docs/search_videos.md says what is lost
-_OF_CURVES = 500  # the same where nothing is trained, and a look costs half a millisecond
+_OF_CURVES = 500  # the same where nothing is trained, and a look costs about a millisecond
 
 
 class MomentIndex:
