@@ -1,5 +1,5 @@
 """What a person reads: answers as tables and as subtitles."""
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from terminaltables import AsciiTable
 
@@ -26,16 +26,13 @@ def answer_table(predictions: Sequence[Dict], top_k: int) -> str:
         top_k: Lines, at most.
     """
     several, sure = len(predictions) > 1, any(prediction['confidence'] is not None for prediction in predictions)
-    found = [(prediction, moment) for prediction in predictions for moment in prediction['moments']]
-    if several:
-        found.sort(key=lambda pair: -pair[1]['match'])
     first = predictions[0]
     lines = [f'"{first["query"]}"']
     if first['unknown_words']:
         lines.append(f'read without {", ".join(map(repr, first["unknown_words"]))}, which the model does not know')
     rows = [[rank, *([prediction['video']] if several else []), clock(moment['start']), clock(moment['end']),
              f'{moment["match"]:.3f}', *([_share(prediction['confidence'])] if sure else [])]
-            for rank, (prediction, moment) in enumerate(found[:top_k], start=1)]
+            for rank, (prediction, moment) in enumerate(ranked(predictions)[:top_k], start=1)]
     if rows:
         head = ['rank', *(['video'] if several else []), 'start', 'end', 'match', *(['confidence'] if sure else [])]
         table = AsciiTable([head, *rows], title=None)
@@ -47,6 +44,12 @@ def answer_table(predictions: Sequence[Dict], top_k: int) -> str:
     elif absent:
         lines.append(f'Probably not in {len(absent)} of {len(predictions)} videos.')
     return '\n'.join(lines)
+
+
+def ranked(predictions: Sequence[Dict]) -> List[Tuple[Dict, Dict]]:
+    """Moments of one sentence and their predictions, best first: by the model in one video, by match in several."""
+    found = [(prediction, moment) for prediction in predictions for moment in prediction['moments']]
+    return sorted(found, key=lambda pair: -pair[1]['match']) if len(predictions) > 1 else found
 
 
 def unanswered(prediction: Dict) -> str:

@@ -18,7 +18,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmvmr.cli.main import Parser, at_least
+from mmvmr.cli.main import Parser, at_least, counted
 from mmvmr.engine.run.places import find_config
 from mmvmr.features.stores.shards import Shard
 from mmvmr.utils.files import check_writable
@@ -67,11 +67,11 @@ def run(args: argparse.Namespace) -> int:
         raise KeyboardInterrupt('Stopped. Finished videos are kept: the same command goes on from there.') from None
     if target.exists():
         store = PackedStore(target)
-        print(f'{target}: {len(store.video_ids)} videos, {store.num_rows.sum()} clips of '
+        print(f'{target}: {counted(len(store.video_ids), "video")}, {counted(store.num_rows.sum(), "clip")} of '
               f'{store.manifest["clip_seconds"]:g} s, {store.dim} dimensions.')
     for video, reason in failures.items():
         print(f'left out: {video}\n  {reason}', file=sys.stderr)
     if failures:
-        print(f'{len(failures)} videos are left out. Once they are repaired, the same command with --force reads them '
-              f'alone; what it needs for that is in {target}.unfinished.', file=sys.stderr)
+        print(f'Left out: {counted(len(failures), "video")}. After a repair, the same command with --force reads what '
+              f'was left out alone; what it needs for that is in {target}.unfinished.', file=sys.stderr)
     return 1 if failures else 0

@@ -41,7 +41,8 @@ def add_arguments(parser: Parser) -> None:
                         'where the confidence that the video holds it is below, 0 to 1; see `mmvmr calibrate`')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
     parser.add_argument('--srt', type=Path, metavar='FILE', help='write the best moment of each sentence as subtitles')
-    parser.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out')
+    parser.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out, of '
+                        'all videos')
     parser.add_argument('--html', type=Path, metavar='FILE', help='write a page that shows what the model saw')
     parser.add_argument('--force', action='store_true', help='replace output files that are there')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default a GPU if there is one')
@@ -128,14 +129,16 @@ def typed_lines() -> Iterator[str]:
 
 
 def cut_clips(predictions: List[Dict], folder: Path) -> None:
-    """Cut the best moment of each prediction out of its video."""
+    """Cut the best moment of each sentence out of its video."""
     from mmvmr.apis.clips import clip_name, cut_clip
+    from mmvmr.apis.outputs import by_query, ranked
     from mmvmr.utils.progress import progress
     folder.mkdir(parents=True, exist_ok=True)
-    numbers = {query: number for number, query in enumerate(dict.fromkeys(p['query'] for p in predictions), start=1)}
-    for prediction in progress([one for one in predictions if one['moments']], 'Cutting clips'):
-        video, query, best = prediction['video'], prediction['query'], prediction['moments'][0]
-        cut_clip(video, best['start'], best['end'], folder / clip_name(video, numbers[query], query))
+    found = [(number, *ranked(of_query)[0]) for number, of_query in enumerate(by_query(predictions), start=1)
+             if ranked(of_query)]
+    for number, prediction, best in progress(found, 'Cutting clips'):
+        video = prediction['video']
+        cut_clip(video, best['start'], best['end'], folder / clip_name(video, number, prediction['query']))
 
 
 def write_answers_page(path: Path, records: List[Dict], title: str, note: str, problems: List[Dict],

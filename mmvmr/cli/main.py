@@ -148,6 +148,16 @@ def overview() -> str:
     return '\n'.join(lines)
 
 
+def counted(number: int, what: str) -> str:
+    """A number and what there is of it.
+
+    Example:
+        >>> counted(1, 'video'), counted(0, 'video'), counted(2, 'query')
+        ('1 video', '0 videos', '2 queries')
+    """
+    return f'{number} {what if number == 1 else f"{what}s" if what[-1] != "y" else f"{what[:-1]}ies"}'
+
+
 def at_least(least: float, kind: type = int, most: float = math.inf) -> Callable[[str], Union[int, float]]:
     """What argparse turns an argument into that is a number, by default a whole one, with bounds.
 

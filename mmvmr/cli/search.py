@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from mmvmr.cli.infer import check_targets, cut_clips, invite, typed_lines, write_answers_page
-from mmvmr.cli.main import Parser, at_least
+from mmvmr.cli.main import Parser, at_least, counted
 from mmvmr.engine.run.places import find_run
 from mmvmr.utils.files import check_writable
 
@@ -94,9 +94,11 @@ def run_index(args: argparse.Namespace) -> int:
         raise ValueError(f'No video of "{args.videos}" can be decoded: there is nothing to index.')
     files = read_index(args.index)
     gone = [files.find(video_id)[0] for video_id in files.videos if files.find(video_id)[1] == GONE]
-    print(f'{args.index}: {len(files.videos)} videos, {files.coarse.shape[1]} windows{changes(before, files.videos)}.')
+    print(f'{args.index}: {counted(len(files.videos), "video")}, {counted(files.coarse.shape[1], "window")}'
+          f'{changes(before, files.videos)}.')
     if gone:
-        print(f'{len(gone)} of the videos are gone, such as "{gone[0]}", and are not searched. --prune drops them.')
+        print(f'Gone, and not searched: {counted(len(gone), "video")}, such as "{gone[0]}". --prune drops what is '
+              'gone.')
     return int(bool(failures))
 
 
@@ -123,8 +125,8 @@ def what_is_kept(index: Path) -> str:
     if not finished:
         return f'{was}No video was finished.'
     more = f' and {len(finished) - 20} more' if len(finished) > 20 else ''
-    return (f'{was}The features of {len(finished)} videos are kept: {", ".join(finished[:20])}{more}. The same command '
-            'goes on from there.')
+    return (f'{was}The features of {counted(len(finished), "video")} are kept: {", ".join(finished[:20])}{more}. '
+            'The same command goes on from there.')
 
 
 def check_index(args: argparse.Namespace) -> None:
@@ -209,8 +211,8 @@ def write_answers(index: Any, args: argparse.Namespace, answers: List[Dict], err
     if args.clips:
         cut_clips([found[0] for found in predictions if found], args.clips)
     if args.html:
-        write_answers_page(args.html, list(records(index, together)), args.index.name, f'{len(index.names)} videos',
-                           errors, with_files=has_files(index.files))
+        write_answers_page(args.html, list(records(index, together)), args.index.name,
+                           counted(len(index.names), 'video'), errors, with_files=has_files(index.files))
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
@@ -228,7 +230,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     chosen = np.linspace(0, len(pairs) - 1, min(args.queries or len(pairs), len(pairs))).round().astype(int)
     events = json.loads(args.events.read_text(encoding='utf-8')) if args.events else None
     result = evaluate_search(index, [pairs[number] for number in chosen], args.windows, events)
-    print(f'\n{len(chosen)} queries, {len(there)} videos, {len(index.windows)} windows\n')
+    sizes = dict(query=chosen, video=there, window=index.windows)
+    print(f'\n{", ".join(counted(len(found), what) for what, found in sizes.items())}\n')
     print(result['recall'].round(1).to_string())
     print('\nMedian milliseconds per query: ' + ', '.join(
         f'{stage} {1000 * value:.1f}' for stage, value in result['seconds'].items()))

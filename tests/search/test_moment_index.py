@@ -327,12 +327,13 @@ def test_an_indexing_that_is_stopped_says_what_is_kept(indexed, filmed, capsys, 
 
     with monkeypatch.context() as patch:
         patch.setattr(building, 'extract_videos', stop)
-        with pytest.raises(KeyboardInterrupt, match='The index is as it was. The features of 1 videos are kept: a. '):
+        with pytest.raises(KeyboardInterrupt, match='The index is as it was. The features of 1 video are kept: a. '):
             run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--device', 'cpu')
     shutil.rmtree(root / 'index.new.unfinished')
     run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--workers', 1, '--device', 'cpu')
     said = capsys.readouterr().out
-    assert '3 videos, 3 windows (1 added)' in said and '1 of the videos are gone' in said and '--prune' in said
+    assert '3 videos, 3 windows (1 added)' in said
+    assert 'Gone, and not searched: 1 video, such as' in said and '--prune' in said
     run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--prune', '--device', 'cpu')
     assert '2 videos, 2 windows (1 dropped)' in capsys.readouterr().out
 
@@ -386,7 +387,7 @@ def test_the_tool_makes_an_index_answers_and_reports(tmp_path, filmed):
     assert 'Choose another name' in run_tool(query, 1)
     (tmp_path / 'pairs.json').write_text(json.dumps([['où', 4.0, [0.0, 4.0], QUERIES[0]], ['x', 4.0, None, 'a ball.']]))
     output = run_tool([*tool, 'evaluate', tmp_path / 'index', tmp_path / 'pairs.json', '--windows', 1])
-    assert '1 queries, 2 videos, 2 windows' in output and 'Median milliseconds per query: coarse' in output
+    assert '1 query, 2 videos, 2 windows' in output and 'Median milliseconds per query: coarse' in output
 
 
 def test_the_code_of_the_page_runs(tmp_path, trained, monkeypatch, capsys):

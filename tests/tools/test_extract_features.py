@@ -141,7 +141,7 @@ def test_files_that_cannot_be_decoded_are_listed_and_stop_nothing(root, at_once)
     assert code == 1
     assert f'left out: {root / "videos" / "broken.mp4"}\n' in messages
     assert 'has no pictures, only sound' in messages
-    assert '2 videos are left out' in messages and '5 videos, 22 clips of 0.5 s, 57 dimensions' in messages
+    assert 'Left out: 2 videos.' in messages and '5 videos, 22 clips of 0.5 s, 57 dimensions' in messages
 
 
 def test_a_killed_and_restarted_extraction_ends_in_the_same_store_bit_for_bit(at_once, killed_and_restarted):

@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -113,6 +114,20 @@ def test_a_folder_gives_one_table_per_sentence_with_a_line_per_moment(tmp_path, 
     assert "read without 'zebra'" in text
     matches = re.findall(r'(0\.\d{3}) \|', text)
     assert matches[:2] == sorted(matches[:2], reverse=True)
+
+
+def test_of_several_videos_the_best_moment_of_a_sentence_is_cut_out_once(tmp_path, infer, video):
+    write_frames(video.parent / 'two.mp4', [grey(number // 8) for number in range(60)], codec='mpeg4', pixels='yuv420p')
+    sentences = 'a red ball moves.', 'a blue ball spins.'
+    text, code = infer(video.parent, *sentences, '--json', tmp_path / 'a.json', '--clips', tmp_path / 'clips')
+    found = json.loads((tmp_path / 'a.json').read_text())['predictions']
+    assert code == 0 and len(found) == 4
+    for number, query in enumerate(sentences, start=1):
+        match, best, video = max(((moment['match'], moment, Path(one['video']).stem) for one in found
+                                  if one['query'] == query for moment in one['moments']), key=lambda triple: triple[0])
+        [clip] = (tmp_path / 'clips').glob(f'*_{number}_*.mp4')
+        assert clip.name.startswith(video) and probe_video(clip).duration == pytest.approx(
+            best['end'] - best['start'], abs=0.126)
 
 
 def test_sentences_are_asked_for_while_the_model_stays(infer, video, monkeypatch):
