@@ -134,8 +134,8 @@ def cut_clips(predictions: List[Dict], folder: Path) -> None:
     from mmvmr.apis.outputs import by_query, ranked
     from mmvmr.utils.progress import progress
     folder.mkdir(parents=True, exist_ok=True)
-    found = [(number, *ranked(of_query)[0]) for number, of_query in enumerate(by_query(predictions), start=1)
-             if ranked(of_query)]
+    answers = enumerate(map(ranked, by_query(predictions)), start=1)
+    found = [(number, *moments[0]) for number, moments in answers if moments]
     for number, prediction, best in progress(found, 'Cutting clips'):
         video = prediction['video']
         cut_clip(video, best['start'], best['end'], folder / clip_name(video, number, prediction['query']))
