@@ -9,7 +9,9 @@ import sys
 import time
 from collections import Counter
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any, Dict, Iterator, List, Sequence
 
 import h5py
@@ -88,6 +90,7 @@ def measure_theirs(rank: int, part: str, checkout: Path, settings: Dict, steps: 
     if not GPU:
         torch.Tensor.cuda = nn.Module.cuda = lambda self, *_, **__: self
     _stand_in_for_nltk()
+    _stand_in_for_fairseq()
     with open(os.devnull, 'w') as nowhere, redirect_stdout(nowhere):
         start = time.perf_counter()
         runner = importlib.import_module('runners').MainRunner(settings)
@@ -149,6 +152,13 @@ def _stand_in_for_nltk() -> None:
         tokenizer = nltk.tokenize.NLTKWordTokenizer()
         nltk.word_tokenize = nltk.tokenize.word_tokenize = tokenizer.tokenize
         nltk.pos_tag = lambda words: tag(' '.join(words), tokenize=False)
+
+
+def _stand_in_for_fairseq() -> None:
+    """The softmax of PyTorch, where fairseq, whose function of that name calls it, is not installed."""
+    if find_spec('fairseq') is None:
+        sys.modules['fairseq'] = module = ModuleType('fairseq')
+        module.utils = SimpleNamespace(softmax=lambda scores, dim, **_: scores.softmax(dim, dtype=torch.float32))
 
 
 def run_theirs(part: str, checkout: Path, settings: Dict, steps: int) -> Measured:

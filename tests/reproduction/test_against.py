@@ -60,6 +60,8 @@ class MainRunner:
         assert args['train']['batch_size'] == 12
 
     def _step(self, batch):
+        from fairseq import utils
+        assert torch.equal(utils.softmax(torch.zeros(1, 2), dim=-1, onnx_trace=False), torch.full((1, 2), 0.5))
         return (self.model.video(batch['frames'].cuda()).mean(1) + self.model.words(batch['words'].cuda())).mean()
 
     def _train_one_epoch(self, epoch):
