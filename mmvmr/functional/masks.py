@@ -1,4 +1,6 @@
 """Temporal masks: the one currency between proposal generators, negatives and reconstructors."""
+from typing import Iterator, List, Tuple
+
 import torch
 from torch import Tensor
 
@@ -50,6 +52,43 @@ def span_mask(spans: Tensor, num_clips: int) -> Tensor:
     middle = ((start + end) / 2 * (num_clips - 1)).round()
     nearest = torch.arange(num_clips, device=spans.device) == middle
     return ((time >= start) & (time <= end) | nearest).to(spans.dtype)
+
+
+def groups_by_reach(masks: Tensor, size: int = 6) -> Iterator[Tuple[List[int], Tensor, int]]:
+    """Masks that take about the same work, up to ``size`` at a time, where what they share is known already.
+
+    Of a mask that hides most clips before and behind, those between are computed. Of any other, those from the first
+    that it weakens: the clips before are as in the whole video.
+
+    Args:
+        masks: (M, T') in [0, 1]; a clip below 1e-8 counts as hidden.
+
+    Returns:
+        For each group the numbers of its masks; the clips to compute, (G, W) int64 for each or (1, W) for all; and how
+        many clips stand before these, which no mask of the group weakens.
+
+    Example:
+        >>> masks = torch.tensor([[1.0, 1, 1, 0.5, 0.9], [0, 1, 0, 0, 0], [1, 1, 0.1, 0, 1], [0, 0, 1, 1, 0]])
+        >>> [(numbers, clips.tolist(), before) for numbers, clips, before in groups_by_reach(masks)]
+        [([1, 3], [[1, 2], [2, 3]], 0), ([2, 0], [[2, 3, 4]], 2)]
+    """
+    count = masks.size(1)
+    shown, weakened = masks >= 1e-8, masks < 1
+    starts = shown.int().argmax(dim=1).tolist()
+    ends = (count - shown.flip(1).int().argmax(dim=1)).tolist()
+    firsts = torch.where(weakened.any(dim=1), weakened.int().argmax(dim=1), count - 1).tolist()
+    widths = [end - start for start, end in zip(starts, ends)]
+    narrow = [2 * width < count - first for width, first in zip(widths, firsts)]
+    numbers = range(len(masks))
+    cut = sorted((number for number in numbers if narrow[number]), key=widths.__getitem__)
+    for group in (cut[place:place + size] for place in range(0, len(cut), size)):
+        width = widths[group[-1]]
+        first = torch.tensor([min(starts[number], count - width) for number in group])
+        yield group, first.unsqueeze(1) + torch.arange(width), 0
+    rest = sorted((number for number in numbers if not narrow[number]), key=firsts.__getitem__)
+    for group in (rest[place:place + size] for place in range(0, len(rest), size)):
+        before = firsts[group[0]]
+        yield group, torch.arange(before, count).unsqueeze(0), before
 
 
 def resample(video: Tensor, num_clips: int) -> Tensor:

@@ -74,7 +74,7 @@ class Combiner(Protocol):
 
     def __call__(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         """K components -> P proposals. ``explain(masks (B, M, T')) -> nll (B, M), states (B, M, D)`` asks the
-        reconstructor named ``query``."""
+        reconstructor named ``query``; masks (M, T') are for all pairs."""
 
 
 class Negative(Protocol):
@@ -105,12 +105,14 @@ class Reconstructor(Protocol):
         transformer: What can be shared with the generator.
         keeps_draws: Whether ``forward`` also takes ``draws`` (:class:`~mmvmr.models.layers.attention.Draws`); then only
             the best proposal is differentiated where no loss asks for more.
+        common_masks: Whether ``explain`` also takes masks (M, T') that all pairs have in common.
     """
     explain: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tuple[Tensor, Tensor]]] = None
     word_scores: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tensor]] = None
     word_log_probs: Optional[Callable[[Tensor, EncodedQuery, Tensor], Tensor]] = None
     transformer: Optional[nn.Module] = None
     keeps_draws: bool = False
+    common_masks: bool = False
 
     def __call__(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tensor:
         """video (B, T, D), encoded query, masks (B, M, T') -> nll (B, M), lower is better."""

@@ -156,7 +156,10 @@ class MomentRetriever(BaseModel):
         asked = []
 
         def explain(masks: Tensor) -> Tuple[Tensor, Tensor]:
-            nll, states = self.reconstructors['query'].explain(video, query, masks)
+            part = self.reconstructors['query']
+            if masks.dim() == 2 and not trait(part, Reconstructor, 'common_masks'):
+                masks = masks.expand(len(video), -1, -1)
+            nll, states = part.explain(video, query, masks)
             asked.append((masks, nll))
             return nll, states
 

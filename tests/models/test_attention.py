@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmvmr.functional.masks import gaussian_mask
 from mmvmr.models.layers.attention import Attention, mask_bias
 from mmvmr.models.layers.dual_transformer import DualTransformer
 
@@ -52,6 +53,47 @@ def test_earlier_clips_do_not_depend_on_later_ones():
     changed[:, -1] += 1
     masks[..., -1] = 0  # the words cannot see the last clip
     torch.testing.assert_close(model.reconstruct(video, words, masks), model.reconstruct(changed, words, masks))
+
+
+COMMON = torch.stack([
+    gaussian_mask(torch.tensor([place]), torch.tensor([0.02]), 24, peak_normalized=True)[0] for place in (0.0, 0.4, 1.0)
+] + [torch.ones(24), torch.zeros(24), torch.full((24,), 0.5)])
+COMMON = torch.cat([1 - COMMON[:3], COMMON])
+
+
+def _computed(model, masks):
+    """States, and for how many clips the first layer computed them."""
+    rows = []
+    handle = model.video_layers[0].norm.register_forward_hook(lambda layer, inputs, out: rows.append(out.shape[1:3]))
+    torch.manual_seed(1)
+    states = model.reconstruct(torch.randn(3, masks.size(-1), 16), torch.randn(3, 4, 16), masks)
+    handle.remove()
+    return states, sum(num_masks * clips for num_masks, clips in rows)
+
+
+def test_masks_in_common_give_the_same_with_less_work():
+    torch.manual_seed(0)
+    model = DualTransformer(16, 2, 2).eval()
+    expected, clips = _computed(model, COMMON.expand(3, -1, -1))
+    states, fewer = _computed(model, COMMON)
+    torch.testing.assert_close(states, expected)
+    assert clips == 9 * 24 and fewer < clips * 0.9
+    one = _computed(model, COMMON[:, :1])[0]  # a single clip
+    torch.testing.assert_close(one, _computed(model, COMMON[:, :1].expand(3, -1, -1))[0])
+
+
+def test_masks_in_common_are_as_others_in_training():
+    torch.manual_seed(0)
+    model = DualTransformer(16, 2, 2, dropout=0.5)
+    torch.testing.assert_close(_computed(model, COMMON), _computed(model, COMMON.expand(3, -1, -1)), rtol=0, atol=0)
+
+
+def test_scan_of_narrow_windows_computes_half_of_the_clips():
+    model = DualTransformer(16, 2, 2).eval()
+    places = torch.linspace(0, 1, 24)
+    windows = gaussian_mask(places, torch.full_like(places, 0.005), 24, peak_normalized=True)
+    assert _computed(model, 1 - windows)[1] < 0.7 * windows.numel()
+    assert _computed(model, windows)[1] < 0.3 * windows.numel()
 
 
 def test_words_beyond_the_query_do_not_matter():

@@ -265,6 +265,17 @@ def test_what_a_combiner_has_asked_is_not_reconstructed_again():
     assert asked == dict(query=[1], inverse=[1 + 3])  # the combiner knows how the three components explain the query
 
 
+@pytest.mark.parametrize('takes_common, shape', [(True, (7, 10)), (False, (3, 7, 10))])
+def test_masks_that_a_combiner_has_for_all_pairs_reach_the_reconstructor_as_it_takes_them(takes_common, shape):
+    model, asked = _build('cpl', combiner=dict(type='KeepDeleteScan', window=1.2), ranker=dict(type='ScoreRanker')), []
+    part = model.reconstructors['query']
+    assert part.common_masks
+    part.common_masks, explain = takes_common, part.explain
+    part.explain = lambda video, query, masks: (asked.append(tuple(masks.shape)), explain(video, query, masks))[1]
+    _predict(model, make_batch())
+    assert asked == [shape]
+
+
 def test_combiner_needs_a_reconstructor_of_the_query():
     with pytest.raises(ValueError, match='A combiner asks the reconstructor named "query", but the model has'):
         _build('mcmt', losses={}, reconstructors=dict(text=config('mcmt')['reconstructors']['query']))

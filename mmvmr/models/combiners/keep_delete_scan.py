@@ -53,7 +53,7 @@ class KeepDeleteScan(nn.Module):
             return components
         num_clips = self.num_clips or components.masks.size(-1)
         deleted, kept = (self._windows(apart * self.window, num_clips, video.device) for apart in (1 / 3, 2 / 3))
-        nll = explain(torch.cat([1 - deleted, kept]).expand(len(video), -1, -1))[0]
+        nll = explain(torch.cat([1 - deleted, kept]))[0]
         missed, explained = (F.interpolate(part.unsqueeze(1), num_clips, mode='linear', align_corners=True).squeeze(1)
                              for part in nll.split([len(deleted), len(kept)], dim=1))  # (B, T')
         heights, peaks = highest_peaks(_above_median(missed - self.weight * explained), self.num_candidates)

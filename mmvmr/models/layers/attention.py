@@ -1,10 +1,12 @@
 """Multi-head attention whose keys can be weighted by temporal masks, and what stands around it in a layer."""
 import math
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Projected = Tuple[Tensor, Tensor]  # keys and values, (B, M or 1, N, D) each
 
 
 def mask_bias(masks: Tensor) -> Tensor:
@@ -45,13 +47,15 @@ class Attention(nn.Module):
         return f'num_heads={self.num_heads}'
 
     def forward(self, x: Tensor, keys: Optional[Tensor] = None, bias: Optional[Tensor] = None,
-                causal: bool = False) -> Tensor:
+                causal: bool = False, before: Optional[Projected] = None) -> Tensor:
         """
         Args:
             x: (B, M or 1, Nq, D).
             keys: (B, M or 1, Nk, D); x itself by default.
             bias: (B, M or 1, 1, 1, Nk) added to the logits, or the same in bool with False on keys to leave out.
             causal: Query i looks at the keys up to i only.
+            before: What :meth:`project` makes of further keys (B, 1, N, D), which stand before the others and which all
+                queries may look at; the bias is for both.
 
         Returns:
             (B, M, Nq, D).
@@ -61,17 +65,26 @@ class Attention(nn.Module):
             q, k, v = F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
         else:
             q = F.linear(x, self.in_proj_weight[:dim], self.in_proj_bias[:dim])
-            k, v = F.linear(keys, self.in_proj_weight[dim:], self.in_proj_bias[dim:]).chunk(2, dim=-1)
+            k, v = self.project(keys)
+        if before is not None:
+            k, v = (torch.cat([known.expand(-1, own.size(1), -1, -1), own], dim=2)
+                    for known, own in zip(before, (k, v)))
         batch, num_masks = x.size(0), max(q.size(1), k.size(1), 1 if bias is None else bias.size(1))
         q, k, v = (self._split(tensor, num_masks) for tensor in (q, k, v))
         if bias is not None:
             bias = bias.expand(-1, num_masks, -1, -1, -1).flatten(0, 1)
             bias = bias if bias.dtype == torch.bool else bias.to(q.dtype)
             if causal:
-                future = torch.ones(q.size(2), k.size(2), dtype=torch.bool, device=q.device).triu(1)
+                first = 0 if before is None else before[0].size(2)
+                future = torch.ones(q.size(2), k.size(2), dtype=torch.bool, device=q.device).triu(first + 1)
                 bias = bias.masked_fill(future, False if bias.dtype == torch.bool else -torch.inf)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal and bias is None)
         return self.out_proj(out.transpose(1, 2).reshape(batch, num_masks, -1, dim))
+
+    def project(self, keys: Tensor) -> Projected:
+        """(B, M or 1, Nk, D) -> by what they are found, and what is found: the same each."""
+        dim = keys.size(-1)
+        return F.linear(keys, self.in_proj_weight[dim:], self.in_proj_bias[dim:]).chunk(2, dim=-1)
 
     def _split(self, tensor: Tensor, num_masks: int) -> Tensor:
         """(B, M or 1, N, D) -> (B*M, heads, N, D/heads): the only place where M folds into the batch."""

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvmr.models.layers.attention import Attention, Draws, ResidualDropout, mask_bias
+from mmvmr.functional.masks import groups_by_reach
+from mmvmr.models.layers.attention import Attention, Draws, Projected, ResidualDropout, mask_bias
 from mmvmr.registry import MODELS
 
 
@@ -29,7 +30,8 @@ class TransformerLayer(nn.Module):
 
     def forward(self, x: Tensor, keys: Optional[Tensor] = None, bias: Optional[Tensor] = None, causal: bool = True,
                 memory: Optional[Tensor] = None, memory_bias: Optional[Tensor] = None,
-                draws: Optional[Draws] = None) -> Tensor:
+                draws: Optional[Draws] = None, before: Optional[Projected] = None,
+                memory_before: Optional[Projected] = None) -> Tensor:
         """
         Args:
             x: (B, M, N, D).
@@ -39,10 +41,12 @@ class TransformerLayer(nn.Module):
             memory: (B, M, Nm, D); skipped where absent.
             memory_bias: (B, M, 1, 1, Nm).
             draws: Where dropout keeps what it draws, or takes it from.
+            before, memory_before: What stands before x and the memory, as the two attentions project it.
         """
-        x = self.self_norm(self.dropout(x, self.self_attention(x, keys, bias, causal), draws))
+        x = self.self_norm(self.dropout(x, self.self_attention(x, keys, bias, causal, before), draws))
         if memory is not None:
-            x = self.memory_norm(self.dropout(x, self.memory_attention(x, memory, memory_bias), draws))
+            looked = self.memory_attention(x, memory, memory_bias, before=memory_before)
+            x = self.memory_norm(self.dropout(x, looked, draws))
         return self.norm(self.dropout(x, self.contract(F.relu(self.expand(x))), draws))
 
 
@@ -99,13 +103,18 @@ class DualTransformer(nn.Module):
         Args:
             video: (B, T', D).
             words: (B, N, D), some of them hidden, with position code.
-            masks: (B, M, T') in [0, 1].
+            masks: (B, M, T') in [0, 1]; or (M, T') that all pairs have in common, which costs less in prediction on
+                CPUs.
             draws: Where dropout keeps what it draws, or takes it from.
 
         Returns:
             (B, M, N, D).
         """
         self._check_role('reconstruct')
+        if masks.dim() == 2:
+            if video.device.type == 'cpu' and not (self.training or torch.compiler.is_compiling()):
+                return self._reconstruct_common(video, words, masks)
+            masks = masks.expand(len(video), -1, -1)
         bias = mask_bias(masks)
         clips, words = video.unsqueeze(1), words.unsqueeze(1)
         for layer in self.video_layers:
@@ -113,6 +122,27 @@ class DualTransformer(nn.Module):
         for layer in self.word_layers:
             words = layer(words, memory=clips, memory_bias=bias, draws=draws)
         return words
+
+    def _reconstruct_common(self, video: Tensor, words: Tensor, masks: Tensor) -> Tensor:
+        """The same to rounding, without the clips that a mask hides, and with those before the first that it weakens
+        computed once for all masks: as no clip looks ahead, they are as in the whole video."""
+        clips, words, whole = video.unsqueeze(1), words.unsqueeze(1), []
+        for layer in self.video_layers:
+            whole.append(layer.self_attention.project(clips))
+            clips = layer(clips)
+        memory = [layer.memory_attention.project(clips) for layer in self.word_layers]
+        order, states = [], []
+        for group, rows, before in groups_by_reach(masks):
+            own = masks[group].gather(1, rows.expand(len(group), -1))
+            bias = mask_bias(torch.cat([masks[group, :before], own], dim=1).expand(len(video), -1, -1))
+            clips, told = video[:, rows], words
+            for layer, (k, v) in zip(self.video_layers, whole):
+                clips = layer(clips, bias=bias, before=(k[:, :, :before], v[:, :, :before]))
+            for layer, (k, v) in zip(self.word_layers, memory):
+                told = layer(told, memory=clips, memory_bias=bias, memory_before=(k[:, :, :before], v[:, :, :before]))
+            order += group
+            states.append(told)
+        return torch.cat(states, dim=1)[:, torch.tensor(order).argsort()]
 
     def _check_role(self, role: str) -> None:
         if role not in self.roles:

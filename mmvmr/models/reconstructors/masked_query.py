@@ -29,6 +29,7 @@ class MaskedQueryReconstructor(nn.Module):
     """
 
     keeps_draws = True
+    common_masks = True
 
     def __init__(self, dim: int, vocab_size: int, transformer: dict, inverse: bool = False,
                  label_smoothing: float = 0.1, end_token: str = 'always') -> None:
@@ -44,7 +45,7 @@ class MaskedQueryReconstructor(nn.Module):
         self.end_token = end_token
 
     def forward(self, video: Tensor, query: EncodedQuery, masks: Tensor, draws: Optional[Draws] = None) -> Tensor:
-        """video (B, T, D), query with hidden words, masks (B, M, T') -> nll (B, M), lower is better."""
+        """video (B, T, D), query with hidden words, masks (B, M, T') or (M, T') -> nll (B, M), lower is better."""
         return self._nll(*self._reconstruct(video, query, masks, draws))
 
     def explain(self, video: Tensor, query: EncodedQuery, masks: Tensor) -> Tuple[Tensor, Tensor]:

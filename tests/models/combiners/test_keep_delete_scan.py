@@ -19,7 +19,7 @@ def _explained_by(*clips):
 
 
 def _scan(scan, explain):
-    return scan.eval()(COMPONENTS, torch.zeros(1, 40, 4), None, explain)
+    return scan.eval()(COMPONENTS, torch.zeros(1, 40, 4), None, lambda masks: explain(masks.expand(1, -1, -1)))
 
 
 def test_scan_finds_the_clips_that_the_query_needs():
