@@ -15,8 +15,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmvmr.datasets.annotations import Pairs, check_pairs, in_holdout
+from mmvmr.datasets.checks import check_choice, check_files, check_protocol, check_store
 from mmvmr.datasets.forms import read_pairs
-from mmvmr.datasets.pinned import compare_with_pin, find_pin
 from mmvmr.features.stores.feature_store import Features, feature_paths, open_feature_store
 from mmvmr.features.stores.names import describe_names
 from mmvmr.registry import DATASETS, TEXT_ENCODERS
@@ -92,9 +92,9 @@ class MomentDataset(BaseDataset):
                  missing: str = 'error', resident: bool = False, test_mode: bool = False,
                  indices: Union[int, Sequence[int], None] = None, lazy_init: bool = False,
                  text: Optional[dict] = None) -> None:
-        _check_choice('split', split, ('train', 'val', 'test'))
-        _check_choice('missing', missing, ('error', 'score_as_wrong' if test_mode else 'drop'))
-        _check_choice('protocol', protocol, (None, *self.PROTOCOLS))
+        check_choice('split', split, ('train', 'val', 'test'))
+        check_choice('missing', missing, ('error', 'score_as_wrong' if test_mode else 'drop'))
+        check_choice('protocol', protocol, (None, *self.PROTOCOLS))
         if resident and test_mode:
             raise ValueError('resident=True is for training sets; test sets read their features as usual.')
         self.split, self.protocol, self.val_fraction = split, protocol, val_fraction
@@ -102,12 +102,12 @@ class MomentDataset(BaseDataset):
         ann_file, self.store, self.vocabulary, self.text = str(Path(data_root, ann_file)), None, None, None
         words = None if vocabulary is None else str(Path(data_root, vocabulary))
         paths = [] if features is None else [*feature_paths(features, data_root), *filter(None, [words])]
-        self._require([*self.annotation_files(ann_file), *paths])
+        check_files([*self.annotation_files(ann_file), *paths], self.METAINFO['dataset'], self.HINT)
         if paths:
             self.store = open_feature_store(features, data_root)
             self.vocabulary = Vocabulary.load(words) if words else None
             self.text = self._build_text_encoder(text, data_root)
-            self._check_store(feature_dim)
+            check_store(self.store, feature_dim, num_clips, resident)
         super().__init__(ann_file=ann_file, data_prefix=dict(), test_mode=test_mode, serialize_data=False,
                          indices=indices, lazy_init=lazy_init)
 
@@ -122,7 +122,12 @@ class MomentDataset(BaseDataset):
     def load_data_list(self) -> Pairs:
         """Read, check and, where a part is held out, divide the annotations."""
         pairs = Pairs(self._kept('pairs', {}, self._columns))
-        self.remark = self._check_protocol(pairs)
+        self.remark = ''
+        if self.protocol is not None:
+            part = 'train' if self.val_fraction and self.split == 'val' else self.split
+            expected = self.PROTOCOLS[self.protocol].get(part)
+            self.remark = check_protocol(pairs, expected, f'{self.slug()}/{self.protocol}', part,
+                                         self.METAINFO['dataset'], self.ann_file)
         pairs, outside = pairs.cut()
         if outside:
             print_log(f'{outside} spans of "{self.ann_file}" end after their video and are cut there. If there are '
@@ -224,14 +229,6 @@ class MomentDataset(BaseDataset):
         """A batch of one."""
         return self.__getitems__([range(len(self))[index]])
 
-    def _require(self, paths: Sequence[str]) -> None:
-        absent = [path for path in paths if not Path(path).exists()]
-        if absent:
-            raise FileNotFoundError(
-                '\n  '.join([f'{self.METAINFO["dataset"]} needs files that are not there (seen from {Path.cwd()}):',
-                             *absent]) + f'\n{self.HINT}\nWithout any download: mmvmr train '
-                'mcmt_moving_shapes, which renders its own videos.')
-
     def _build_text_encoder(self, config: Optional[Dict], data_root: str) -> TextEncoder:
         if config is None and self.vocabulary is None:
             config = getattr(self.store, 'manifest', {}).get('text')
@@ -243,42 +240,6 @@ class MomentDataset(BaseDataset):
         takes = inspect.signature(TEXT_ENCODERS.get(config['type'])).parameters
         given = dict(data_root=data_root) if 'data_root' in takes else {}  # for paths, as of the data set itself
         return TEXT_ENCODERS.build(dict(given, **config, vocabulary=self.vocabulary))
-
-    def _check_store(self, feature_dim: Optional[int]) -> None:
-        if feature_dim not in (None, self.store.dim):
-            raise ValueError(f'The features in "{self.store.path}" have {self.store.dim} dimensions, the config '
-                             f'expects feature_dim={feature_dim}. Choose the right file; for other features, add '
-                             f'--cfg-options dataset.feature_dim={self.store.dim}.')
-        packed = getattr(self.store, 'num_clips', None)
-        if self.resident and packed is None:
-            raise ValueError(f'resident=True needs a packed store with a fixed number of clips, "{self.store.path}" is '
-                             'none. Pack the features with `mmvmr pack --num-clips '
-                             f'{self.num_clips}`.')
-        if packed not in (None, self.num_clips):
-            raise ValueError(f'"{self.store.path}" was packed with {packed} clips per video, the config asks for '
-                             f'num_clips={self.num_clips}. Add --cfg-options dataset.num_clips={packed}, or pack again '
-                             f'with --num-clips {self.num_clips}.')
-
-    def _check_protocol(self, pairs: Pairs) -> str:
-        """Refuse other pairs than those of the protocol; returns a remark for its name where a few differ."""
-        name = 'train' if self.val_fraction and self.split == 'val' else self.split
-        if self.protocol is None:
-            return ''
-        expected = self.PROTOCOLS[self.protocol].get(name)
-        pin = find_pin(f'{self.slug()}/{self.protocol}', name)
-        if expected is not None and pin is not None and pin.pairs == expected <= len(pairs):
-            remark = compare_with_pin(pairs, pin, self.ann_file)
-            if remark:
-                print_log(f'"{self.ann_file}" is the {name} file of {self.slug()}/{self.protocol} with corrections, '
-                          f'such as swapped ends: about {remark[1:-1]}. Its results are named so.', 'current',
-                          logging.WARNING)
-            return remark
-        if expected not in (None, len(pairs)):
-            raise ValueError(f'Protocol "{self.protocol}" of {self.METAINFO["dataset"]} has {expected} pairs in its '
-                             f'{name} file, but "{self.ann_file}" gives {len(pairs)}. Use the complete file, or '
-                             'add --cfg-options dataset.protocol=None, whose numbers may not stand beside published '
-                             'ones.')
-        return ''
 
     def _match_features(self, pairs: Pairs) -> Pairs:
         present, renamed = self._find_features(pairs)
@@ -380,8 +341,3 @@ def _sha256_of_rows(pairs: Pairs) -> Optional[str]:
 def _number(video_id: str) -> int:
     """64 bits that stand for a video in all data sets and processes."""
     return int.from_bytes(hashlib.blake2b(video_id.encode(), digest_size=8).digest(), 'little', signed=True)
-
-
-def _check_choice(name: str, value: Optional[str], choices: Sequence[Optional[str]]) -> None:
-    if value not in choices:
-        raise ValueError(f'{name} must be one of {", ".join(map(repr, choices))}, got {value!r}.')
