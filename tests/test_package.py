@@ -107,11 +107,16 @@ def test_model_index_lists_every_config_with_the_scores_of_the_readme():
         (REPO / 'configs').glob('*.py'))]
     named = {item['Name'] for file in index for item in file['Collections']}
     assert {model['In Collection'] for model in models} <= named
+    listed = {model['Name'].removesuffix('_moving_shapes'): result['Metrics'] for model in models
+              for result in model.get('Results', []) if result['Dataset'].startswith('Moving Shapes')}
     rows = re.findall(r'^\| (\w+) \| ([\d.]+) ± [\d.]+ \| ([\d.]+) ±', (REPO / 'README.md').read_text(), flags=re.M)
-    listed = [(model['Name'].removesuffix('_moving_shapes'), result['Metrics']['R@1,IoU=0.5'], result['Metrics']['mIoU'])
-              for model in models for result in model.get('Results', [])
-              if result['Dataset'].startswith('Moving Shapes')]
-    assert len(listed) == 10 and sorted(listed) == sorted((name, float(r1), float(miou)) for name, r1, miou in rows)
+    assert len(listed) == 10 and sorted(rows) == sorted(
+        (name, f'{metrics["R@1,IoU=0.5"]:.2f}', f'{metrics["mIoU"]:.2f}') for name, metrics in listed.items())
+    page = (REPO / 'docs' / 'reproduction.md').read_text()
+    for name, metrics in listed.items():  # all four, of the table that has other IoU as well
+        row, = re.findall(rf'^\| {name} \| 3 \| (.+) \|$', page, flags=re.M)
+        cells = [cell.split(' ± ')[0] for cell in row.split(' | ')]
+        assert [*cells[:3], cells[-1]] == [f'{value:.2f}' for value in metrics.values()], name
     page = (REPO / 'docs' / 'zero_shot.md').read_text()
     for model in models:
         if model['In Collection'] == 'Training-free' and 'Results' in model:
