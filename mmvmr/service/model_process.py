@@ -2,10 +2,13 @@
 import json
 import multiprocessing
 import signal
+import threading
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Sequence
+
+from tqdm import tqdm
 
 VIDEO = 'video'  # the file of a video in its folder
 SURE = 0.5  # confidence from which on a page gives a moment
@@ -122,6 +125,7 @@ class ModelProcess:
 def _answer_all(connection: Connection, model: Model) -> None:
     """What the process does until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the service ends this one
+    tqdm.set_lock(threading.RLock())  # of bars of this process: one among processes would outlive its end, by a kill
     try:
         answers = _Answers(model)
     except Exception as error:

@@ -331,7 +331,7 @@ def test_the_command_serves_the_demo_until_it_is_ended_and_leaves_nothing(tmp_pa
         process.terminate()
         _, errors = process.communicate(timeout=20)
         asking.join()
-    assert 'Traceback' not in errors
+    assert 'Traceback' not in errors and 'leaked' not in errors
     assert not list(tmp_path.glob('mmvmr_serve_*'))
 
 
