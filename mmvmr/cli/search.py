@@ -120,7 +120,7 @@ def what_is_kept(index: Path) -> str:
     finished = sorted(path.stem for path in index.with_name(f'{index.name}.new.unfinished').glob('*.npy'))
     extracted = index.with_name(f'{index.name}.new') / 'index.json'
     if extracted.is_file():
-        finished = json.loads(extracted.read_text(encoding='utf-8'))
+        finished = json.loads(extracted.read_text(encoding='utf-8'))['video_ids']
     was = 'The index is as it was. ' if index.exists() else ''
     if not finished:
         return f'{was}No video was finished.'

@@ -52,7 +52,7 @@ def add_arguments(parser: Parser) -> None:
 def check_resumed(path: Path) -> None:
     """Refuse what is no checkpoint to go on from."""
     if path.is_dir():
-        there = sorted(path.glob('*.pth'), key=lambda file: file.stat().st_mtime)
+        there = sorted([*path.glob('epoch_*.pth'), *path.glob('iter_*.pth')], key=lambda file: file.stat().st_mtime)
         raise IsADirectoryError(
             f'--resume takes a checkpoint, and "{path}" is a folder. '
             + (f'Its newest is "{there[-1]}". ' if there else 'It holds none. ')

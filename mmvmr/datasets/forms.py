@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple, Union
 
 from mmvmr.datasets.annotations import clamp_span
-from mmvmr.utils.text_files import read_json_lines, read_text
+from mmvmr.utils.text_files import read_json_lines, read_text, split_lines
 
 DIDEMO_SEGMENT = 5.0  # seconds
 _OWN = '[video_id, duration, [start, end], sentence]'
@@ -73,7 +73,7 @@ def read_queries(path: Union[str, Path]) -> List[str]:
     """
     text = read_text(path)
     if text.lstrip()[:1] not in ('[', '{') and not _is_quoted(text):
-        return [line.strip() for line in text.splitlines() if line.strip()]
+        return [line.strip() for line in split_lines(text) if line.strip()]
     values = read_json_lines(path)
     entries = values[0] if len(values) == 1 and isinstance(values[0], list) else values
     queries = [entry.get('query') if isinstance(entry, dict) else entry for entry in entries]
@@ -85,7 +85,7 @@ def read_queries(path: Union[str, Path]) -> List[str]:
 def _is_quoted(text: str) -> bool:
     """Whether every line is a JSON string."""
     try:
-        return all(isinstance(json.loads(line), str) for line in text.splitlines() if line.strip())
+        return all(isinstance(json.loads(line), str) for line in split_lines(text) if line.strip())
     except (ValueError, RecursionError):
         return False
 
@@ -108,7 +108,7 @@ def read_charades_text(path: Union[str, Path], durations: Dict[str, float], tabl
         ValueError: If a line has another form, or a video no duration; the message names it.
     """
     pairs = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(split_lines(read_text(path)), start=1):
         head, separator, query = line.partition('##')
         fields = head.split()
         if not separator or len(fields) != 3:

@@ -26,7 +26,9 @@ def is_bare(path: Union[str, Path]) -> bool:
 def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protocol: str) -> pd.DataFrame:
     """Put predictions beside the pairs that they are for, as the table that a test writes.
 
-    A pair is found by its ``qid``, or else by its video and its sentence, whatever the case and the punctuation.
+    A pair is found by its ``qid``, or else by its video and its sentence, whatever the case and the punctuation. Where
+    several pairs have the same video and sentence, as in TACoS, one entry is for all of them; of as many entries as
+    pairs each is for the next.
 
     Args:
         path: JSON lines, or a JSON list, of dicts with ``qid``, or ``vid`` and ``query``; and ``spans`` or
@@ -37,12 +39,12 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
     Raises:
         ValueError: If the file has another form, or its queries are not those of the pairs.
     """
-    by_key: Dict[Any, int] = {}
+    by_key: Dict[Any, List[int]] = {}
     for number, pair in enumerate(pairs):
-        by_key.setdefault(_key(pair['video_id'], pair['query']), number)
+        by_key.setdefault(_key(pair['video_id'], pair['query']), []).append(number)
         if 'qid' in pair:
-            by_key.setdefault(str(pair['qid']), number)
-    found: Dict[int, Tuple[List[List[float]], List[float], Any]] = {}
+            by_key.setdefault(str(pair['qid']), []).append(number)
+    given: Dict[Tuple[int, ...], List[Tuple[List[List[float]], List[float], Any]]] = {}
     for number, entry in enumerate(_entries(path, pairs, protocol)):
         where = f'"{path}", prediction {number}'
         try:
@@ -54,16 +56,17 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
             if str(error).startswith(where):
                 raise
             raise ValueError(f'{where}: expected {_EXPECTED}; got {str(entry)[:100]}.') from error
-        rows = [by_key[name] for name in names if name in by_key]
-        if not rows:
+        rows = next((tuple(by_key[name]) for name in names if name in by_key), None)
+        if rows is None:
             raise ValueError(f'{where} is for a query that the annotations do not have: {str(entry)[:100]}. Are they '
                              f'of the same split, {protocol}?')
-        if rows[0] in found:
+        given.setdefault(rows, []).append((spans, scores, entry.get('pred_saliency_scores')))
+        if len(given[rows]) > len(rows):
             raise ValueError(f'{where}: there is another prediction for the same query, {pairs[rows[0]]["query"]!r}. '
                              'Give all spans of a query in one entry.')
-        found[rows[0]] = (spans, scores, entry.get('pred_saliency_scores'))
-    if not found:
+    if not given:
         raise ValueError(f'"{path}" holds no predictions. Expected entries, each {_EXPECTED}.')
+    found = _of_each_pair(given, pairs, path)
     table = pd.DataFrame([dict(sample_idx=number, video_id=pair['video_id'], query=pair['query'],
                                duration=pair['duration'], gt_spans=pair['spans'],
                                pred_spans=found.get(number, ([],))[0], pred_scores=found.get(number, ([], []))[1],
@@ -73,6 +76,17 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
         table['pred_saliency'] = [found[number][2] for number in range(len(pairs))]
         table['gt_saliency'] = [clip_ratings(pair) for pair in pairs]
     return table
+
+
+def _of_each_pair(given: Dict[Tuple[int, ...], List], pairs: Sequence[Dict], path: Union[str, Path]) -> Dict[int, Any]:
+    found: Dict[int, Any] = {}
+    for rows, entries in given.items():
+        if len(entries) not in (1, len(rows)):
+            pair = pairs[rows[0]]
+            raise ValueError(f'"{path}" has {len(entries)} predictions for {pair["query"]!r} in {pair["video_id"]!r}, '
+                             f'which the annotations have {len(rows)} times. Give one for all, or one for each.')
+        found.update(zip(rows, entries * (len(rows) if len(entries) == 1 else 1)))
+    return found
 
 
 def _entries(path: Union[str, Path], pairs: Sequence[Dict], protocol: str) -> Iterable[Dict]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mmvmr.datasets.annotations import is_video_id
 from mmvmr.utils.files import written_aside
+from mmvmr.utils.text_files import split_lines
 
 COLUMNS = ('sample_idx', 'video_id', 'query', 'duration', 'gt_spans', 'pred_spans', 'pred_scores', 'protocol')
 _TOLERANCE = 1e-3  # seconds
@@ -81,7 +82,8 @@ def read_predictions(path: Union[str, Path]) -> pd.DataFrame:
     if not Path(path).is_file():
         raise FileNotFoundError(f'There is no file "{path}". {remedy}')
     rows = []
-    for number, line in enumerate(Path(path).read_text(encoding='utf-8', errors='replace').splitlines(), start=1):
+    lines = split_lines(Path(path).read_text(encoding='utf-8', errors='replace'))
+    for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
             missing = [column for column in COLUMNS if column not in row]

@@ -9,6 +9,7 @@ import numpy as np
 from mmvmr.features.stores.packed_store import PackedStore, check_replaceable, write_packed_store
 from mmvmr.text.encoders.transformers_text import TransformersText
 from mmvmr.utils.progress import progress
+from mmvmr.utils.text_files import split_lines
 
 _EXPECTED = ('a folder with VIDEO.txt per video, a line per clip; or a file .jsonl or .jsonl.gz with an object per '
              'video, "vid" and "captions", a list with a sentence per clip')
@@ -42,7 +43,7 @@ def read_captions(source: Union[str, Path]) -> Dict[str, List[str]]:
 def _from_folder(folder: Path) -> Iterator[Tuple[str, str, List[str]]]:
     for path in sorted(folder.glob('*.txt')):
         try:
-            yield f'"{path}"', path.stem, path.read_text(encoding='utf-8-sig').splitlines()
+            yield f'"{path}"', path.stem, split_lines(path.read_text(encoding='utf-8-sig'))
         except UnicodeDecodeError as error:
             raise ValueError(f'"{path}" is not a text in UTF-8 ({error.reason}). Save it as UTF-8.') from error
 

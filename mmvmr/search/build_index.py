@@ -1,4 +1,5 @@
 """Making an index of many videos, once, or adding videos to it."""
+import json
 import os
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
@@ -10,6 +11,7 @@ from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.apis.windows import cut_windows
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.run.places import find_run
+from mmvmr.features.extract import make_manifest
 from mmvmr.features.folder import extract_videos, find_videos
 from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.features.stores.packed_store import PackedStore
@@ -134,20 +136,23 @@ def _open_old(folder: Path, weights_sha256: str) -> Optional[IndexFiles]:
 def _from_files(paths: Dict[str, Path], inferencer: MomentRetrievalInferencer, target: Path,
                 workers: Optional[int]) -> Tuple[Videos, Dict[Path, str]]:
     """Features of video files, and what was wrong with those that have none."""
-    extractor, failures = inferencer.read.extractor, {}
-    if paths and not _is_extracted(target, paths):
+    extractor, config, failures = inferencer.read.extractor, inferencer.recipe.features['extractor'], {}
+    if paths and not _is_extracted(target, paths, make_manifest(config, extractor)):
         imports = (inferencer.cfg.get('custom_imports') or {}).get('imports', ())
-        failures = extract_videos(paths, target, inferencer.recipe.features['extractor'], workers, imports)
+        failures = extract_videos(paths, target, config, workers, imports)
     store = PackedStore(target) if paths and target.exists() else None
     return {video_id: VideoFeatures(str(paths[video_id].absolute()), store.read(video_id), extractor.clip_seconds,
                                     probe_video(paths[video_id]).duration)
             for video_id in (store.video_ids if store else [])}, failures
 
 
-def _is_extracted(target: Path, paths: Dict[str, Path]) -> bool:
-    """Whether a run that was stopped has left the features of just these files, as they are now."""
-    return (target / MANIFEST).exists() and PackedStore(target).video_ids == list(paths) and all(
-        path.stat().st_mtime <= (target / MANIFEST).stat().st_mtime for path in paths.values())
+def _is_extracted(target: Path, paths: Dict[str, Path], manifest: Dict) -> bool:
+    """Whether a run that was stopped has left the features of just these files, as they are now, by this extractor."""
+    if not (target / MANIFEST).exists():
+        return False
+    store, wanted = PackedStore(target), json.loads(json.dumps(manifest))
+    return (store.video_ids == list(paths) and {name: store.manifest.get(name) for name in wanted} == wanted
+            and all(path.stat().st_mtime <= (target / MANIFEST).stat().st_mtime for path in paths.values()))
 
 
 def _from_store(source: Union[str, Path], annotations: str, kept: Dict[str, Dict],

@@ -1,15 +1,22 @@
 """Files and folders that are either whole or as they were before; locks; hashes."""
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Iterator, List, Sequence, Union
 
 _LFS = b'version https://git-lfs'
-PARTIAL = '.{name}.{pid}.partial'  # what is being written beside NAME; a killed process leaves it there
+PARTIAL = '.{name}.{writer}.partial'  # what is being written beside NAME; a killed process leaves it there
+
+
+def _aside(path: Path, what: str = '') -> Path:
+    """A name beside ``path`` that nobody else takes: numbers of processes repeat, on other machines and in containers."""
+    writer = f'{os.getpid()}_{secrets.token_hex(4)}'
+    return path.with_name(PARTIAL.format(name=f'{path.name}{what}', writer=writer))
 
 
 @contextmanager
@@ -18,9 +25,9 @@ def written_aside(path: Union[str, Path]) -> Iterator[Path]:
 
     The folder is made if it is not there. A file that is there is replaced as a whole, or not at all.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(PARTIAL.format(name=path.name, pid=os.getpid()))
+    partial = _aside(path)
     try:
         yield partial
         with open(partial, 'r+b') as file:
@@ -136,18 +143,22 @@ def folder_written_aside(folder: Union[str, Path], ours: Sequence[str]) -> Itera
     folder = Path(os.path.realpath(folder))  # a link to another disk stays a link
     refuse_foreign_files(folder, ours)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(PARTIAL.format(name=folder.name, pid=os.getpid()))
-    old = folder.with_name(PARTIAL.format(name=f'{folder.name}.old', pid=os.getpid()))
+    partial, old = _aside(folder), _aside(folder, '.old')
     partial.mkdir()
     try:
         yield partial
         refuse_foreign_files(folder, ours)  # it may have come in the meantime
         if folder.exists():
             os.replace(folder, old)
-        os.replace(partial, folder)
+        try:
+            os.replace(partial, folder)
+        except BaseException:
+            with suppress(OSError):  # another process may have written there; then the old folder stays aside
+                os.replace(old, folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def open_locked(path: Union[str, Path], shared_with_children: bool = False) -> int:

@@ -48,11 +48,20 @@ def read_text(path: Union[str, Path]) -> str:
         return file.read()
 
 
+def split_lines(text: str) -> List[str]:
+    """The lines of a text. Only a line feed ends one, and none of the other characters at which ``str.splitlines`` cuts.
+
+    Example:
+        >>> split_lines('a man\\u2028waves\\na dog runs\\n') == ['a man\\u2028waves', 'a dog runs']
+        True
+    """
+    return text.removesuffix('\n').split('\n') if text else []
+
+
 def read_table(path: Union[str, Path]) -> csv.DictReader:
     """The rows of a table with the names of its columns, in lower case, above it; parted by comma, semicolon or tab."""
-    lines = read_text(path).splitlines()
-    head = lines[0] if lines else ''
-    rows = csv.DictReader(lines, delimiter=max(',;\t', key=head.count))
+    text = read_text(path)
+    rows = csv.DictReader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=text.partition('\n')[0].count))
     rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
     return rows
 

@@ -51,6 +51,19 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, entries, message):
         read_bare_predictions(write(tmp_path / 'p.jsonl', *entries), PAIRS, 'x')
 
 
+def test_pairs_of_the_same_video_and_sentence_share_one_entry_or_have_one_each(tmp_path):
+    """As 1,330 of the 4,001 test pairs of TACoS."""
+    pairs = [dict(video_id='b', query='She eats.', duration=30.0, spans=[[start, start + 5.0]]) for start in (0, 9, 20)]
+    entries = [dict(vid='b', query='She eats.', spans=pair['spans']) for pair in pairs]
+    each = read_bare_predictions(write(tmp_path / 'each.jsonl', *entries), pairs, 'x')
+    assert each['pred_spans'].tolist() == [pair['spans'] for pair in pairs]
+    shared = read_bare_predictions(write(tmp_path / 'one.jsonl', entries[1]), pairs, 'x')
+    assert shared['pred_spans'].tolist() == [pairs[1]['spans']] * 3
+    for number in (2, 4):
+        with pytest.raises(ValueError, match='one for all, or one for each|another prediction'):
+            read_bare_predictions(write(tmp_path / 'other.jsonl', *(entries + entries)[:number]), pairs, 'x')
+
+
 def submission(rng):
     """To TVR, and its annotations: three videos, ten queries, predictions on a coarse grid, so that many meet."""
     videos = {'a': 3, 'b': 5, 'c': 4}

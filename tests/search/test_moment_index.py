@@ -364,10 +364,20 @@ def test_an_indexing_that_is_killed_goes_on_where_it_was(tmp_path, filmed, monke
         def kill(*args):
             raise KeyboardInterrupt
         patch.setattr(building, 'write_index', kill)
-        with pytest.raises(KeyboardInterrupt):
-            build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
+        with pytest.raises(KeyboardInterrupt, match='The features of 2 videos are kept: '):
+            run_command('search', 'index', filmed / 'run', videos, tmp_path / 'index', '--device', 'cpu')
     assert not (tmp_path / 'index').exists()
     monkeypatch.setattr(building, 'extract_videos', None)  # all features are there
+    build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
+    assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
+
+
+def test_features_that_another_extractor_has_left_are_not_taken(tmp_path, filmed):
+    videos = shutil.copytree(filmed / 'videos', tmp_path / 'videos', ignore=shutil.ignore_patterns('broken*'))
+    build_index(filmed / 'run', videos, tmp_path / 'at_once', device='cpu')
+    other = DescriptorExtractor(1.0)
+    write_packed_store(tmp_path / 'index.new', {path.stem: extract_video(path, other) for path in videos.iterdir()},
+                       manifest=make_manifest(dict(EXTRACTOR, clip_seconds=1.0), other))
     build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
     assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
 

@@ -159,6 +159,9 @@ def test_a_person_asks_on_the_page_and_sees_the_answer(service):
         page.reload()
         page.wait_for_selector('.moment')
         page.click('#back')
+        page.fill('textarea', '')
+        page.locator('textarea').press_sequentially('A joke / a kick')  # keys that the page has a use for elsewhere
+        assert page.locator('textarea').input_value() == 'A joke / a kick'
         page.fill('textarea', 'A yellow star spins.')  # about the same video, which is not sent again
         page.click('#ask button')
         page.wait_for_selector('.none')

@@ -53,6 +53,15 @@ def test_states_of_tokens_are_averaged_per_word_of_the_vocabulary(tmp_path):
     assert query.sentences is None
 
 
+def test_a_key_that_two_stores_have_for_different_queries_is_refused(tmp_path):
+    train, test = ({str(key): dict(sentence=np.full(3, value)) for key, value in rows.items()}
+                   for rows in ({7: 1.0, 8: 2.0}, {7: 5.0, 8: 2.0, 9: 3.0}))
+    encoder = PrecomputedText([save(tmp_path / 'train', **train), save(tmp_path / 'test', **test)])
+    assert encoder.encode(['a ball', 'a box'], 20, [8, 9]).batch([0, 1]).sentences[:, 0, 0].tolist() == [2, 3]
+    with pytest.raises(ValueError, match="Query 7 has other features in .*train.* than in .*test"):
+        encoder.encode(['a ball'], 20, [7])
+
+
 def test_states_without_words_are_places_themselves_where_no_word_is_named(tmp_path):
     store = save(tmp_path, **{'7': dict(tokens=TOKENS)})
     query = PrecomputedText(store).encode([SENTENCE], 6, [7]).batch([0])

@@ -83,6 +83,37 @@ def test_folder_behind_a_link_is_replaced_where_it_is(tmp_path):
     assert (tmp_path / 'store').is_symlink() and (tmp_path / 'disk' / 'store' / 'new').exists()
 
 
+def test_file_behind_a_link_is_replaced_where_it_is(tmp_path):
+    write_text(tmp_path / 'disk' / 'page.md', 'old')
+    (tmp_path / 'page.md').symlink_to(tmp_path / 'disk' / 'page.md')
+    write_text(tmp_path / 'page.md', 'new')
+    assert (tmp_path / 'page.md').is_symlink() and (tmp_path / 'disk' / 'page.md').read_text() == 'new'
+
+
+def test_folder_stays_as_it_was_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    write_text(tmp_path / 'store' / 'a.txt', 'old')
+    replace, renamed = os.replace, []
+
+    def fail_once(source, target):
+        renamed.append(source)
+        if len(renamed) == 2:
+            raise OSError('the disk has gone')
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', fail_once)
+    with pytest.raises(OSError, match='the disk has gone'), folder_written_aside(tmp_path / 'store', ['*']) as partial:
+        (partial / 'a.txt').write_text('new')
+    assert (tmp_path / 'store' / 'a.txt').read_text() == 'old' and len(list(tmp_path.iterdir())) == 1
+
+
+def test_another_process_of_the_same_number_does_not_write_to_the_same_place(tmp_path):
+    with folder_written_aside(tmp_path / 'store', []) as first, folder_written_aside(tmp_path / 'store', []) as second:
+        assert first != second  # in two containers, or after one that was killed
+    with written_aside(tmp_path / 'file') as one, written_aside(tmp_path / 'file') as other:
+        assert one != other
+        one.touch(), other.touch()
+
+
 def test_folder_that_fills_up_while_it_is_written_is_not_replaced(tmp_path):
     with pytest.raises(FileExistsError, match='mine'):
         with folder_written_aside(tmp_path / 'store', []):

@@ -18,7 +18,7 @@ class NonFiniteHook(Hook):
     Args:
         patience: The run ends after so many such steps in a row, not counting those that only show that the loss was
             scaled too much for float16. The last batch of each process is kept in
-            ``non_finite_batch_<process>.pth`` of the work dir.
+            ``non_finite_batch_<process>.pt`` of the work dir.
     """
 
     def __init__(self, patience: int = 5) -> None:
@@ -40,7 +40,7 @@ class NonFiniteHook(Hook):
 
     @staticmethod
     def _end(runner, data_batch, skipped: int) -> None:
-        path = Path(runner.work_dir, f'non_finite_batch_{get_rank()}.pth')
+        path = Path(runner.work_dir, f'non_finite_batch_{get_rank()}.pt')
         batch = data_batch['inputs']
         torch.save(dict(video=batch.video, **batch.query._asdict(), iter=runner.iter + 1), path)
         raise FloatingPointError(

@@ -12,6 +12,7 @@ from mmvmr.engine.distributed import start_processes, unwrap
 from mmvmr.engine.run.check_config import check_config, check_trains
 from mmvmr.engine.run.config import MomentConfig, differences
 from mmvmr.engine.run.config_file import read_literals
+from mmvmr.engine.run.places import is_run
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import fill_sizes, innermost
 from mmvmr.engine.run.work_dir import claim_work_dir
@@ -80,13 +81,16 @@ def _changes_of_config(config: MomentConfig) -> List[str]:
     """In what the config of a run that is resumed differs from what it was so far.
 
     Raises:
-        FileExistsError: If the folder has the config of another run.
+        FileExistsError: If the folder has another config, or is that of the config itself and none of a run.
     """
+    file = Path(config.work_dir, Path(config.filename).name)
+    if file.is_file() and file.samefile(config.filename) and not is_run(config.work_dir):
+        raise FileExistsError(f'A training keeps its config in its work dir, and "{config.work_dir}" is where '
+                              f'{file.name} itself lies, which would be written over. Give another --work-dir.')
     others = [path for path in Path(config.work_dir).glob('*.py') if path.name != Path(config.filename).name]
     if others:
-        raise FileExistsError(f'"{config.work_dir}" is the folder of another run, that of {others[0].name}. Give '
-                              'another --work-dir.')
-    file = Path(config.work_dir, Path(config.filename).name)
+        raise FileExistsError(f'"{config.work_dir}" holds {others[0].name}, and a work dir holds the config of its own '
+                              'run alone. Give another --work-dir.')
     if not file.is_file() or not is_main_process():
         return []
     try:

@@ -26,5 +26,5 @@ def claim_work_dir(work_dir: Union[str, Path]) -> None:
     except OSError:
         return
     for name in ('*.pth', VOCABULARY, RECIPE):  # other files may be of a test that is running
-        for partial in Path(work_dir).glob(PARTIAL.format(name=name, pid='*')):
+        for partial in Path(work_dir).glob(PARTIAL.format(name=name, writer='*')):
             partial.unlink()

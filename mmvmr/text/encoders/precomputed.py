@@ -2,6 +2,8 @@
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
+import numpy as np
+
 from mmvmr.registry import TEXT_ENCODERS
 from mmvmr.text.encoded_queries import EncodedQueries
 from mmvmr.text.placing import distinct, place_words
@@ -52,7 +54,7 @@ class PrecomputedText:
         """Read every distinct query once, see :class:`~mmvmr.text.interface.TextEncoder`.
 
         Raises:
-            ValueError: If a query has no features, or other ones than the first.
+            ValueError: If a query has no features, others than in another store, or of other sizes than the first.
         """
         pairs, numbers = distinct(list(zip(queries if keys is None else keys, queries)))
         found = [self._read(key, query, source) for key, query in pairs]
@@ -60,12 +62,18 @@ class PrecomputedText:
                            self.reader, [f'query {key!r}' for key, _ in pairs], source).take(numbers)
 
     def _read(self, key: Union[str, int], query: str, source: Optional[str]) -> QueryFeatures:
-        store = next((store for store in self.stores if key in store), None)
-        if store is None:
+        stores = [store for store in self.stores if key in store]
+        if not stores:
             paths = ', '.join(f'"{store.path}"' for store in self.stores)
             raise ValueError(f'{source or "The query"}: {query!r} has no features, by the key {key!r}, in {paths}. '
                              'Compute them, or give the store that has them.')
-        found = store.read(key)
+        found, *others = (store.read(key) for store in stores)
+        store = stores[0]
+        for other, features in zip(stores[1:], others):
+            if not all(map(np.array_equal, found, features)):
+                raise ValueError(f'Query {key!r} has other features in "{store.path}" than in "{other.path}": is it the '
+                                 'same query? Number the queries of all files differently, or give each data set a '
+                                 'text encoder with its own store.')
         sizes, expected = _sizes(found), _sizes(self._first)
         if sizes != expected:
             raise ValueError(f'"{store.path}": query {key!r} has a sentence (S, Ds) and tokens (.., Dw) of the sizes '

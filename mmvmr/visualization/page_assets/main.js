@@ -53,7 +53,7 @@ function drawAnswer(row, detail) {
 function onKey(event) {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target.matches('input:not([type=checkbox]), select')) {
+  if (target.matches('input:not([type=checkbox]), select, textarea')) {
     if (key === 'Escape' || (key === 'Enter' && target.id === 'text')) element('list').focus();
     return;
   }

@@ -109,9 +109,9 @@ def test_training_survives_bad_batches_and_ends_when_there_are_too_many(changes,
 
     model = train('survives', 2, 5)
     assert all(parameter.isfinite().all() for parameter in model.parameters())
-    with pytest.raises(FloatingPointError, match='5 losses or gradients in a row.*non_finite_batch_0.pth'):
+    with pytest.raises(FloatingPointError, match='5 losses or gradients in a row.*non_finite_batch_0.pt'):
         train('ends', 2, 6)
-    batch = torch.load(tmp_path / 'ends' / 'non_finite_batch_0.pth', weights_only=True)
+    batch = torch.load(tmp_path / 'ends' / 'non_finite_batch_0.pt', weights_only=True)
     assert batch['iter'] == 6 and batch['video'][0, 0, 0].isnan() and batch['word_ids'].shape[0] == 4
 
 

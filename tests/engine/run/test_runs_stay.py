@@ -330,8 +330,19 @@ def test_weights_of_another_model_are_no_beginning(trained, tmp_path):
 def test_folder_of_another_run_is_not_taken(trained, tmp_path):
     data, _, run = trained
     other = write_config(tmp_path / 'other.py', data, 'cpl')
-    with pytest.raises(FileExistsError, match='is the folder of another run, that of mine.py'):
+    with pytest.raises(FileExistsError, match='holds mine.py, and a work dir holds the config of its own run alone'):
         train(read_config(other, work_dir=run), resume=True)
+
+
+def test_a_config_of_ones_own_is_not_written_over(trained, tmp_path):
+    data, _, run = trained
+    file = write_config(tmp_path / 'mine' / 'mine.py', data, 'cnm')
+    shutil.copy(run / 'epoch_1.pth', file.parent / 'r3d_18-b3b3357e.pth')  # of an extractor, say
+    written = file.read_bytes()
+    assert read_config(file).work_dir == 'work_dirs/mine'
+    with pytest.raises(FileExistsError, match='where mine.py itself lies, which would be written over'):
+        train(read_config(file, work_dir=file.parent))
+    assert file.read_bytes() == written
 
 
 def test_training_that_is_refused_leaves_its_folder_as_it_was(trained, tmp_path):
