@@ -3,8 +3,15 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from terminaltables import AsciiTable
 
-LEGEND = ('match: how well a moment fits the sentence, 0 to 1, comparable between videos; not how likely it is right. '
-          "Within one video the order is the model's own.")
+CONFIDENCE = ('confidence: how sure it is that the video holds what the sentence describes, the same for all of its '
+              'moments in a video.')
+MATCH = 'match: how well a moment fits the sentence, 0 to 1, comparable between videos; not how likely it is right.'
+
+
+def legend(sure: bool) -> str:
+    """What the numbers in a table of answers are; ``sure``: it has confidences."""
+    order = f"{MATCH} Within one video the order is the model's own."
+    return f'{order}\n{CONFIDENCE}' if sure else order
 
 
 def clock(seconds: float) -> str:
@@ -25,7 +32,7 @@ def answer_table(predictions: Sequence[Dict], top_k: int) -> str:
         predictions: Of the inferencer for one sentence, one per video.
         top_k: Lines, at most.
     """
-    several, sure = len(predictions) > 1, any(prediction['confidence'] is not None for prediction in predictions)
+    several, sure = _several(predictions), any(prediction['confidence'] is not None for prediction in predictions)
     first = predictions[0]
     lines = [f'"{first["query"]}"']
     if first['unknown_words']:
@@ -49,7 +56,12 @@ def answer_table(predictions: Sequence[Dict], top_k: int) -> str:
 def ranked(predictions: Sequence[Dict]) -> List[Tuple[Dict, Dict]]:
     """Moments of one sentence and their predictions, best first: by the model in one video, by match in several."""
     found = [(prediction, moment) for prediction in predictions for moment in prediction['moments']]
-    return sorted(found, key=lambda pair: -pair[1]['match']) if len(predictions) > 1 else found
+    return sorted(found, key=lambda pair: -pair[1]['match']) if _several(predictions) else found
+
+
+def _several(predictions: Sequence[Dict]) -> bool:
+    """Whether they are of several videos, and not of a sentence that was asked twice."""
+    return len({prediction['video'] for prediction in predictions}) > 1
 
 
 def unanswered(prediction: Dict) -> str:

@@ -33,7 +33,11 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.engine.run.config import parse_options, read_config
     from mmvmr.registry import DATASETS
     from mmvmr.utils.files import sha256_of_files
-    find_run(args.run, ' Without training there are no validation pairs to compare with, and so no confidence.')
+    run, checkpoint = find_run(
+        args.run, ' Without training there are no validation pairs to compare with, and so no confidence.')
+    if checkpoint is not None:
+        raise ValueError(f'"{checkpoint}" is a checkpoint. A run has one confidence, of the weights that are tested '
+                         f'by default: mmvmr calibrate {run}')
     if (args.run / FILE).exists() and not args.force:
         raise FileExistsError(f'"{args.run / FILE}" exists. Replace it with --force.')
     weights = find_weights(args.run)

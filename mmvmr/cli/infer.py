@@ -98,9 +98,9 @@ def show(result: Dict, top_k: int) -> None:
 
 def ask(inferencer: Any, video: Any, args: argparse.Namespace) -> int:
     """Answer what is typed, line by line, until an empty line, Ctrl-D or Ctrl-C; the video is read once."""
-    from mmvmr.apis.outputs import LEGEND
+    from mmvmr.apis.outputs import legend
     videos = inferencer.read_all(video)
-    print(LEGEND, flush=True)
+    print(legend(inferencer.confidence is not None), flush=True)
     invite()
     for sentence in typed_lines():
         try:
@@ -166,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
     if not Path(args.video).exists():
         raise FileNotFoundError(f'There is no video, folder or file of features "{args.video}".')
     from mmvmr.datasets.forms import read_queries
-    queries = args.sentences + (read_queries(args.queries) if args.queries else [])
+    queries = list(dict.fromkeys(args.sentences + (read_queries(args.queries) if args.queries else [])))
     from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
     from mmvmr.utils.files import write_text
     inferencer = (MomentRetrievalInferencer(args.run, args.checkpoint, args.device) if args.zero_shot is None else
@@ -175,7 +175,7 @@ def run(args: argparse.Namespace) -> int:
         args.video, args.video_id, args.duration, inferencer.recipe.features.get('clip_seconds'))
     if not args.sentences and not args.queries:
         return ask(inferencer, video, args)
-    from mmvmr.apis.outputs import LEGEND, subtitles
+    from mmvmr.apis.outputs import legend, subtitles
     records = []
 
     def keep(features: VideoFeatures, found: List[Dict]) -> None:
@@ -185,7 +185,8 @@ def run(args: argparse.Namespace) -> int:
     result = inferencer(video, queries, args.top_k, min_confidence=args.min_confidence,
                         on_video=keep if args.html else None)
     show(result, args.top_k)
-    print(f'\n{LEGEND}')
+    sure = any(prediction['confidence'] is not None for prediction in result['predictions'])
+    print(f'\n{legend(sure)}')
     if args.json:
         write_text(args.json, json.dumps(result, indent=2, ensure_ascii=False) + '\n')
     if args.srt:

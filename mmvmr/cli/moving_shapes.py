@@ -7,11 +7,11 @@
 The folder appears under its name only when all of it is there: after a run that was stopped, start it again.
 """
 import argparse
-import os
 from pathlib import Path
 
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.utils.files import check_writable
+from mmvmr.utils.processes import count_cores
 
 
 def add_arguments(parser: Parser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
                         help='times as many videos as the benchmark has')
     parser.add_argument('--seed', type=at_least(0), default=0)
     parser.add_argument('--num-clips', type=at_least(1), default=64, help='clips per video in the feature store')
-    parser.add_argument('--workers', type=at_least(1), default=os.cpu_count(), help='processes')
+    parser.add_argument('--workers', type=at_least(1), default=count_cores(), help='processes')
     parser.add_argument('--force', action='store_true', help='replace what this tool made in the folder before')
 
 

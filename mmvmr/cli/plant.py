@@ -8,12 +8,14 @@ nothing about real videos.
 """
 import argparse
 from pathlib import Path
+from shlex import quote
 from typing import Dict
 
 from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.cli.vocabulary import read_annotations
 from mmvmr.engine.run.places import find_config
 from mmvmr.utils.files import check_output
+from mmvmr.utils.text_files import read_json
 
 
 def add_arguments(parser: Parser) -> None:
@@ -36,6 +38,7 @@ def run(args: argparse.Namespace) -> None:
     find_config(args.config)
     vocabulary = args.out / 'vocabulary.npz'
     check_output(vocabulary, args.force)
+    check_planted(args.out)
     from mmengine.registry import init_default_scope
 
     from mmvmr.datasets.planted import Planting, planted_features
@@ -58,8 +61,18 @@ def run(args: argparse.Namespace) -> None:
     build_vocabulary('random', sentences)[0].save(vocabulary)
     here = args.out.absolute()
     print(f'"{args.out}": {len(pairs)} sentences planted in {count} videos. To train on them:\n'
-          f'  mmvmr train {args.config} --work-dir work_dirs/planted --cfg-options dataset.features={here}/features '
-          f'dataset.vocabulary={here}/vocabulary.npz dataset.feature_dim={args.dim}')
+          f'  mmvmr train {quote(args.config) if config.get("model") else "CONFIG"} --work-dir work_dirs/planted '
+          f'--cfg-options dataset.features={quote(f"{here}/features")} '
+          f'dataset.vocabulary={quote(f"{here}/vocabulary.npz")} dataset.feature_dim={args.dim}')
+
+
+def check_planted(folder: Path) -> None:
+    """Refuse to replace features, or words beside them, that were not planted."""
+    manifest = folder / 'features' / 'manifest.json'
+    there = [path for path in (folder / 'features', folder / 'vocabulary.npz') if path.exists()]
+    if there and not (manifest.is_file() and 'planted' in read_json(manifest)):
+        raise FileExistsError(f'"{there[0]}" was not made by `mmvmr plant`, so it is not replaced. Choose another '
+                              'folder.')
 
 
 def _key(pair: Dict) -> tuple:

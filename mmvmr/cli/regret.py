@@ -5,7 +5,7 @@
 
 The runs have kept the checkpoints of all their epochs, by --cfg-options default_hooks.checkpoint.max_keep_ckpts=-1.
 The rules look at the validation pairs without their moments; the regret is measured on the test pairs. What has been
-measured lies in --out and is not measured again.
+measured lies in --out, and is not measured again with the same weights and options.
 """
 import argparse
 from pathlib import Path

@@ -13,6 +13,7 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import Dict
 
 from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.cli.test import PROBES
@@ -55,9 +56,11 @@ def run(args: argparse.Namespace) -> int:
     people = read_human_moments(args.human)
     for page in args.into:
         check_marks(page)
-    data = {name: parse_options(changes) for name, *changes in args.data}
+    data = read_data(args)
     probes = list(dict.fromkeys(args.probes))
     runs = plan(args.configs, args.seeds, args.out, parse_options(args.cfg_options), args.reference, args.redo, data)
+    for name in {*data} - {split_change(config)[1] for config in args.configs}:
+        raise ValueError(f'--data {name} is used by no config: write CONFIG@{name}.')
     try:
         failures = run_all(runs, probes, args.jobs)
     except KeyboardInterrupt:
@@ -66,6 +69,18 @@ def run(args: argparse.Namespace) -> int:
     for name, error in failures.items():
         print(f'\n{name} has failed. {error}', file=sys.stderr)
     return 1 if failures else 0
+
+
+def read_data(args: argparse.Namespace) -> Dict[str, Dict]:
+    """The changes of each ``--data``, by its name."""
+    from mmvmr.engine.run.config import parse_options
+    data = {}
+    for name, *changes in args.data:
+        if name in data or not changes:
+            raise ValueError(f'--data {name} ' + ('is given twice. Give all its changes at once.' if name in data else
+                                                  'changes nothing: give KEY=VALUE behind the name.'))
+        data[name] = parse_options(changes)
+    return data
 
 
 def _interrupt(*_) -> None:

@@ -11,7 +11,7 @@ programs write JSON lines with qid, or vid and query; and spans, a list of [star
 """
 import argparse
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.engine.run.places import find_config, find_predictions_of
@@ -29,7 +29,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--strict', action=argparse.BooleanOptionalAction, help='a hit is IoU > m instead of >= m')
     parser.add_argument('--nms', type=at_least(0, float, most=1),
                         help='drop predictions that overlap more than this with a better one')
-    parser.add_argument('--config', help='config of a test with the training set that constant windows are fitted on')
+    parser.add_argument('--config', help='config of a test with the training set that constant windows are fitted on; '
+                        'by default that of the run')
     parser.add_argument('--format', choices=['text', 'markdown', 'latex'], default='text', help='of the tables')
     parser.add_argument('--against', type=Path, help='predictions, or the run, of another model on the same queries')
 
@@ -66,8 +67,14 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str]:
     return dataset.data_list, dataset.metainfo['protocol']
 
 
+def own_config(path: Path) -> Optional[str]:
+    """The config in the folder of a run, or of one of its tests, which tells of the annotations of the training."""
+    found = sorted(path.glob('*.py')) if path.is_dir() else []
+    return str(found[0]) if len(found) == 1 else None
+
+
 def run(args: argparse.Namespace) -> None:
-    config = args.config and find_config(args.config)
+    config = find_config(args.config) if args.config else own_config(args.predictions)
     given = [find_predictions_of(path) for path in (args.predictions, args.against) if path]
     from mmengine.registry import init_default_scope
 
@@ -88,10 +95,16 @@ def run(args: argparse.Namespace) -> None:
         return with_moments(read_bare_predictions(path, *annotated_pairs(args)) if bare else
                             read_protocol(path, args.protocol), path)
 
-    table, config = read(given[0]), config and read_config(config)
+    table = read(given[0])
+    try:
+        fitted = fitted_on(config and read_config(config))
+    except (FileNotFoundError, ValueError):
+        if args.config:
+            raise
+        fitted = None  # the annotations of the training are elsewhere
     protocol = find_protocol(table['protocol'].iloc[0], args.top, args.iou, args.strict, args.nms)
     scores = per_query(table, answerable(protocol, table))
-    print(score_card(table, scores, answerable(protocol, table), fitted_on(config), args.format))
+    print(score_card(table, scores, answerable(protocol, table), fitted, args.format))
     print('', intervals(table, scores, args.format), sep='\n')
     if args.against:
         other = read(given[1])

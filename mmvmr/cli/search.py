@@ -144,6 +144,7 @@ def run_query(args: argparse.Namespace) -> int:
     check_targets([args.json, args.html], [args.srt, args.clips], args.force)
     if outputs and not args.sentences:
         raise ValueError('There is no sentence whose answer could be written; write one behind the index.')
+    from mmvmr.apis.outputs import MATCH
     from mmvmr.search.index_files import read_index
     from mmvmr.search.moment_index import MomentIndex
     if args.clips and not has_files(read_index(args.index)):
@@ -152,9 +153,10 @@ def run_query(args: argparse.Namespace) -> int:
     answers, errors = [], []
     if not args.sentences:
         invite()
-    for sentence in args.sentences or typed_lines():
+    for sentence in dict.fromkeys(args.sentences) or typed_lines():
         answer(index, sentence, args, answers, errors)
     if any(found['moments'] for found in answers):
+        print(f'\n{MATCH}')
         tell_coverage(index, args)
     write_answers(index, args, answers, errors)
     for path in outputs:
@@ -166,7 +168,7 @@ def tell_coverage(index: Any, args: argparse.Namespace) -> None:
     """Say how many windows were looked at, if not all."""
     count = args.candidates if 'candidates' in args else index.candidates
     if count is not None and count < len(index.windows):
-        print(f'\nLooked at the {count} of {len(index.windows)} windows that are most like each sentence; --exhaustive '
+        print(f'Looked at the {count} of {len(index.windows)} windows that are most like each sentence; --exhaustive '
               'looks at all.')
 
 

@@ -36,6 +36,8 @@ def read_sentences(name: str) -> Tuple[List[str], Optional[Dict]]:
 
     from mmvmr.datasets.forms import read_queries
     from mmvmr.engine.run.config import read_config
+    if Path(name).suffix not in ('', '.py') and not Path(name).is_file():
+        raise FileNotFoundError(f'There is no file "{name}" of annotations or sentences.')
     if Path(name).is_file() and Path(name).suffix != '.py':
         return read_queries(name), None
     init_default_scope('mmvmr')
@@ -54,13 +56,15 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'A vocabulary is a .npz file, got {args.target}.')
     check_output(args.target, args.force)
     for name in args.sentences:
-        if not name.endswith('.json'):
+        if Path(name).suffix in ('', '.py'):
             find_config(name)
     from mmvmr.text.building import build_vocabulary
     from mmvmr.text.tokenizer import WordReader
     read = [read_sentences(name) for name in args.sentences]
     reader = WordReader(next((tokenizer for _, tokenizer in read if tokenizer), None))
     sentences = [sentence for found, _ in read for sentence in found]
+    if args.sentences and not sentences:
+        raise ValueError(f'There is no sentence in {", ".join(map(str, args.sentences))}.')
     vocabulary, counts = build_vocabulary(args.vectors, sentences, args.size, reader)
     vocabulary.save(args.target)
     without = sum(word not in vocabulary for word in counts)

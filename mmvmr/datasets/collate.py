@@ -23,6 +23,9 @@ def collate_moments(batch: Union[Dict, List[Dict]]) -> Dict:
 
     query = Query(*map(join, ('features', 'mask', 'word_ids', 'word_weights')))
     sentences = [item.query.sentences for item in inputs if item.query.sentences is not None]
+    if len(sentences) not in (0, len(inputs)):
+        raise ValueError(f'{len(sentences)} of {len(inputs)} queries of a batch have sentence vectors, expected all or '
+                         'none. Give all data sets that are joined the same text encoder.')
     query = query._replace(sentences=torch.cat(sentences) if sentences else None)
     ids = [item.video_ids for item in inputs if item.video_ids is not None]
     joined = dict(inputs=Batch(torch.cat([item.video for item in inputs]), query, torch.cat(ids) if ids else None))

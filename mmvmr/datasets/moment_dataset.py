@@ -155,9 +155,9 @@ class MomentDataset(BaseDataset):
         self._fully_initialized = True
         self.data_list = pairs
         protocol = f'{self.slug()}/{self.protocol}' if self.protocol else f'custom ({Path(self.ann_file).stem})'
-        made_up = '(planted features)' if 'planted' in getattr(self.store, 'manifest', {}) else ''
-        self._metainfo.setdefault('protocol', ' '.join(filter(None, [protocol, self.remark, made_up])))
-        self._metainfo.update(split=self.split, num_pairs=len(pairs))
+        protocol = self._metainfo.get('protocol') or f'{protocol} {self.remark}'.strip()
+        made_up = ' (planted features)' if 'planted' in getattr(self.store, 'manifest', {}) else ''
+        self._metainfo.update(protocol=protocol + made_up, split=self.split, num_pairs=len(pairs))
         if self._indices is not None:
             self.get_subset_(self._indices)
 

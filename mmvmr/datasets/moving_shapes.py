@@ -6,7 +6,6 @@ of it. Lengths and positions vary, so no constant window does well.
 """
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -15,6 +14,7 @@ from mmengine.logging import print_log
 
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.registry import DATASETS
+from mmvmr.utils.processes import count_cores
 
 COLORS = {'red': 0, 'orange': 15, 'yellow': 30, 'green': 60, 'blue': 115, 'purple': 145}  # hues of OpenCV, 0..179
 SHAPES = ('circle', 'square', 'triangle', 'star', 'cross')
@@ -136,7 +136,7 @@ class MovingShapes(MomentDataset):
             print(f'There is no "{data_root}": the {sum(SPLITS.values())} videos of Moving Shapes are rendered into '
                   f'"{Path(data_root).absolute()}", once: 350 MB, some minutes on two cores. Ctrl-C ends it and '
                   'leaves nothing. If they lie elsewhere: --cfg-options dataset.data_root=FOLDER', flush=True)
-            write_moving_shapes(Path(data_root), protocol or 'medium', workers=len(os.sched_getaffinity(0)))
+            write_moving_shapes(Path(data_root), protocol or 'medium', workers=count_cores())
 
     def annotation_files(self, ann_file: str) -> Sequence[str]:
         return [ann_file] if self.protocol is None else [ann_file, str(_settings_file(ann_file))]

@@ -16,6 +16,7 @@ from mmvmr.features.stores.feature_store import write_packed_store
 from mmvmr.text.vocabulary import Vocabulary, count_words
 from mmvmr.text.word_vectors import random_vectors
 from mmvmr.utils.files import folder_written_aside
+from mmvmr.utils.processes import end_with_parent
 from mmvmr.utils.progress import progress
 
 SETTINGS = 'settings.json'
@@ -92,7 +93,8 @@ def _make_all(folder: Path, settings: Dict[str, Any], workers: int) -> str:
     tasks = [(split, index) for split, count in SPLITS.items()
              for index in range(max(round(count * settings['scale']), 1))]
     work = partial(_make_video, folder=folder / 'videos', seed=seed, difficulty=difficulty)
-    with ProcessPoolExecutor(workers) as pool:  # says so when a process is killed; a Pool would wait forever
+    # an executor says so when a process is killed; a Pool would wait forever
+    with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
         made = list(progress(pool.map(work, tasks, chunksize=4), total=len(tasks), desc='Rendering videos'))
     write_packed_store(folder / 'features', ((script.video_id, rows) for script, rows in made), settings['num_clips'],
                        manifest=make_manifest(EXTRACTOR, DescriptorExtractor()))

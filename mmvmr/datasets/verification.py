@@ -1,5 +1,6 @@
 """What is wrong with the annotations and features of a data set, found by reading all of them once."""
 from collections import defaultdict
+from pathlib import Path
 from typing import Dict, List, Optional
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from mmvmr.features.stores.feature_store import FeatureStore, open_feature_store
 from mmvmr.features.stores.names import describe_names
 from mmvmr.registry import DATASETS
+from mmvmr.text.vocabulary import Vocabulary
 from mmvmr.utils.progress import progress
 
 
@@ -17,6 +19,7 @@ def check_dataset(config: Dict, problems: Dict[str, List[str]]) -> str:
     except ValueError as error:
         problems['annotations'].append(str(error))
         return ''
+    _check_vocabulary(config, problems['vocabulary'])
     durations = defaultdict(set)
     for pair in dataset.data_list:
         durations[pair['video_id']].add(pair['duration'])
@@ -27,7 +30,8 @@ def check_dataset(config: Dict, problems: Dict[str, List[str]]) -> str:
         renamed = describe_names(store, durations, dataset.ann_file)
         problems['no features'] += [video for video in durations if video not in store]
     except (OSError, ValueError) as error:
-        problems['features'].append(str(error))
+        if str(error) not in problems['features']:
+            problems['features'].append(str(error))
         return ''
     dim = config.get('feature_dim') or store.dim
     if store.dim != dim:
@@ -37,6 +41,20 @@ def check_dataset(config: Dict, problems: Dict[str, List[str]]) -> str:
     meta = dataset.metainfo
     head = f'{meta["protocol"]}, {meta["split"]} split: {meta["num_pairs"]} pairs, {len(durations)} videos'
     return '\n  '.join([head, *filter(None, [renamed, *lines])])
+
+
+def _check_vocabulary(config: Dict, problems: List[str]) -> None:
+    if not config.get('vocabulary'):
+        return
+    path = Path(config.get('data_root', ''), config['vocabulary'])
+    try:
+        Vocabulary.load(path)
+    except FileNotFoundError:
+        problem = (f'There is no vocabulary "{path}". Make it: mmvmr vocabulary {path} --vectors VECTORS '
+                   '--sentences CONFIG')
+        problems.extend([problem] if problem not in problems else [])
+    except ValueError as error:
+        problems.extend([str(error)] if str(error) not in problems else [])
 
 
 def check_features(store: FeatureStore, durations: Dict[str, float], problems: Dict[str, List[str]]) -> str:

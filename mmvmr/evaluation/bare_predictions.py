@@ -18,9 +18,15 @@ _EXPECTED = ('a dict with qid, or vid and query; and with spans, a list of [star
 
 
 def is_bare(path: Union[str, Path]) -> bool:
-    """Whether a file of predictions lacks the annotated moments, which those of `mmvmr test` have."""
+    """Whether a file of predictions lacks the annotated moments, which those of `mmvmr test` have.
+
+    Raises:
+        ValueError: If it is empty.
+    """
     first = read_json_lines(path)[:1]
-    return not (first and isinstance(first[0], dict) and 'gt_spans' in first[0])
+    if not first:
+        raise ValueError(f'"{path}" is empty. Expected predictions, each {_EXPECTED}.')
+    return not (isinstance(first[0], dict) and 'gt_spans' in first[0])
 
 
 def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protocol: str) -> pd.DataFrame:

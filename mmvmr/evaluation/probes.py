@@ -94,7 +94,7 @@ def _shift(dataset, seed: int) -> None:
     original, noise_of = dataset.videos, {}
     for video_id, number in _numbers(dataset).items():
         if dataset.num_clips is None:
-            kept = dataset.num_rows(video_id)
+            kept = max(dataset.num_rows(video_id), 1)  # of an absent video one row of zeros
             front = round(_NOISE / (1 - _NOISE) * kept)
         else:
             front = round(_NOISE * dataset.num_clips)
@@ -112,7 +112,7 @@ def _shift(dataset, seed: int) -> None:
     pairs = []
     for pair in dataset.data_list:
         _, front, kept = noise_of[pair['video_id']]
-        duration = pair['duration'] * (front + kept) / max(kept, 1)
+        duration = pair['duration'] * (front + kept) / kept
         before = duration - pair['duration']
         pairs.append(dict(pair, duration=duration, spans=[[start + before, end + before]
                                                           for start, end in pair['spans']]))

@@ -1,7 +1,8 @@
 """From a folder of video files to a packed store, with every finished video kept."""
 import json
+import os
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Iterator, Optional, Sequence
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def find_videos(folder: Path) -> Dict[str, Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f'There is no folder "{folder}" with videos.')
     videos: Dict[str, Path] = {}
-    for path in sorted(folder.rglob('*')):
+    for path in sorted(_files_below(folder)):
         hidden = any(part.startswith('.') for part in path.relative_to(folder).parts)
         if hidden or path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
             continue
@@ -48,6 +49,18 @@ def find_videos(folder: Path) -> Dict[str, Path]:
         raise FileNotFoundError(f'There is no video in "{folder}". Files with these suffixes are read: '
                                 f'{" ".join(VIDEO_SUFFIXES)}{_hint_for_pictures(folder)}')
     return dict(sorted(videos.items()))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files, also those behind links to folders, each folder once."""
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        if os.path.realpath(place) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(place))
+        folders.sort()
+        yield from (Path(place, name) for name in files)
 
 
 def _hint_for_pictures(folder: Path) -> str:
@@ -123,9 +136,9 @@ def _open_unfinished(folder: Path, manifest: Dict[str, Any]) -> Path:
     if not settings.exists():
         write_text(settings, json.dumps(manifest))
     elif settings.read_text() != json.dumps(manifest):
-        raise ValueError(f'"{folder}" holds what a run with another extractor left behind:\n  there  '
-                         f'{settings.read_text()}\n  asked  {json.dumps(manifest)}\nGo on with that extractor, write '
-                         'to another folder, or remove this one.')
+        raise ValueError(f'"{folder}" holds what a run with another extractor, or of a share of other videos, left '
+                         f'behind:\n  there  {settings.read_text()}\n  asked  {json.dumps(manifest)}\nGo on with that, '
+                         'write to another folder, or remove this one.')
     return folder
 
 

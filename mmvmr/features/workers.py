@@ -20,6 +20,7 @@ from mmvmr.features.extract import extract_video
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import written_aside
 from mmvmr.utils.imports import import_modules
+from mmvmr.utils.processes import count_cores
 from mmvmr.utils.progress import progress
 
 _placed: Dict[str, str] = {}  # the device of this process, where it has one of its own
@@ -39,7 +40,7 @@ def extract_all(left: Dict[Path, Path], total: int, config: Dict[str, Any], work
     context = multiprocessing.get_context('forkserver')
     gpus = gpus_of(config)
     begun = (list(imports), context.Value('i', 0), gpus)
-    pool = ProcessPoolExecutor(workers or len(gpus) or os.cpu_count(), context, _start_worker, begun)
+    pool = ProcessPoolExecutor(workers or len(gpus) or count_cores(), context, _start_worker, begun)
     work = partial(_extract_to, config=json.dumps(config))
     try:
         futures = {pool.submit(work, video, rows): video for video, rows in left.items()}

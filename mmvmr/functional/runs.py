@@ -134,6 +134,8 @@ def best_runs(scores: Tensor, levels: Tensor, count: int, nms: float) -> Tuple[T
     contrast, order = contrast.sort(dim=1, descending=True, stable=True)
     runs = runs.gather(1, order.unsqueeze(-1).expand_as(runs))
     kept = temporal_nms(runs.to(scores.dtype), nms, top=count)
-    contrast, index = contrast.masked_fill(~kept, -1).topk(count, dim=1)
+    missing = max(count - contrast.size(1), 0)
+    contrast = F.pad(contrast.masked_fill(~kept, -1), (0, missing), value=-1)
+    contrast, index = contrast.topk(count, dim=1)
     index = torch.where(contrast > -1, index, index[:, :1])
     return runs.gather(1, index.unsqueeze(-1).expand(-1, -1, 2)), contrast

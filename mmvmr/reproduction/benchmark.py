@@ -2,6 +2,7 @@
 import json
 import os
 import resource
+import shutil
 import socket
 import statistics
 import time
@@ -25,7 +26,9 @@ from mmvmr.features.stores.feature_store import write_packed_store
 from mmvmr.features.stores.shards import DATA, Shard
 from mmvmr.registry import MODEL_WRAPPERS, MODELS
 from mmvmr.text.vocabulary import Vocabulary
+from mmvmr.utils.files import write_text
 from mmvmr.utils.progress import progress
+from mmvmr.utils.text_files import read_json
 
 WARM_UP = 2  # steps
 GPU = torch.cuda.is_available()
@@ -76,10 +79,26 @@ def generated_sizes(config: Config) -> Dict[str, int]:
 
 
 def prepare_data(folder: Path, config: Config, videos: int, dtype: str, shards: int) -> None:
-    """Generate the data set, if it is not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / 'features').exists():
-        generate(folder, config, videos, dtype, shards)
+    """Generate the data set, if it is not there.
+
+    Raises:
+        FileExistsError, ValueError: If the folder holds other things, or another data set.
+    """
+    file = folder / 'generated.json'
+    settings = dict(videos=videos, dtype=dtype, shards=shards, **generated_sizes(config))
+    there = read_json(file) if file.is_file() else {}
+    if not there and folder.is_dir() and any(folder.iterdir()):
+        raise FileExistsError(f'"{folder}" holds other things, such as "{next(folder.iterdir()).name}", and generated '
+                              'data need a folder of their own. Give another --folder.')
+    if there and there['settings'] != settings:
+        raise ValueError(f'The data in "{folder}" were made with {there["settings"]}; wanted are {settings}. Give '
+                         'another --folder, or delete that one.')
+    if there.get('whole'):
+        return
+    write_text(file, json.dumps(dict(settings=settings, whole=False)))
+    shutil.rmtree(folder / 'features', ignore_errors=True)  # of a run that was stopped
+    generate(folder, config, videos, dtype, shards)
+    write_text(file, json.dumps(dict(settings=settings, whole=True)))
 
 
 def build_dataset(folder: Path, config: Config, part: str) -> MomentDataset:

@@ -1,5 +1,4 @@
 """Methods side by side over several seeds: means and spread, lift over blind, probes, real differences."""
-import json
 import os
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ from mmvmr.evaluation.predictions import check_same_queries, relative_truths, sa
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.scored import read_protocol, score_predictions, with_moments
 from mmvmr.evaluation.significance import paired_p_value
+from mmvmr.reproduction.run_result import read_result
 
 _NO_NAME = re.compile(r'seed_\d+|train|predictions\.jsonl')  # parts of a path that do not tell methods apart
 
@@ -55,10 +55,12 @@ def read_method(name: str, folders: Sequence[Path], evaluator: Dict) -> Method:
     Raises:
         ValueError: If they were tested on different queries.
     """
-    results = [json.loads(Path(folder, 'result.json').read_text()) for folder in folders]
+    results = [read_result(Path(folder, 'result.json')) for folder in folders]
     scored = [score_predictions(Path(folder, 'predictions.jsonl'), evaluator) for folder in folders]
-    for one in scored:
-        check_same_queries(scored[0].table, one.table)
+    for folder, one in zip(folders, scored):
+        if not same_queries(scored[0].table, one.table):
+            raise ValueError(f'The predictions in "{folders[0]}" and "{folder}" are for different queries. Was one cut '
+                             'off, or tested on other data? Delete that folder, and give the same command.')
     seeds = pd.Index([result['seed'] for result in results], name='seed')
     runs = {part: pd.DataFrame([result[part] for result in results], seeds) for part in ('metrics', 'cost')}
     probed = {}

@@ -22,7 +22,7 @@ from mmvmr.evaluation.scoring import per_query, summarize
 from mmvmr.functional.spans import temporal_iou
 from mmvmr.models.moment_retriever import MomentRetriever
 from mmvmr.registry import MODELS
-from mmvmr.utils.files import write_text
+from mmvmr.utils.files import sha256_of_files, write_text
 from mmvmr.utils.progress import progress
 
 METRICS = ('mIoU', 'R@1,IoU=0.5')
@@ -194,11 +194,29 @@ def regret_table(runs: Mapping[str, Mapping[str, Any]]) -> List[List[str]]:
 
 
 def measure_all(runs: Mapping[str, Path], out: Path, options: Optional[Mapping[str, Any]] = None) -> Dict[str, Dict]:
-    """Measure runs, by name, into ``out/NAME.json``; those that are there are read."""
+    """Measure runs, by name, into ``out/NAME.json``; what was measured of the same weights and options is read."""
     found = {}
     for name, folder in runs.items():
         path = out / f'{name.replace("/", ",")}.json'
-        if not path.exists():
-            write_text(path, json.dumps(measure_regret(folder, options), indent=1) + '\n')
-        found[name] = json.loads(path.read_text())
+        of = _identity(folder, options)
+        found[name] = json.loads(path.read_text()) if path.exists() else {}
+        if not _is_same(found[name].get('of', {}), of):
+            write_text(path, json.dumps(dict(measure_regret(folder, options), of=of), indent=1) + '\n')
+            found[name] = json.loads(path.read_text())
     return found
+
+
+def _identity(folder: Path, options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    """Of what is measured: folder, weights, None where they are no longer all there, and changes of the config."""
+    try:
+        weights = sha256_of_files(*epochs_of(folder))
+    except ValueError:
+        weights = None
+    changes = {key: str(value) for key, value in (options or {}).items()}
+    return dict(folder=str(folder.resolve()), weights=weights, options=changes)
+
+
+def _is_same(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """A run may have moved, or lost checkpoints, since it was measured."""
+    by = 'weights' if wanted['weights'] else 'folder'
+    return all(known.get(key) == wanted[key] for key in ('options', by))

@@ -1,6 +1,5 @@
 """Methods on benchmarks with several seeds, trained and tested as far as they are not yet, and compared."""
 import itertools
-import json
 import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -26,11 +25,12 @@ from mmvmr.reproduction.comparison import (
 from mmvmr.reproduction.comparison_report import Section, sections, to_frame, to_html, to_latex, to_markdown, to_text
 from mmvmr.reproduction.reported import reported_scores
 from mmvmr.reproduction.run_folder import RunFolder
-from mmvmr.reproduction.run_result import describe_run
+from mmvmr.reproduction.run_result import describe_run, read_result
 from mmvmr.reproduction.seed_plot import draw_seeds
 from mmvmr.reproduction.side_by_side import run_side_by_side
 from mmvmr.reproduction.summary import Benchmark, summarize_benchmarks
 from mmvmr.utils.files import write_text
+from mmvmr.utils.processes import count_cores
 from mmvmr.utils.progress import progress
 from mmvmr.visualization.style import save_figure
 
@@ -117,12 +117,12 @@ def execute(run: RunFolder, probes: Sequence[str], threads: int) -> Iterator[str
 
 def is_finished(run: RunFolder, probes: Sequence[str]) -> bool:
     """Whether a run has its result, with all of these probes."""
-    return run.result_file.exists() and {*probes} <= {*json.loads(run.result_file.read_text()).get('probes', ())}
+    return run.result_file.exists() and {*probes} <= {*read_result(run.result_file).get('probes', ())}
 
 
 def run_all(runs: List[RunFolder], probes: Sequence[str], jobs: int) -> Dict[str, Exception]:
     """Run what is not finished, ``jobs`` at a time; returns what went wrong, by name of the run."""
-    threads = int(os.environ.get('OMP_NUM_THREADS') or max(len(os.sched_getaffinity(0)) // jobs, 1))
+    threads = int(os.environ.get('OMP_NUM_THREADS') or max(count_cores() // jobs, 1))
     waiting = {run.name: execute(run, probes, threads) for run in runs if not is_finished(run, probes)}
     done = len(runs) - len(waiting)
     print(f'{len(runs)} runs, {done} of them finished before; {jobs} at a time, with {threads} thread(s) each')

@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional
 from mmvmr.engine.run.config import MomentConfig
 from mmvmr.reproduction import measure
 from mmvmr.utils.files import open_locked, write_text
+from mmvmr.utils.text_files import read_json_lines
 
 _PROGRESS = re.compile(r'(?:Epoch|Iter)\(\w+\) +((?:\[[^]]*\])+)(?:.*? eta: (.+?)  )?')  # as MMEngine logs it
 
@@ -105,7 +106,7 @@ class RunFolder(NamedTuple):
     def cost(self, step: str) -> Optional[Dict[str, float]]:
         """What a step cost, with all its attempts; None as long as none has succeeded."""
         file = self.path / f'{step}.costs'
-        attempts = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        attempts = read_json_lines(file) if file.exists() else []
         if all(attempt['exit_code'] for attempt in attempts):
             return None
         return dict(seconds=round(sum(attempt['seconds'] for attempt in attempts), 2),

@@ -12,6 +12,19 @@ import mmvmr
 from mmvmr.evaluation.scored import find_evaluator, score_predictions
 from mmvmr.evaluation.scoring import summarize
 from mmvmr.registry import MODELS
+from mmvmr.utils.text_files import read_json
+
+
+def read_result(path: Path) -> Dict:
+    """What :func:`describe_run` has given, from its file.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    try:
+        return read_json(path)
+    except ValueError as error:
+        raise ValueError(f'{error} Delete it, and give the same command: it is written anew.') from error
 
 
 def describe_run(config: Config, checkpoint: Optional[str], predictions: Path, probes: Dict[str, Path],

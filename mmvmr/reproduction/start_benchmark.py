@@ -71,5 +71,5 @@ def benchmark_start(config: Config, processes: Sequence[int], folder: Path, vide
             rows.append([when, count, *(f'{max(values) - less:.{digits}f}' for values, less, digits in zip(
                 zip(*found), (0, alone['VmRSS'], alone['RssAnon'], alone['VmHWM']), (1, 0, 0, 0)))])
     head = ['start', 'processes', 'seconds', 'MiB', 'MiB, not shared', 'peak MiB']
-    title = f' {2 * videos:,} queries of {videos:,} videos; memory over that of PyTorch '
-    return AsciiTable([head, *rows], title).table
+    title = f'{2 * videos:,} queries of {videos:,} videos; memory over that of PyTorch'
+    return f'{title}\n{AsciiTable([head, *rows]).table}'

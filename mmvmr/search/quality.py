@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mmvmr.evaluation.scoring import is_hit
 from mmvmr.functional.spans import temporal_iou
 from mmvmr.search.moment_index import CANDIDATES, MomentIndex
 from mmvmr.utils.progress import progress
@@ -75,5 +76,5 @@ def _hits(moments: List[Dict], right: Dict[str, List]) -> Dict[str, bool]:
 def _overlaps(moment: Dict, spans: Optional[List]) -> bool:
     if not spans:
         return False
-    found = torch.tensor([[moment['start'], moment['end']]])
-    return bool((temporal_iou(found, torch.tensor(spans)) >= IOU).any())
+    found = torch.tensor([[moment['start'], moment['end']]]).double()
+    return bool(is_hit(temporal_iou(found, torch.tensor(spans).double()).numpy(), IOU, strict=False).any())

@@ -234,9 +234,9 @@ async def _gone(request: Request) -> None:
 
 
 def _sentences(form: FormData) -> List[str]:
-    """The lines of all fields ``sentence``."""
+    """The lines of all fields ``sentence``, each once."""
     fields = [text for text in form.getlist('sentence') if isinstance(text, str)]
-    found = [line.strip() for text in fields for line in text.splitlines() if line.strip()]
+    found = list(dict.fromkeys(line.strip() for text in fields for line in text.splitlines() if line.strip()))
     if not found:
         raise HTTPException(422, 'There is no sentence to look for. Send at least one in the field `sentence`.')
     if len(found) > SENTENCES or max(map(len, found)) > LETTERS:

@@ -72,8 +72,11 @@ class Uploads:
         shutil.rmtree(upload.folder, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Delete what nobody has asked for in time, and what is too much; never a video that is waited for."""
-        idle = sorted((one for one in self._videos.values() if not one.questions), key=lambda one: one.used)
+        """Delete what nobody has asked for in time, and what is too much; never a video that is waited for.
+
+        Others may be added by another thread in the meantime.
+        """
+        idle = sorted((one for one in list(self._videos.values()) if not one.questions), key=lambda one: one.used)
         late = [one for one in idle if one.used < time.monotonic() - self.seconds]
         for upload in {one.id: one for one in [*late, *idle[:max(len(self._videos) - MOST, 0)]]}.values():
             self.remove(upload)

@@ -33,8 +33,12 @@ def remembered(folder: Optional[Path], settings: Dict[str, Any], texts: Sequence
             print_log(f'"{path}" is damaged ({type(error).__name__}: {error}), and made anew.', 'current',
                       logging.WARNING)
     found = compute()
-    with written_aside(path) as partial, open(partial, 'wb') as file:
-        np.savez(file, **_arrays(found))
+    try:
+        with written_aside(path) as partial, open(partial, 'wb') as file:
+            np.savez(file, **_arrays(found))
+    except OSError as error:
+        print_log(f'Features of sentences cannot be kept in "{folder}" ({error.strerror}), and are computed anew each '
+                  'time.', 'current', logging.WARNING)
     return found
 
 

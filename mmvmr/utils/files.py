@@ -14,7 +14,7 @@ PARTIAL = '.{name}.{writer}.partial'  # what is being written beside NAME; a kil
 
 
 def _aside(path: Path, what: str = '') -> Path:
-    """A name beside ``path`` that nobody else takes: numbers of processes repeat, on other machines and in containers."""
+    """A name beside ``path`` that nobody else takes, as numbers of processes repeat in containers and after kills."""
     writer = f'{os.getpid()}_{secrets.token_hex(4)}'
     return path.with_name(PARTIAL.format(name=f'{path.name}{what}', writer=writer))
 
@@ -180,6 +180,7 @@ def open_locked(path: Union[str, Path], shared_with_children: bool = False) -> i
         (fcntl.flock if shared_with_children else fcntl.lockf)(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:
         owner = os.read(file, 1000).decode(errors='replace') or 'a process'
+        owner += ', or what that has started and is still at work' if shared_with_children else ''
         os.close(file)
         raise FileExistsError(f'"{Path(path).parent}" is in use by {owner}.') from error
     except OSError:

@@ -14,7 +14,8 @@ def import_modules(imports: Union[str, Sequence[str], None], allow_failed_import
         import_modules_from_strings(list(imports) if isinstance(imports, tuple) else imports, allow_failed_imports)
     except ImportError as error:
         cause = error.__context__
-        absent = isinstance(cause, ModuleNotFoundError) and cause.name and str(error).endswith(f' {cause.name}')
+        name = f'{str(error).rpartition(" ")[2]}.'  # of what was to be imported; the cause may be a package above it
+        absent = isinstance(cause, ModuleNotFoundError) and cause.name and name.startswith(f'{cause.name}.')
         hint = (' Is it installed, or its folder on PYTHONPATH (PYTHONPATH=. for the folder you are in)?' if absent else
                 '')
         raise ImportError(f'{error}: {cause}.{hint}') from cause

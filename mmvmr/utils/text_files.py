@@ -49,7 +49,7 @@ def read_text(path: Union[str, Path]) -> str:
 
 
 def split_lines(text: str) -> List[str]:
-    """The lines of a text. Only a line feed ends one, and none of the other characters at which ``str.splitlines`` cuts.
+    """The lines of a text. A line feed ends one, and none of the other characters at which ``str.splitlines`` cuts.
 
     Example:
         >>> split_lines('a man\\u2028waves\\na dog runs\\n') == ['a man\\u2028waves', 'a dog runs']

@@ -1,5 +1,4 @@
 """The timeline of one query: frames, annotated moment, and ranked candidates."""
-import glob
 import textwrap
 from pathlib import Path
 from typing import Optional, Sequence, Union
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from mmvmr.features.stores.names import VIDEO_SUFFIXES, short_name
 from mmvmr.features.video import probe_video, read_frames_at
 from mmvmr.functional.spans import temporal_nms
 from mmvmr.visualization.frames import Span, frame_times
@@ -17,8 +17,10 @@ _SAME = 0.9  # IoU of a candidate that shows nothing new
 
 
 def find_video(folder: Union[str, Path], video_id: str) -> Optional[Path]:
-    """The file ``<video id>.*`` of a folder, or None if there is none."""
-    return next(iter(sorted(Path(folder).glob(f'{glob.escape(video_id)}.*'))), None)
+    """The file of a video in a folder, by its :func:`~mmvmr.features.stores.names.short_name`; None without one."""
+    name = short_name(video_id)
+    return min((path for path in Path(folder).glob('*')
+                if path.suffix.lower() in VIDEO_SUFFIXES and short_name(path.name) == name), default=None)
 
 
 def sample_frames(path: Union[str, Path], moments: Sequence[Span] = (), strip: float = 7.5) -> np.ndarray:

@@ -1,6 +1,6 @@
 import pytest
 
-from mmvmr.apis.outputs import answer_table, by_query, subtitles
+from mmvmr.apis.outputs import answer_table, by_query, legend, subtitles
 
 
 def _prediction(query, *moments, video='v.mp4', unknown_words=(), confidence=None):
@@ -48,3 +48,13 @@ def test_predictions_are_grouped_by_sentence_in_the_order_of_the_sentences():
     predictions = [_prediction(query, video=video) for video in 'ab' for query in ('second', 'first')]
     assert [[(one['query'], one['video']) for one in group] for group in by_query(predictions)] == [
         [('second', 'a'), ('second', 'b')], [('first', 'a'), ('first', 'b')]]
+
+
+def test_a_sentence_that_was_asked_twice_is_no_sentence_in_several_videos():
+    twice = [_prediction('q', (8.0, 9.0, 0.2), (1.0, 2.0, 0.9))] * 2
+    assert _rows(answer_table(twice, 1)) == [['rank', 'start', 'end', 'match'], ['1', '0:08.0', '0:09.0', '0.200']]
+
+
+def test_a_legend_tells_of_the_numbers_that_are_there():
+    assert 'match' in legend(False) and 'confidence' not in legend(False)
+    assert 'confidence: how sure' in legend(True) and legend(True).startswith(legend(False))

@@ -105,7 +105,7 @@ def test_a_model_without_weights_is_looked_at_by_its_config(videos, tmp_path, ca
     for command in ('timelines', 'plot-results', 'score'):
         options = ['--out', command] if command != 'score' else []
         assert call(command, 'work_dirs/zero_shot_otsu_custom', *options) == 0
-        assert 'test/untrained/predictions.jsonl' in capsys.readouterr().out
+        assert 'test/untrained/predictions.jsonl' in capsys.readouterr().err
 
 
 def test_features_stand_in_the_place_of_the_model_that_has_made_them(root, videos, tmp_path):

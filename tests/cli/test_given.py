@@ -108,6 +108,20 @@ def test_a_training_resumes_from_a_checkpoint_and_not_from_a_folder(here):
         run_command('train', 'cpl_charades', '--resume', 'work_dirs/mcmt/epoch_2.pth')
 
 
+@pytest.mark.parametrize('line, message', [
+    ('calibrate work_dirs/mcmt/epoch_1.pth', 'is a checkpoint. .*mmvmr calibrate work_dirs/mcmt'),
+    ('score empty.jsonl', '"empty.jsonl" is empty'),
+    ('vocabulary v.npz --vectors random --sentences empty.jsonl', 'There is no sentence in empty.jsonl'),
+    ('vocabulary v.npz --vectors random --sentences train.jsn', 'There is no file "train.jsn" of annotations'),
+    ('reproduce cpl_charades@x --data x', '--data x changes nothing'),
+    ('reproduce cpl_charades --data x a=b', '--data x is used by no config: write CONFIG@x'),
+    ('reproduce cpl_charades@x --data x a=1 --data x a=2', '--data x is given twice')])
+def test_what_was_given_is_named(here, line, message):
+    (here / 'empty.jsonl').touch()
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        run_command(*line.split())
+
+
 # -------------------------------------------------------------------------------------------------------------- numbers
 def _numbers():
     """(command, flag, value that it cannot have): for every flag of every command that takes a number."""

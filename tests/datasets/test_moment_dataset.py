@@ -101,6 +101,10 @@ def test_wrapped_datasets_give_the_same_batches(tiny_dataset):
     assert batch.query.mask.sum(dim=1).tolist() == [3, 5]
     torch.testing.assert_close(batch.video[1], train[2]['inputs'].video[0])
     assert len(RepeatDataset(train, 2)) == 32
+    one = train[2]['inputs']
+    with_vector = dict(inputs=one._replace(query=one.query._replace(sentences=torch.ones(1, 1, 3))))
+    with pytest.raises(ValueError, match='1 of 2 queries of a batch have sentence vectors'):
+        collate_moments([with_vector, joined[0]])
 
 
 def test_a_subset_keeps_features_and_words_of_its_pairs(tiny_dataset):

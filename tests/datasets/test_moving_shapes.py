@@ -1,6 +1,9 @@
 """What happens in the videos of Moving Shapes, what is said about it, and whether that is fair."""
 import json
 import logging
+import subprocess
+import sys
+import time
 from collections import Counter
 from itertools import chain
 from pathlib import Path
@@ -151,6 +154,21 @@ def test_absent_data_are_rendered_for_a_training_in_the_difficulty_of_the_config
     MovingShapes.prepare(data_root=str(tmp_path / 'shapes'), protocol='hard', ann_file='train.json')
     MovingShapes.prepare(data_root=str(tmp_path), protocol='hard')  # something is there
     assert made == [(tmp_path / 'shapes', 'hard')]
+
+
+def test_no_process_renders_on_when_the_one_that_began_it_is_ended(tmp_path):
+    command = [sys.executable, '-m', 'mmvmr', 'moving-shapes', '--out', str(tmp_path / 'shapes'), '--workers', '2']
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not list(tmp_path.glob('.*.partial/videos/*.mp4')):
+            assert process.poll() is None
+            time.sleep(0.1)
+        workers = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+        process.terminate()
+    assert len(workers) == 2
+    deadline = time.monotonic() + 20
+    while any(Path('/proc', worker).exists() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(Path('/proc', worker).exists() for worker in workers)
 
 
 def test_absent_data_say_which_command_renders_them(tmp_path):

@@ -9,6 +9,7 @@ from runs import run_command
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.datasets.planted import Planting, planted_features
 from mmvmr.features.stores.feature_store import open_feature_store
+from mmvmr.features.stores.packed_store import write_packed_store
 
 PAIRS = [dict(video_id='a', duration=40.0, query='a dog runs', spans=[[5, 15]]),
          dict(video_id='a', duration=40.0, query='the person opens a door', spans=[[20, 30], [34, 40]]),
@@ -78,6 +79,23 @@ def test_a_config_is_planted_and_its_results_are_named_so(tmp_path, monkeypatch,
                             test_mode=True)
     assert dataset.metainfo['protocol'] == 'custom (test) (planted features)'
     assert set(dataset.vocabulary.words) == {'a', 'dog', 'runs', 'he', 'sits', '.'}, 'of the training sentences alone'
+    normalized = MomentDataset('test.json', dict(path='planted/features', normalize=True), 'planted/vocabulary.npz',
+                               split='test', num_clips=8, test_mode=True)
+    assert normalized.metainfo['protocol'] == 'custom (test) (planted features)', 'whatever is made of them'
     with pytest.raises(FileExistsError, match='--force'):
         run_command('plant', 'config.py', 'planted')
     assert run_command('plant', 'config.py', 'planted', '--force') == 0
+    assert run_command('plant', 'config.py', 'with blanks') == 0
+    assert "dataset.features='" + str(tmp_path / 'with blanks' / 'features') + "'" in capsys.readouterr().out
+
+
+def test_features_that_were_not_planted_are_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_packed_store('mine/features', dict(a=np.ones((4, 3))))
+    Path('words').mkdir()
+    Path('words/vocabulary.npz').write_text('mine')
+    for folder in ('mine', 'words'):
+        before = {path: path.read_bytes() for path in Path(folder).rglob('*') if path.is_file()}
+        with pytest.raises(FileExistsError, match='was not made by `mmvmr plant`'):
+            run_command('plant', 'cpl_charades', folder, '--force')
+        assert {path: path.read_bytes() for path in Path(folder).rglob('*') if path.is_file()} == before

@@ -11,7 +11,7 @@ ROW = dict(sample_idx=0, video_id='v', query='il s’assied', duration=20.0, gt_
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    table = pd.DataFrame([ROW, dict(ROW, sample_idx=1, pred_spans=[], pred_scores=[])])
+    table = pd.DataFrame([ROW, dict(ROW, sample_idx=1, query='two\u2028lines', pred_spans=[], pred_scores=[])])
     write_predictions(table, tmp_path / 'new' / 'predictions.jsonl')
     pd.testing.assert_frame_equal(read_predictions(tmp_path / 'new' / 'predictions.jsonl'), table)
 

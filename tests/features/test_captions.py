@@ -33,7 +33,8 @@ def write(path, **videos):
 def test_captions_are_read_from_texts_and_from_lines(tmp_path):
     (tmp_path / 'texts').mkdir()
     (tmp_path / 'texts' / 'v.txt').write_text('\n'.join(CAPTIONS))
-    assert read_captions(tmp_path / 'texts') == dict(v=CAPTIONS)
+    (tmp_path / 'texts' / 'w.txt').write_text('a man\u2028waves\na dog\n', encoding='utf-8')
+    assert read_captions(tmp_path / 'texts') == dict(v=CAPTIONS, w=['a man\u2028waves', 'a dog'])
     for name in ('a.jsonl', 'a.jsonl.gz'):
         assert read_captions(write(tmp_path / name, v=CAPTIONS, w=['a'])) == dict(v=CAPTIONS, w=['a'])
 

@@ -51,6 +51,8 @@ def test_runs_that_overlap_a_better_one_are_left_out_and_the_best_one_fills_up()
 def test_run_of_a_curve_that_is_high_everywhere_is_the_whole_video():
     runs, contrast = best_runs(torch.ones(1, 6), LEVELS, count=2, nms=0.5)
     assert runs[0].tolist() == [[0, 6], [0, 6]] and contrast[0].tolist() == [1.0, -1.0]
+    runs, contrast = best_runs(torch.ones(1, 1), LEVELS[:2], count=3, nms=0.5)  # fewer places than are asked for
+    assert runs[0].tolist() == [[0, 1]] * 3 and contrast[0].tolist() == [1.0, -1.0, -1.0]
 
 
 def test_runs_of_a_video_do_not_depend_on_the_others_of_the_batch():

@@ -1,6 +1,7 @@
 """Rules that choose an epoch without annotations, and how far they miss the best one."""
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from mmvmr.engine.run.testing import run_test
 from mmvmr.evaluation.scored import score_predictions
 from mmvmr.evaluation.scoring import summarize
 from mmvmr.registry import DATASETS
+from mmvmr.reproduction import regret
 from mmvmr.reproduction.regret import Reading, apply_rules, epochs_of, measure_regret, regret_table, regrets
 from mmvmr.utils.tables import format_table
 
@@ -87,6 +89,18 @@ def test_real_run_is_measured_without_the_moments_of_the_validation(trained, tin
     assert run_command('regret', trained, '--out', tmp_path / 'regret') == 0  # what was measured is not again
     with pytest.raises(ValueError, match='all its epochs.*max_keep_ckpts=-1'):
         epochs_of(trained)
+
+
+def test_what_was_measured_of_other_weights_or_options_is_measured_again(trained, tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr(regret, 'measure_regret', lambda folder, options: measured.append((folder, options)) or {})
+    other = shutil.copytree(trained, tmp_path / 'moved')
+    for folder, options in ((trained, {}), (trained, {'model.span_level': 0.3}), (trained, {}), (other, {})):
+        regret.measure_all(dict(run=folder), tmp_path / 'out', options)
+    assert measured == [(trained, {}), (trained, {'model.span_level': 0.3}), (trained, {})]
+    (other / 'epoch_2.pth').write_bytes((other / 'epoch_1.pth').read_bytes())
+    regret.measure_all(dict(run=other), tmp_path / 'out', {})
+    assert len(measured) == 4
 
 
 def test_table_of_the_docs_is_what_was_measured():

@@ -1,5 +1,6 @@
 """Text encoders: what of a sentence stands at which place, and that words stay what reconstructors name."""
 import json
+import logging
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ from mmvmr.engine.run.input_recipe import InputRecipe
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import DATASETS, TEXT_ENCODERS
 from mmvmr.text.encoders.precomputed import PrecomputedText
+from mmvmr.text.encoders.word_vectors import WordVectors
 from mmvmr.text.query_store import QueryStore
 from mmvmr.text.tokenizer import tokenize
 from mmvmr.text.vocabulary import Vocabulary
@@ -43,6 +45,16 @@ def test_word_vectors_are_the_rule_without_any_text_encoder(tiny_dataset):
     assert np.array_equal(other.features[2, :len(ids)], vocabulary.vectors[ids])
 
 
+def test_words_that_are_mostly_unknown_are_a_warning(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmvmr.text.encoders.word_vectors.print_log', lambda text, _, level: said.append((level, text)))
+    encoder = WordVectors(VOCABULARY)
+    encoder.encode(['the red ball moves', 'a b c red'], 20, source='"some.json"')
+    encoder.encode(['the red ball moves', 'a b c red'] * 2 + ['a b'], 20, source='"some.json"')
+    assert [level for level, _ in said] == [logging.INFO, logging.WARNING]
+    assert '4 distinct words (4 of 8 in all)' in said[0][1] and 'Was it made for these sentences' in said[1][1]
+
+
 def test_states_of_tokens_are_averaged_per_word_of_the_vocabulary(tmp_path):
     store = save(tmp_path, **{'7': dict(tokens=TOKENS, words=OWNERS)})
     encoded = PrecomputedText(store, VOCABULARY).encode([SENTENCE], 20, [7])
@@ -58,7 +70,7 @@ def test_a_key_that_two_stores_have_for_different_queries_is_refused(tmp_path):
                    for rows in ({7: 1.0, 8: 2.0}, {7: 5.0, 8: 2.0, 9: 3.0}))
     encoder = PrecomputedText([save(tmp_path / 'train', **train), save(tmp_path / 'test', **test)])
     assert encoder.encode(['a ball', 'a box'], 20, [8, 9]).batch([0, 1]).sentences[:, 0, 0].tolist() == [2, 3]
-    with pytest.raises(ValueError, match="Query 7 has other features in .*train.* than in .*test"):
+    with pytest.raises(ValueError, match='Query 7 has other features in .*train.* than in .*test'):
         encoder.encode(['a ball'], 20, [7])
 
 

@@ -78,6 +78,21 @@ def test_two_processes_are_compared_with_one():
     assert re.search(r'batch 12, 1 CPU threads per process, 377,710 parameters', table)
 
 
+def test_generated_data_of_other_sizes_are_not_measured(tmp_path):
+    config = read_config(str(REPO / 'configs' / 'mscl_charades.py'), SMALL)
+    benchmark.fill_benchmark_sizes(config)
+    for _ in range(2):
+        benchmark.prepare_data(tmp_path / 'data', config, 5, 'float32', 1)
+    for videos, dtype, shards in ((6, 'float32', 1), (5, 'float16', 1), (5, 'float32', 2)):
+        with pytest.raises(ValueError, match="were made with {'videos': 5, .*Give another --folder"):
+            benchmark.prepare_data(tmp_path / 'data', config, videos, dtype, shards)
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'vocabulary.npz').write_text('mine')
+    with pytest.raises(FileExistsError, match='vocabulary.npz'):
+        benchmark.prepare_data(tmp_path / 'mine', config, 5, 'float32', 1)
+    assert (tmp_path / 'mine' / 'vocabulary.npz').read_text() == 'mine'
+
+
 def test_later_starts_use_what_the_first_has_kept(tmp_path):
     table = run_tool(['tools/analysis_tools/benchmark.py', 'configs/mscl_moving_shapes.py', '--start', '--videos',
                       40_000, '--processes', 2, '--folder', tmp_path, '--cfg-options', 'dataset.num_clips=2',

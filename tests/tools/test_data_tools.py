@@ -124,6 +124,15 @@ def test_every_problem_of_a_data_set_is_listed(tiny_dataset, capsys):
     assert rows['durations of one video differ'] == 'train_7: [20.0, 25.0]'
 
 
+def test_words_that_are_not_there_are_a_problem_too(tiny_dataset, tmp_path, capsys):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cnm')
+    assert run_command('verify', file) == 0 and 'No problem found' in capsys.readouterr().out
+    Path(tiny_dataset.vocabulary).unlink()
+    assert run_command('verify', file) == 1
+    text = ' '.join(capsys.readouterr().out.replace('|', ' ').split())
+    assert 'There is no vocabulary' in text and '1 There is' in text.replace('vocabulary 1', '1')  # said once
+
+
 def test_bad_annotations_are_a_problem_too(tiny_dataset, capsys):
     Path(tiny_dataset.train['ann_file']).write_text(json.dumps([['train_0', 20.0, [30, 40], 'a ball.']]))
     code, out = verify(tiny_dataset, capsys)

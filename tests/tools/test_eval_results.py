@@ -1,4 +1,7 @@
 """Scoring predictions again, from a file to the printed tables."""
+import shutil
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from runs import run_command
@@ -70,6 +73,19 @@ def test_constant_windows_are_fitted_on_the_training_set_of_a_config(predictions
     config.write_text(f"test_evaluator = dict(type='MomentRecall', train_set={tiny_dataset.train!r})")
     run_command('score', predictions, '--config', str(config))
     assert 'best mIoU window [' in capsys.readouterr().out
+
+
+def test_constant_windows_of_a_run_are_fitted_on_its_own_training_set(predictions, tmp_path, tiny_dataset, capsys):
+    run = tmp_path / 'run'
+    run.mkdir()
+    shutil.copy(predictions, run)
+    (run / 'config.py').write_text(f"test_evaluator = dict(type='MomentRecall', train_set={tiny_dataset.train!r})")
+    run_command('score', run)
+    captured = capsys.readouterr()
+    assert 'best mIoU window [' in captured.out and captured.err == f'Predictions: {run / "predictions.jsonl"}\n'
+    Path(tiny_dataset.train['ann_file']).unlink()
+    run_command('score', run)
+    assert 'No training annotations were given' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('arguments, message', [

@@ -17,6 +17,11 @@ def test_a_module_that_cannot_be_imported_is_named_with_the_reason(tmp_path, mon
         import_modules(names)
 
 
+def test_a_module_of_a_package_that_is_not_found_is_looked_for_on_the_path():
+    with pytest.raises(ImportError, match="my_parts.slices: No module named 'my_parts'. .*PYTHONPATH=. for the folder"):
+        import_modules(['my_parts.slices'])
+
+
 def test_nothing_need_be_imported():
     import_modules(None)
     import_modules(())

@@ -7,7 +7,7 @@ import pytest
 
 from mmvmr.datasets.forms import read_queries
 from mmvmr.text.building import build_vocabulary
-from mmvmr.utils.text_files import open_text, read_json, read_json_lines, read_text
+from mmvmr.utils.text_files import open_text, read_json, read_json_lines, read_table, read_text
 
 TEXT = 'He opens the café door.\nTwo.\n'
 
@@ -64,6 +64,13 @@ def test_json_may_stand_in_one_piece_or_on_lines(tmp_path):
 def test_sentences_are_lines_or_what_json_says(tmp_path, text):
     (tmp_path / 'queries').write_text(text)
     assert read_queries(tmp_path / 'queries') == ['One.', 'Two.']
+
+
+def test_only_a_line_feed_ends_a_line(tmp_path):
+    (tmp_path / 'a.txt').write_text('A man\x0bwaves.\nTwo\u2028parts.\n', encoding='utf-8')
+    assert read_queries(tmp_path / 'a.txt') == ['A man\x0bwaves.', 'Two\u2028parts.']
+    (tmp_path / 'a.csv').write_text('id;query\nv;"A man opens\nthe door."\n')
+    assert list(read_table(tmp_path / 'a.csv')) == [dict(id='v', query='A man opens\nthe door.')]
 
 
 def test_json_without_sentences_is_refused(tmp_path):

@@ -3,9 +3,10 @@ import os
 import re
 import signal
 import threading
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Iterator, Optional
 
 import torch
 from mmengine.dist import get_world_size, master_only
@@ -25,6 +26,22 @@ class Stopped(SystemExit):
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
+
+
+@contextmanager
+def handlers_put_back() -> Iterator[None]:
+    """What Ctrl-C and SIGTERM do is as before when a training is over, unless one has ended it: more may come then."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    stopped = False
+    try:
+        yield
+    except Stopped:
+        stopped = True
+        raise
+    finally:
+        for number, handler in before.items():
+            if not stopped:
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @LOOPS.register_module()

@@ -144,7 +144,7 @@ def read_config(path: Union[str, Path], options: Optional[Mapping[str, Any]] = N
     config = MomentConfig(values, filename=path)
     batch_size = _find(original.values, 'train_dataloader.batch_size')
     if batch_size is not None:  # the learning rate in a file belongs to its batch size
-        config.auto_scale_lr = {'base_batch_size': batch_size, 'enable': False, **config.get('auto_scale_lr', {})}
+        config.auto_scale_lr = {'base_batch_size': batch_size, 'enable': False, **(config.get('auto_scale_lr') or {})}
     folder = Path(path).parent if is_run(Path(path).parent) else Path('work_dirs', Path(path).stem)
     config.work_dir = str(work_dir or config.get('work_dir') or folder)
     if config.get('custom_imports'):

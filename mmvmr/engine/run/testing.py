@@ -2,6 +2,7 @@
 import hashlib
 import json
 import re
+import sys
 from itertools import count
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional, Union
@@ -145,7 +146,7 @@ def find_predictions(path: Path) -> Path:
     weights = Path(find_weights(path)).name if any(path.glob('*.pth')) else None
     found = max(tests, key=lambda file: (
         _is_unchanged(file.parent.name, tests[file]), tests[file].get('weights') == weights, file.stat().st_mtime))
-    print(f'Predictions: {found}')
+    print(f'Predictions: {found}', file=sys.stderr)  # what is printed else may go into a file
     return found
 
 

@@ -9,6 +9,7 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from mmvmr.engine.checkpoint import find_latest_together
 from mmvmr.engine.distributed import start_processes, unwrap
+from mmvmr.engine.hooks.interruption import handlers_put_back
 from mmvmr.engine.run.check_config import check_config, check_trains
 from mmvmr.engine.run.config import MomentConfig, differences
 from mmvmr.engine.run.config_file import read_literals
@@ -51,7 +52,8 @@ def train(config: MomentConfig, resume: Union[bool, str] = False, validate: bool
         _resume_from_newest(runner)
     for line in describe(runner):
         runner.logger.info(line)
-    runner.train()
+    with handlers_put_back():
+        runner.train()
     return runner
 
 
@@ -178,7 +180,7 @@ def _memory() -> str:
 
 def use_seed(config: MomentConfig, seed: Optional[int] = None, deterministic: bool = False) -> None:
     """Write the seed of all random numbers, and the wish for algorithms that repeat bit for bit, into a config."""
-    randomness = dict(config.get('randomness', {}))
+    randomness = dict(config.get('randomness') or {})
     if seed is not None:
         randomness['seed'] = seed
     if deterministic:

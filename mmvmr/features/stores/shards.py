@@ -154,7 +154,7 @@ def _read_head(folder: Path) -> Head:
 
 def sha256_of_ids(video_ids: Iterable[str]) -> str:
     """By which lists of videos are told apart."""
-    return hashlib.sha256('\n'.join(video_ids).encode()).hexdigest()
+    return hashlib.sha256('\n'.join(video_ids).encode('utf-8', 'surrogatepass')).hexdigest()
 
 
 def read_json(path: Path) -> Dict:

@@ -23,7 +23,7 @@ class Streams:
         ValueError: If no video is in all of them.
 
     Attributes:
-        manifest: What is known of each stream, ``streams``.
+        manifest: What is known of each stream, ``streams``; ``planted`` where one of them is.
         dim: Dv, the sum over the streams.
     """
     num_clips = None
@@ -42,6 +42,9 @@ class Streams:
             dict(source=store.path.name, dim=store.dim, normalize=normal,
                  **{key: value for key, value in getattr(store, 'manifest', {}).items() if key in _KNOWN})
             for store, normal in zip(self.stores, self.normalize)])
+        planted = [store.manifest['planted'] for store in self.stores if 'planted' in getattr(store, 'manifest', {})]
+        if planted:  # the whole is made up then
+            self.manifest['planted'] = planted
         seconds = {stream.get('clip_seconds') for stream in self.manifest['streams']}
         if len(seconds) == 1 and None not in seconds:
             self.manifest['clip_seconds'] = seconds.pop()

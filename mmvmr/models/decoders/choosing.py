@@ -32,7 +32,7 @@ def best_spans(spans: Tensor, scores: Tensor, valid: Tensor, count: int, num_cli
     """
     whole = torch.tensor([0, num_clips], device=spans.device).expand(len(spans), 1, 2)
     spans = torch.cat([spans, whole], dim=1)  # behind all others
-    scores = torch.cat([scores.masked_fill(~valid, -torch.inf), torch.zeros_like(scores[:, :1])], dim=1)
+    scores = torch.cat([scores.masked_fill(~valid, -torch.inf), scores.new_zeros(len(scores), 1)], dim=1)
     scores[:, -1].masked_fill_(valid.any(dim=1), -torch.inf)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
     spans = spans.gather(1, order.unsqueeze(-1).expand_as(spans))

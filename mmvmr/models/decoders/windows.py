@@ -93,7 +93,7 @@ class ContrastWindows(nn.Module):
     def _windows(self, mask: Tensor) -> Tuple[Tensor, Tensor]:
         """All windows (B, N, 2) in clips, and those that go over no clip that does not count, (B, N) bool."""
         num_clips, number = mask.size(1), mask.sum(dim=1, keepdim=True)
-        lengths = torch.arange(self.stride, int(self.longest * num_clips) + 1, self.stride, device=mask.device)
+        lengths = torch.arange(1, int(self.longest * num_clips) // self.stride + 1, device=mask.device) * self.stride
         starts = torch.arange(num_clips, device=mask.device).repeat(len(lengths))
         lengths = lengths.repeat_interleave(num_clips)
         ends = (starts + lengths).clamp(max=num_clips)

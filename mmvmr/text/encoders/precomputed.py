@@ -71,8 +71,8 @@ class PrecomputedText:
         store = stores[0]
         for other, features in zip(stores[1:], others):
             if not all(map(np.array_equal, found, features)):
-                raise ValueError(f'Query {key!r} has other features in "{store.path}" than in "{other.path}": is it the '
-                                 'same query? Number the queries of all files differently, or give each data set a '
+                raise ValueError(f'Query {key!r} has other features in "{store.path}" than in "{other.path}": is it '
+                                 'the same query? Number the queries of all files differently, or give each data set a '
                                  'text encoder with its own store.')
         sizes, expected = _sizes(found), _sizes(self._first)
         if sizes != expected:

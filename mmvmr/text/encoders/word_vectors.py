@@ -39,7 +39,7 @@ class WordVectors:
         word_ids = np.zeros((len(queries), max_words), np.int64)
         word_weights = np.zeros((len(queries), max_words), np.float32)
         lengths = np.zeros(len(queries), np.int64)
-        firsts, times, unknown = {}, Counter(queries), Counter()
+        firsts, times, unknown, spoken = {}, Counter(queries), Counter(), 0
         for row, query in enumerate(queries):
             first = firsts.setdefault(query, row)
             if first == row:  # words are forgotten again: those of millions of queries would fill the memory
@@ -50,13 +50,17 @@ class WordVectors:
                 word_ids[row, :count] = [index for index, _ in known]
                 word_weights[row, :count] = [weight for _, weight in known]
                 for word in words:
-                    if word not in self.vocabulary and any(map(str.isalnum, word)):
-                        unknown[word] += times[query]
+                    if any(map(str.isalnum, word)):
+                        spoken += times[query]
+                        unknown.update({word: times[query]} if word not in self.vocabulary else {})
             word_ids[row], word_weights[row], lengths[row] = word_ids[first], word_weights[first], lengths[first]
         if unknown and source:
-            print_log(f'{source}: {len(unknown)} distinct words ({sum(unknown.values())} in all) are not in the '
-                      'vocabulary and are left out: '
-                      f'{", ".join(word for word, _ in unknown.most_common(5))}, ...', 'current', logging.INFO)
+            most = 2 * sum(unknown.values()) > spoken
+            examples = ', '.join(word for word, _ in unknown.most_common(5))
+            hint = ' Was it made for these sentences, with this tokenizer? See `mmvmr vocabulary`.' if most else ''
+            print_log(f'{source}: {len(unknown)} distinct words ({sum(unknown.values())} of {spoken} in all) are not '
+                      f'in the vocabulary and are left out: {examples}, ...{hint}', 'current',
+                      logging.WARNING if most else logging.INFO)
         return EncodedQueries(word_ids, word_weights, lengths, self.vocabulary.vectors)
 
     def unknown_words(self, query: str) -> List[str]:

@@ -9,6 +9,8 @@ from warm import WarmProcess
 
 from mmvmr.engine.checkpoint import find_latest
 from mmvmr.engine.hooks.interruption import Stopped
+from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.training import train
 
 ITERATION, VALIDATION, SAVE = 'before_train_iter', 'before_val_iter', 'before_save_checkpoint'
 
@@ -46,6 +48,24 @@ def test_run_told_to_stop_at_any_moment_ends_with_the_same_weights(
     assert same(weights(run / 'epoch_2.pth'), weights(tmp_path / 'straight' / 'epoch_2.pth'))
     assert sorted(path.name for path in run.glob('*.pth')) == sorted(
         path.name for path in (tmp_path / 'straight').glob('*.pth'))
+
+
+def test_signals_do_what_they_did_before_when_a_training_is_over(tmp_path, tiny_dataset):
+    def own(number, frame):
+        raise AssertionError
+
+    numbers = signal.SIGTERM, signal.SIGINT
+    before = [signal.signal(number, own) for number in numbers]
+    try:
+        train(read_config(write_config(tmp_path / 'config.py', tiny_dataset, 'cnm'), work_dir=tmp_path / 'run'))
+        assert [signal.getsignal(number) for number in numbers] == [own, own]
+        broken = write_config(tmp_path / 'broken.py', tiny_dataset, 'cnm', load_from=str(tmp_path / 'nothing.pth'))
+        with pytest.raises(FileNotFoundError):
+            train(read_config(broken, work_dir=tmp_path / 'broken'))
+        assert [signal.getsignal(number) for number in numbers] == [own, own]
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
 
 
 def test_run_told_to_stop_in_its_last_validation_completes_it(tmp_path, tiny_dataset):

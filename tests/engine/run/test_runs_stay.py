@@ -124,7 +124,7 @@ def test_predictions_of_a_run_are_those_of_the_run_as_it_is(trained, tmp_path, c
     probed = run_test(read_config(file), run, probe='shuffle-query')
     capsys.readouterr()
     assert find_predictions(run) == own
-    assert capsys.readouterr().out == f'Predictions: {own}\n', 'it is said which ones they are'
+    assert capsys.readouterr() == ('', f'Predictions: {own}\n'), 'it is said which ones they are'
     assert find_predictions(probed.parent) == find_predictions(probed) == probed
     with pytest.raises(FileNotFoundError, match=f'mmvmr test {tmp_path}'):
         find_predictions(tmp_path)
@@ -336,7 +336,8 @@ def test_folder_of_another_run_is_not_taken(trained, tmp_path):
 
 def test_a_config_of_ones_own_is_not_written_over(trained, tmp_path):
     data, _, run = trained
-    file = write_config(tmp_path / 'mine' / 'mine.py', data, 'cnm')
+    (tmp_path / 'mine').mkdir()
+    file = Path(write_config(tmp_path / 'mine' / 'mine.py', data, 'cnm'))
     shutil.copy(run / 'epoch_1.pth', file.parent / 'r3d_18-b3b3357e.pth')  # of an extractor, say
     written = file.read_bytes()
     assert read_config(file).work_dir == 'work_dirs/mine'

@@ -54,6 +54,14 @@ def test_decoder_gives_what_is_asked_of_decoders(name):
     assert (found.spans[..., 0] < found.spans[..., 1]).all()
 
 
+@pytest.mark.parametrize('name, changes', [*((name, {}) for name in DECODERS), ('transitions', dict(stride=8))])
+@pytest.mark.parametrize('num_clips', [1, 2, 3])
+def test_a_video_of_few_clips_has_moments_too(name, num_clips, changes):
+    found = build(name, **changes)(curves(3, num_clips), torch.ones(3, num_clips).bool())
+    assert found.spans.shape == (3, 4, 2) and found.scores.isfinite().all()
+    assert (found.spans[..., 0] < found.spans[..., 1]).all()
+
+
 @every_decoder
 @pytest.mark.parametrize('filler', [-5.0, 0.0, 7.0, math.inf])
 def test_what_stands_on_clips_that_do_not_count_changes_nothing(name, filler):
