@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -79,6 +80,16 @@ def test_a_shift_puts_noise_before_the_video_and_moves_its_moments(tiny_dataset,
     shift = after.duration - before.duration
     np.testing.assert_allclose(after.gt_spans, before.gt_spans + shift, rtol=1e-5)
     assert torch.equal(moved['inputs'].query.word_ids, own['inputs'].query.word_ids)
+
+
+def test_a_video_without_features_can_be_shifted_too(tiny_dataset):
+    config = dict(tiny_dataset.test, num_clips=None, missing='score_as_wrong')
+    with h5py.File(tiny_dataset.features, 'a') as file:
+        del file['test_0']
+    probed = DATASETS.build(config)
+    apply_probe(probed, 'shift')
+    (sample,) = probed[0]['data_samples']
+    assert sample.absent and sample.duration > 0 and torch.isfinite(probed[0]['inputs'].video).all()
 
 
 def test_the_noise_before_a_video_is_always_the_same_and_another_for_each(tiny_dataset):

@@ -274,6 +274,15 @@ def test_one_video_is_as_good_as_a_folder_of_one(tmp_path):
         find_videos(tmp_path / 'v.txt')
 
 
+def test_videos_behind_links_to_folders_are_found_once(tmp_path):
+    (tmp_path / 'disk').mkdir()
+    (tmp_path / 'disk' / 'v.mp4').touch()
+    (tmp_path / 'videos').mkdir()
+    (tmp_path / 'videos' / 'linked').symlink_to(tmp_path / 'disk')
+    (tmp_path / 'disk' / 'round').symlink_to(tmp_path / 'videos')
+    assert find_videos(tmp_path / 'videos') == dict(v=tmp_path / 'videos' / 'linked' / 'v.mp4')
+
+
 def test_a_folder_of_pictures_says_how_to_make_a_video_of_them(tmp_path):
     (tmp_path / 'frames' / 'kitchen').mkdir(parents=True)
     cv2.imwrite(str(tmp_path / 'frames' / 'kitchen' / '00001.jpg'), grey(1))

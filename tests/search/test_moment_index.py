@@ -18,6 +18,7 @@ from mmvmr.features.extractors.descriptor import DescriptorExtractor
 from mmvmr.features.stores.packed_store import write_packed_store
 from mmvmr.search import MomentIndex
 from mmvmr.search import build_index as building
+from mmvmr.search.answers import subtitles_by_video
 from mmvmr.search.build_index import build_index
 from mmvmr.search.quality import evaluate_search, right_spans
 
@@ -370,6 +371,12 @@ def test_an_indexing_that_is_killed_goes_on_where_it_was(tmp_path, filmed, monke
     monkeypatch.setattr(building, 'extract_videos', None)  # all features are there
     build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
     assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
+
+
+def test_subtitles_of_two_videos_have_two_files():
+    found = [dict(query='q', video=video, unknown_words=[], moments=[dict(start=0, end=1)])
+             for video in ('film.part1', 'film.part2', 'kitchen.mp4')]
+    assert [*subtitles_by_video(found)] == ['film.part1', 'film.part2', 'kitchen']
 
 
 def test_features_that_another_extractor_has_left_are_not_taken(tmp_path, filmed):

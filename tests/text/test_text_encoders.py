@@ -15,7 +15,8 @@ from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import DATASETS, TEXT_ENCODERS
 from mmvmr.text.encoders.precomputed import PrecomputedText
 from mmvmr.text.encoders.word_vectors import WordVectors
-from mmvmr.text.query_store import QueryStore
+from mmvmr.text.feature_cache import remembered
+from mmvmr.text.query_store import QueryFeatures, QueryStore
 from mmvmr.text.tokenizer import tokenize
 from mmvmr.text.vocabulary import Vocabulary
 
@@ -43,6 +44,14 @@ def test_word_vectors_are_the_rule_without_any_text_encoder(tiny_dataset):
     vocabulary = Vocabulary.load(tiny_dataset.vocabulary)
     ids = list(filter(None, vocabulary.ids(tokenize(plain.data_list[5]['query']))))
     assert np.array_equal(other.features[2, :len(ids)], vocabulary.vectors[ids])
+
+
+def test_features_that_cannot_be_kept_are_used_all_the_same(tmp_path, monkeypatch):
+    said, features = [], [QueryFeatures(np.ones((1, 3), np.float32), None, None)]
+    monkeypatch.setattr('mmvmr.text.feature_cache.print_log', lambda text, *_: said.append(text))
+    (tmp_path / 'file').touch()
+    assert remembered(tmp_path / 'file' / 'cache', {}, ['a'], lambda: features) is features
+    assert len(said) == 1 and 'cannot be kept' in said[0]
 
 
 def test_words_that_are_mostly_unknown_are_a_warning(monkeypatch):

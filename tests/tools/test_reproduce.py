@@ -162,6 +162,18 @@ def test_probe_that_is_added_later_is_all_that_is_run(run, pretend):
     assert run('--seeds', '0')[0] == 0 and pretend() == []
 
 
+def test_a_damaged_file_of_a_run_is_named(run, pretend):
+    *_, out = run()
+    result, costs = out / 'one_tiny' / 'seed_0' / 'result.json', out / 'one_tiny' / 'seed_0' / 'test.costs'
+    result.write_text(result.read_text()[:100])
+    with pytest.raises(ValueError, match='seed_0/result.json" is not a JSON file.* Delete it, and give the same'):
+        run()
+    result.unlink()
+    costs.write_text(costs.read_text() + '{"sec')
+    code, text, _ = run()
+    assert code == 1 and 'one_tiny/seed_0 has failed.' in text and 'test.costs", line 2 is not JSON' in text
+
+
 def test_config_on_another_data_set_is_a_run_of_its_own(run, pretend, tmp_path, tiny_dataset):
     file, out = tmp_path / 'one_tiny.py', tmp_path / 'out'
     others = ('--data', 'long', 'train_cfg.max_epochs=7', '--seeds', 0, '--out', out)

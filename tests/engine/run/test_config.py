@@ -6,6 +6,7 @@ from runs import REPO, write_config
 
 from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import differences, find_config, parse_options, read_config
+from mmvmr.engine.run.training import use_seed
 
 SMALL = """
 width = 4
@@ -131,6 +132,9 @@ def test_learning_rate_belongs_to_the_batch_size_of_the_file(tmp_path, tiny_data
     config = read_config(write_config(tmp_path / 'mine.py', tiny_dataset), {'train_dataloader.batch_size': 64})
     assert config.train_dataloader.batch_size == 64
     assert config.auto_scale_lr == dict(base_batch_size=4, enable=False)
+    config = read_config(write_config(tmp_path / 'mine.py', tiny_dataset, auto_scale_lr=None, randomness=None))
+    use_seed(config, 3)
+    assert config.auto_scale_lr == dict(base_batch_size=4, enable=False) and config.randomness == dict(seed=3)
 
 
 @pytest.mark.parametrize('text, error, message', [
