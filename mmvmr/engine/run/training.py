@@ -129,9 +129,10 @@ def describe(runner: MomentRunner) -> Iterator[str]:
            f'{data.get("protocol", "data of your own")}; '
            + (f'validation on {val_set.get("ann_file", "another set")}' if val_set else 'no validation'))
     count = sum(parameter.numel() for parameter in model.parameters())
-    parts = ', '.join(f'{name} {sum(p.numel() for p in part.parameters()):,}' for name, part in model.named_children()
-                      if any(True for _ in part.parameters()))
-    yield f'  model     {count:,} parameters ({parts})'
+    parts = {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in model.named_children()}
+    shared = '; what parts share is in each' if sum(parts.values()) > count else ''
+    listed = ', '.join(f'{name} {number:,}' for name, number in parts.items() if number)
+    yield f'  model     {count:,} parameters ({listed}{shared})'
     yield f'  schedule  {_schedule(runner)}'
     yield f'  machine   {runner.world_size} x {_device()}, {_memory()}'
     yield f'  log       {_shown(runner.log_dir)}, with the whole config and the environment'

@@ -202,6 +202,13 @@ def test_sizes_of_other_data_are_no_reason_to_change_trained_weights():
         check_sizes(model, dict(vocab_size=7, video_dim=4), trained=True)
 
 
+@pytest.mark.parametrize('tied', [True, False])
+def test_parts_that_share_weights_are_said_to(tmp_path, tiny_dataset, tied):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cpl')
+    said = '\n'.join(describe(make_runner(file, tmp_path / 'run', {'model.tie_transformers': tied})))
+    assert ('; what parts share is in each)' in said) is tied
+
+
 def test_a_training_without_validation_promises_no_best_checkpoint(trained, tmp_path):
     data, file, _ = trained
     for without, said in (('test', 'the best checkpoint is chosen by'), ('val', 'the last checkpoint counts')):
