@@ -59,8 +59,6 @@ def run(args: argparse.Namespace) -> int:
     data = read_data(args)
     probes = list(dict.fromkeys(args.probes))
     runs = plan(args.configs, args.seeds, args.out, parse_options(args.cfg_options), args.reference, args.redo, data)
-    for name in {*data} - {split_change(config)[1] for config in args.configs}:
-        raise ValueError(f'--data {name} is used by no config: write CONFIG@{name}.')
     try:
         failures = run_all(runs, probes, args.jobs)
     except KeyboardInterrupt:
@@ -80,6 +78,9 @@ def read_data(args: argparse.Namespace) -> Dict[str, Dict]:
             raise ValueError(f'--data {name} ' + ('is given twice. Give all its changes at once.' if name in data else
                                                   'changes nothing: give KEY=VALUE behind the name.'))
         data[name] = parse_options(changes)
+    used = {split_change(config)[1] for config in args.configs} - {''}
+    for name in ({*data} - used) if used <= {*data} else ():
+        raise ValueError(f'--data {name} is used by no config: write CONFIG@{name}.')
     return data
 
 

@@ -10,11 +10,15 @@ Prints the score card, intervals that allow for several queries per video, and w
 programs write JSON lines with qid, or vid and query; and spans, a list of [start, end] in seconds, best first.
 """
 import argparse
+import sys
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from mmvmr.cli.main import Parser, at_least
-from mmvmr.engine.run.places import find_config, find_predictions_of
+from mmvmr.engine.run.places import find_config, find_predictions_of, find_run_config
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def add_arguments(parser: Parser) -> None:
@@ -67,14 +71,28 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str]:
     return dataset.data_list, dataset.metainfo['protocol']
 
 
-def own_config(path: Path) -> Optional[str]:
-    """The config in the folder of a run, or of one of its tests, which tells of the annotations of the training."""
-    found = sorted(path.glob('*.py')) if path.is_dir() else []
-    return str(found[0]) if len(found) == 1 else None
+def own_windows(path: Path) -> 'Optional[np.ndarray]':
+    """The training spans of a run, by the folder of it or of a test of it; None where they cannot be had.
+
+    Its config is read as plain data: nothing in it is run.
+    """
+    from mmvmr.engine.run.config import MomentConfig
+    from mmvmr.engine.run.config_file import read_literals
+    from mmvmr.engine.run.testing import TESTS
+    from mmvmr.evaluation.scored import find_evaluator, fitted_on
+    run = path.parent.parent if path.parent.name == TESTS else path
+    if not (run / 'inputs.json').is_file():
+        return None
+    try:
+        config = MomentConfig(read_literals(Path(find_run_config(run))))
+        return fitted_on(config) if find_evaluator(config).get('train_set') else None
+    except Exception as error:  # annotations and parts may be elsewhere by now
+        print(f'Without the training annotations of "{run}": {str(error).partition(chr(10))[0]}', file=sys.stderr)
+        return None
 
 
 def run(args: argparse.Namespace) -> None:
-    config = find_config(args.config) if args.config else own_config(args.predictions)
+    config = args.config and find_config(args.config)
     given = [find_predictions_of(path) for path in (args.predictions, args.against) if path]
     from mmengine.registry import init_default_scope
 
@@ -96,12 +114,7 @@ def run(args: argparse.Namespace) -> None:
                             read_protocol(path, args.protocol), path)
 
     table = read(given[0])
-    try:
-        fitted = fitted_on(config and read_config(config))
-    except (FileNotFoundError, ValueError):
-        if args.config:
-            raise
-        fitted = None  # the annotations of the training are elsewhere
+    fitted = fitted_on(read_config(config)) if config else own_windows(args.predictions)
     protocol = find_protocol(table['protocol'].iloc[0], args.top, args.iou, args.strict, args.nms)
     scores = per_query(table, answerable(protocol, table))
     print(score_card(table, scores, answerable(protocol, table), fitted, args.format))

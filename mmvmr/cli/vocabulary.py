@@ -36,7 +36,7 @@ def read_sentences(name: str) -> Tuple[List[str], Optional[Dict]]:
 
     from mmvmr.datasets.forms import read_queries
     from mmvmr.engine.run.config import read_config
-    if Path(name).suffix not in ('', '.py') and not Path(name).is_file():
+    if Path(name).suffix not in ('', '.py') and not Path(name).exists():
         raise FileNotFoundError(f'There is no file "{name}" of annotations or sentences.')
     if Path(name).is_file() and Path(name).suffix != '.py':
         return read_queries(name), None
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'A vocabulary is a .npz file, got {args.target}.')
     check_output(args.target, args.force)
     for name in args.sentences:
-        if Path(name).suffix in ('', '.py'):
+        if Path(name).suffix in ('', '.py') or Path(name).is_dir():
             find_config(name)
     from mmvmr.text.building import build_vocabulary
     from mmvmr.text.tokenizer import WordReader

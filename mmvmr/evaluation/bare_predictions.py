@@ -91,6 +91,9 @@ def _of_each_pair(given: Dict[Tuple[int, ...], List], pairs: Sequence[Dict], pat
             pair = pairs[rows[0]]
             raise ValueError(f'"{path}" has {len(entries)} predictions for {pair["query"]!r} in {pair["video_id"]!r}, '
                              f'which the annotations have {len(rows)} times. Give one for all, or one for each.')
+        if found.keys() & {*rows}:
+            raise ValueError(f'"{path}" has another prediction for the same query, {pairs[rows[0]]["query"]!r}: one by '
+                             'its qid, one by its video and sentence.')
         found.update(zip(rows, entries * (len(rows) if len(entries) == 1 else 1)))
     return found
 

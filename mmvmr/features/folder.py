@@ -38,8 +38,7 @@ def find_videos(folder: Path) -> Dict[str, Path]:
         raise FileNotFoundError(f'There is no folder "{folder}" with videos.')
     videos: Dict[str, Path] = {}
     for path in sorted(_files_below(folder)):
-        hidden = any(part.startswith('.') for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
+        if path.name.startswith('.') or path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
             continue
         if path.stem in videos:
             raise ValueError(f'"{videos[path.stem]}" and "{path}" would both be video {path.stem!r}: annotations name '
@@ -52,14 +51,15 @@ def find_videos(folder: Path) -> Dict[str, Path]:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """All files, also those behind links to folders, each folder once."""
+    """All files in folders that are not hidden, also behind links; each folder once, by itself before by a link."""
     seen = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         if os.path.realpath(place) in seen:
             folders.clear()
             continue
         seen.add(os.path.realpath(place))
-        folders.sort()
+        folders[:] = sorted((name for name in folders if not name.startswith('.')),
+                            key=lambda name: (Path(place, name).is_symlink(), name))
         yield from (Path(place, name) for name in files)
 
 

@@ -82,14 +82,15 @@ def prepare_data(folder: Path, config: Config, videos: int, dtype: str, shards: 
     """Generate the data set, if it is not there.
 
     Raises:
-        FileExistsError, ValueError: If the folder holds other things, or another data set.
+        FileExistsError, ValueError: If the folder holds data of one's own, or another data set.
     """
     file = folder / 'generated.json'
     settings = dict(videos=videos, dtype=dtype, shards=shards, **generated_sizes(config))
     there = read_json(file) if file.is_file() else {}
-    if not there and folder.is_dir() and any(folder.iterdir()):
-        raise FileExistsError(f'"{folder}" holds other things, such as "{next(folder.iterdir()).name}", and generated '
-                              'data need a folder of their own. Give another --folder.')
+    others = [name for name in ('features', 'pairs.json', 'vocabulary.npz') if (folder / name).exists()]
+    if others and not there:
+        raise FileExistsError(f'"{folder}" has "{others[0]}", which this command, as it is now, has not made. Give '
+                              'another --folder, or delete that one.')
     if there and there['settings'] != settings:
         raise ValueError(f'The data in "{folder}" were made with {there["settings"]}; wanted are {settings}. Give '
                          'another --folder, or delete that one.')

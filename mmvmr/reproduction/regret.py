@@ -200,7 +200,7 @@ def measure_all(runs: Mapping[str, Path], out: Path, options: Optional[Mapping[s
         path = out / f'{name.replace("/", ",")}.json'
         of = _identity(folder, options)
         found[name] = json.loads(path.read_text()) if path.exists() else {}
-        if not _is_same(found[name].get('of', {}), of):
+        if not (found[name] and _is_same(found[name].get('of', {}), of)):
             write_text(path, json.dumps(dict(measure_regret(folder, options), of=of), indent=1) + '\n')
             found[name] = json.loads(path.read_text())
     return found
@@ -217,6 +217,8 @@ def _identity(folder: Path, options: Optional[Mapping[str, Any]]) -> Dict[str, A
 
 
 def _is_same(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """A run may have moved, or lost checkpoints, since it was measured."""
+    """A run may have moved, or lost checkpoints, since it was measured; earlier versions did not say what they had."""
+    if not known:
+        return wanted['weights'] is None
     by = 'weights' if wanted['weights'] else 'folder'
     return all(known.get(key) == wanted[key] for key in ('options', by))

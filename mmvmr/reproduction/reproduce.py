@@ -197,4 +197,4 @@ def write_between_marks(page: Path, summary: Sequence[Section]) -> None:
     """Put the tables of a summary into a page; the rest of it stays."""
     lines, begin, end = check_marks(page)
     block = to_markdown(section._replace(title='') for section in summary)
-    write_text(page, '\n'.join([*lines[:begin + 1], '', block, *lines[end:]]))
+    write_text(os.path.realpath(page), '\n'.join([*lines[:begin + 1], '', block, *lines[end:]]))

@@ -76,5 +76,5 @@ def _hits(moments: List[Dict], right: Dict[str, List]) -> Dict[str, bool]:
 def _overlaps(moment: Dict, spans: Optional[List]) -> bool:
     if not spans:
         return False
-    found = torch.tensor([[moment['start'], moment['end']]]).double()
-    return bool(is_hit(temporal_iou(found, torch.tensor(spans).double()).numpy(), IOU, strict=False).any())
+    found = torch.tensor([[moment['start'], moment['end']]], dtype=torch.float64)
+    return bool(is_hit(temporal_iou(found, torch.tensor(spans, dtype=torch.float64)).numpy(), IOU, strict=False).any())

@@ -25,7 +25,7 @@ def written_aside(path: Union[str, Path]) -> Iterator[Path]:
 
     The folder is made if it is not there. A file that is there is replaced as a whole, or not at all.
     """
-    path = Path(os.path.realpath(path))  # a link stays a link
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _aside(path)
     try:

@@ -159,16 +159,24 @@ def test_absent_data_are_rendered_for_a_training_in_the_difficulty_of_the_config
 def test_no_process_renders_on_when_the_one_that_began_it_is_ended(tmp_path):
     command = [sys.executable, '-m', 'mmvmr', 'moving-shapes', '--out', str(tmp_path / 'shapes'), '--workers', '2']
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
         while not list(tmp_path.glob('.*.partial/videos/*.mp4')):
-            assert process.poll() is None
+            assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.1)
         workers = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
         process.terminate()
     assert len(workers) == 2
-    deadline = time.monotonic() + 20
-    while any(Path('/proc', worker).exists() for worker in workers) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while any(map(_is_at_work, workers)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not any(Path('/proc', worker).exists() for worker in workers)
+    assert not any(map(_is_at_work, workers))
+
+
+def _is_at_work(process):
+    try:
+        return Path('/proc', process, 'stat').read_text().rpartition(')')[2].split()[0] != 'Z'  # nobody may reap it
+    except FileNotFoundError:
+        return False
 
 
 def test_absent_data_say_which_command_renders_them(tmp_path):

@@ -59,6 +59,10 @@ def test_pairs_of_the_same_video_and_sentence_share_one_entry_or_have_one_each(t
     assert each['pred_spans'].tolist() == [pair['spans'] for pair in pairs]
     shared = read_bare_predictions(write(tmp_path / 'one.jsonl', entries[1]), pairs, 'x')
     assert shared['pred_spans'].tolist() == [pairs[1]['spans']] * 3
+    with_numbers = [dict(pair, qid=number) for number, pair in enumerate(pairs)]
+    mixed = write(tmp_path / 'mixed.jsonl', dict(qid=0, spans=[[0, 5]]), entries[1])
+    with pytest.raises(ValueError, match='one by its qid, one by its video and sentence'):
+        read_bare_predictions(mixed, with_numbers, 'x')
     for number in (2, 4):
         with pytest.raises(ValueError, match='one for all, or one for each|another prediction'):
             read_bare_predictions(write(tmp_path / 'other.jsonl', *(entries + entries)[:number]), pairs, 'x')

@@ -281,6 +281,11 @@ def test_videos_behind_links_to_folders_are_found_once(tmp_path):
     (tmp_path / 'videos' / 'linked').symlink_to(tmp_path / 'disk')
     (tmp_path / 'disk' / 'round').symlink_to(tmp_path / 'videos')
     assert find_videos(tmp_path / 'videos') == dict(v=tmp_path / 'videos' / 'linked' / 'v.mp4')
+    for link in ('.latest', '1'):
+        (tmp_path / 'disk' / link).symlink_to(tmp_path / 'disk' / '2024')
+    (tmp_path / 'disk' / '2024').mkdir()
+    (tmp_path / 'disk' / '2024' / 'w.mp4').touch()
+    assert find_videos(tmp_path / 'disk')['w'] == tmp_path / 'disk' / '2024' / 'w.mp4'
 
 
 def test_a_folder_of_pictures_says_how_to_make_a_video_of_them(tmp_path):

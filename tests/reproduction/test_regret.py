@@ -101,6 +101,11 @@ def test_what_was_measured_of_other_weights_or_options_is_measured_again(trained
     (other / 'epoch_2.pth').write_bytes((other / 'epoch_1.pth').read_bytes())
     regret.measure_all(dict(run=other), tmp_path / 'out', {})
     assert len(measured) == 4
+    (other / 'epoch_2.pth').unlink()
+    (tmp_path / 'out' / 'old.json').write_text('{"protocol": "custom"}')  # of an earlier version
+    assert regret.measure_all(dict(old=other), tmp_path / 'out') == dict(old=dict(protocol='custom'))
+    regret.measure_all(dict(old=trained), tmp_path / 'out')
+    assert len(measured) == 5
 
 
 def test_table_of_the_docs_is_what_was_measured():

@@ -20,7 +20,7 @@ from mmvmr.search import MomentIndex
 from mmvmr.search import build_index as building
 from mmvmr.search.answers import subtitles_by_video
 from mmvmr.search.build_index import build_index
-from mmvmr.search.quality import evaluate_search, right_spans
+from mmvmr.search.quality import _overlaps, evaluate_search, right_spans
 
 QUERIES = ['a red ball moves.', 'a blue ball spins.']
 EXTRACTOR = dict(type='DescriptorExtractor', clip_seconds=0.5)
@@ -371,6 +371,13 @@ def test_an_indexing_that_is_killed_goes_on_where_it_was(tmp_path, filmed, monke
     monkeypatch.setattr(building, 'extract_videos', None)  # all features are there
     build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
     assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
+
+
+def test_a_moment_of_which_just_half_is_right_is_a_hit_as_in_a_test():
+    """1533.8 to 1542.1 in 1533.8 to 1550.4, which float32 does not know to the tenth."""
+    starts = np.arange(1000, 1600, 0.3).round(1)
+    moments = [(dict(start=start, end=round(start + 8.3, 1)), [[start, round(start + 16.6, 1)]]) for start in starts]
+    assert all(_overlaps(moment, spans) for moment, spans in moments)
 
 
 def test_subtitles_of_two_videos_have_two_files():

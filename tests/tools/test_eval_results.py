@@ -79,13 +79,24 @@ def test_constant_windows_of_a_run_are_fitted_on_its_own_training_set(prediction
     run = tmp_path / 'run'
     run.mkdir()
     shutil.copy(predictions, run)
-    (run / 'config.py').write_text(f"test_evaluator = dict(type='MomentRecall', train_set={tiny_dataset.train!r})")
+    config = f'test_evaluator = {dict(type="MomentRecall", train_set=tiny_dataset.train)!r}\n'
+    (run / 'config.py').write_text(config)
+    run_command('score', run)
+    assert 'No training annotations were given' in capsys.readouterr().out, 'it may be any folder'
+    (run / 'inputs.json').touch()
     run_command('score', run)
     captured = capsys.readouterr()
     assert 'best mIoU window [' in captured.out and captured.err == f'Predictions: {run / "predictions.jsonl"}\n'
+    shutil.copytree(run, run / 'test' / 'epoch_1', ignore=shutil.ignore_patterns('*.py', '*.json'))
+    run_command('score', run / 'test' / 'epoch_1')
+    assert 'best mIoU window [' in capsys.readouterr().out
+    (run / 'config.py').write_text(config + 'raise SystemExit(3)\n')
+    run_command('score', run)  # nothing of the config is run
     Path(tiny_dataset.train['ann_file']).unlink()
+    (run / 'config.py').write_text(config)
     run_command('score', run)
-    assert 'No training annotations were given' in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert 'No training annotations were given' in captured.out and 'Without the training annotations' in captured.err
 
 
 @pytest.mark.parametrize('arguments, message', [

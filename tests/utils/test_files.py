@@ -83,13 +83,6 @@ def test_folder_behind_a_link_is_replaced_where_it_is(tmp_path):
     assert (tmp_path / 'store').is_symlink() and (tmp_path / 'disk' / 'store' / 'new').exists()
 
 
-def test_file_behind_a_link_is_replaced_where_it_is(tmp_path):
-    write_text(tmp_path / 'disk' / 'page.md', 'old')
-    (tmp_path / 'page.md').symlink_to(tmp_path / 'disk' / 'page.md')
-    write_text(tmp_path / 'page.md', 'new')
-    assert (tmp_path / 'page.md').is_symlink() and (tmp_path / 'disk' / 'page.md').read_text() == 'new'
-
-
 def test_folder_stays_as_it_was_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
     write_text(tmp_path / 'store' / 'a.txt', 'old')
     replace, renamed = os.replace, []

@@ -53,6 +53,8 @@ def test_video_of_an_id_with_any_letters_is_found(tmp_path):
         (tmp_path / name).touch()
     assert find_video(tmp_path, 's13-d21.avi').name == 's13-d21.avi'  # as TACoS names its videos
     assert find_video(tmp_path, 'v_abc').name == 'abc.mp4'
+    (tmp_path / 'v_abc.mp4').touch()
+    assert find_video(tmp_path, 'v_abc').name == 'v_abc.mp4'
 
 
 def test_as_many_frames_as_fill_the_strip(tmp_path):

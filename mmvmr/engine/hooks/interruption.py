@@ -40,8 +40,8 @@ def handlers_put_back() -> Iterator[None]:
         raise
     finally:
         for number, handler in before.items():
-            if not stopped:
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            if not stopped and handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
 
 
 @LOOPS.register_module()

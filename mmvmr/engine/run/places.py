@@ -8,7 +8,6 @@ import mmvmr
 _NAMED = 8  # runs, at most, in a message
 _LEVELS = 3  # of folders that are looked through for runs
 WORK_DIRS = 'work_dirs'
-_CHECKPOINTS = 'epoch_', 'iter_', 'best_', 'mean_to_'  # how names of checkpoints begin that a training writes
 
 
 def shipped_configs() -> Path:
@@ -18,9 +17,8 @@ def shipped_configs() -> Path:
 
 
 def is_run(folder: Union[str, Path]) -> bool:
-    """Whether a folder is that of a training, or has a checkpoint beside a config of its name."""
-    return Path(folder, 'inputs.json').is_file() or any(
-        path.name.startswith(_CHECKPOINTS) or path.with_suffix('.py').is_file() for path in Path(folder).glob('*.pth'))
+    """Whether a folder is that of a training."""
+    return any(Path(folder).glob('*.pth')) or Path(folder, 'inputs.json').is_file()
 
 
 def find_config(name: Union[str, Path]) -> str:

@@ -13,7 +13,6 @@ from mmvmr.engine.hooks.interruption import handlers_put_back
 from mmvmr.engine.run.check_config import check_config, check_trains
 from mmvmr.engine.run.config import MomentConfig, differences
 from mmvmr.engine.run.config_file import read_literals
-from mmvmr.engine.run.places import is_run
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import fill_sizes, innermost
 from mmvmr.engine.run.work_dir import claim_work_dir
@@ -86,7 +85,8 @@ def _changes_of_config(config: MomentConfig) -> List[str]:
         FileExistsError: If the folder has another config, or is that of the config itself and none of a run.
     """
     file = Path(config.work_dir, Path(config.filename).name)
-    if file.is_file() and file.samefile(config.filename) and not is_run(config.work_dir):
+    trained = _checkpoints(file.parent) or file.with_name('inputs.json').is_file()
+    if file.is_file() and file.samefile(config.filename) and not trained:
         raise FileExistsError(f'A training keeps its config in its work dir, and "{config.work_dir}" is where '
                               f'{file.name} itself lies, which would be written over. Give another --work-dir.')
     others = [path for path in Path(config.work_dir).glob('*.py') if path.name != Path(config.filename).name]

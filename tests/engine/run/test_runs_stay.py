@@ -347,9 +347,9 @@ def test_a_config_of_ones_own_is_not_written_over(trained, tmp_path):
     file = Path(write_config(tmp_path / 'mine' / 'mine.py', data, 'cnm'))
     shutil.copy(run / 'epoch_1.pth', file.parent / 'r3d_18-b3b3357e.pth')  # of an extractor, say
     written = file.read_bytes()
-    assert read_config(file).work_dir == 'work_dirs/mine'
-    with pytest.raises(FileExistsError, match='where mine.py itself lies, which would be written over'):
-        train(read_config(file, work_dir=file.parent))
+    for work_dir in (None, file.parent):
+        with pytest.raises(FileExistsError, match='where mine.py itself lies, which would be written over'):
+            train(read_config(file, work_dir=work_dir))
     assert file.read_bytes() == written
 
 
