@@ -12,13 +12,10 @@ programs write JSON lines with qid, or vid and query; and spans, a list of [star
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.engine.run.places import find_config, find_predictions_of, find_run_config
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def add_arguments(parser: Parser) -> None:
@@ -71,7 +68,7 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str]:
     return dataset.data_list, dataset.metainfo['protocol']
 
 
-def own_windows(path: Path) -> 'Optional[np.ndarray]':
+def own_windows(path: Path) -> Optional[Sequence]:
     """The training spans of a run, by the folder of it or of a test of it; None where they cannot be had.
 
     Its config is read as plain data: nothing in it is run.

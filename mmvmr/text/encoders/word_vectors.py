@@ -49,10 +49,11 @@ class WordVectors:
                 lengths[row] = count = len(known)
                 word_ids[row, :count] = [index for index, _ in known]
                 word_weights[row, :count] = [weight for _, weight in known]
-                for word in words:
-                    if any(map(str.isalnum, word)):
-                        spoken += times[query]
-                        unknown.update({word: times[query]} if word not in self.vocabulary else {})
+                said = [word for word in words if any(map(str.isalnum, word))]
+                spoken += times[query] * len(said)
+                for word in said:
+                    if word not in self.vocabulary:
+                        unknown[word] += times[query]
             word_ids[row], word_weights[row], lengths[row] = word_ids[first], word_weights[first], lengths[first]
         if unknown and source:
             most = 2 * sum(unknown.values()) > spoken
