@@ -2,10 +2,9 @@
 import re
 from pathlib import Path
 
-from mmengine.config import Config
-
 from mmvmr.datasets.moving_shapes import DIFFICULTIES, MovingShapes, Script
 from mmvmr.datasets.moving_shapes_renderer import write_video
+from mmvmr.engine.run.config import read_config
 
 REPO = Path(__file__).parents[2]
 PAGE = (REPO / 'docs' / 'moving_shapes.md').read_text(encoding='utf-8')
@@ -29,8 +28,8 @@ def test_the_table_of_difficulties_is_right():
 
 def test_a_config_for_another_difficulty_changes_where_all_splits_look(tmp_path):
     path = tmp_path / 'hard.py'
-    path.write_text(BLOCKS[0].replace("'../configs/", f"'{REPO}/configs/"))
-    config = Config.fromfile(path)
+    path.write_text(BLOCKS[0])
+    config = read_config(path)
     parts = [config[f'{split}_dataloader'].dataset for split in ('train', 'val', 'test')]
     for part in [*parts, config.test_evaluator.train_set]:
         assert (part.type, part.data_root, part.protocol) == ('MovingShapes', 'data/moving_shapes_hard', 'hard')
