@@ -16,8 +16,7 @@ echo "== 2/5  An answer without training: a tiny CLIP, made here in some minutes
 [ -d data/toy_clip ] || mmvmr toy-clip data/toy_clip
 mmvmr infer --zero-shot data/toy_clip "$videos/test_0000.mp4" "$query"
 echo "== 3/5  Training MCMT into $run"
-# five of the six epochs of the config, to be done within some minutes on two cores
-mmvmr train mcmt_moving_shapes --work-dir "$run" --resume --cfg-options train_cfg.max_epochs=5
+mmvmr train mcmt_moving_shapes --work-dir "$run" --resume
 echo "== 4/5  Drawing what it finds in videos that it has not seen"
 mmvmr test "$run" >"$run/test.log" 2>&1 || { cat "$run/test.log"; exit 1; }
 mmvmr timelines "$run" --videos "$videos" --out "$run/timelines"
