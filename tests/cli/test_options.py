@@ -1,4 +1,5 @@
 """Every option that is typed reaches the function that does the work of its command."""
+import importlib
 import inspect
 import os
 import pkgutil
@@ -12,16 +13,18 @@ import pandas as pd
 import pytest
 from runs import run_command
 
+import mmvmr
 from mmvmr.cli.main import build_parser
 from mmvmr.engine.run.config import read_config
 from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.features.stores.shards import Shard
 from mmvmr.service.app import Limits
 from mmvmr.service.model_process import Model
+from mmvmr.utils.processes import count_cores
 from mmvmr.visualization.result_plots import IOUS
 
 CONFIG = 'cnm_moving_shapes'
-CORES = os.cpu_count()
+CORES = count_cores()
 STORE = SimpleNamespace(path='', video_ids=(), dim=1, nbytes=1)
 FILES = SimpleNamespace(videos=dict(a=dict(file={})), coarse=np.zeros((0, 0)), find=lambda video_id: ('a', None))
 PAIRS = [dict(video_id='a', query=str(number)) for number in range(3)]
@@ -287,8 +290,16 @@ RESULTS = {  # what the commands want of the functions
              gt_spans=[[3, 4]]) for number, query in enumerate('abc')])}
 
 
+@pytest.fixture(scope='module')
+def everything_imported():
+    """A module that is imported while others are replaced would keep what stands in for them."""
+    for module in pkgutil.walk_packages(mmvmr.__path__, 'mmvmr.'):
+        if not module.name.endswith('__main__'):
+            importlib.import_module(module.name)
+
+
 @pytest.fixture
-def handed_on(monkeypatch, tmp_path):
+def handed_on(monkeypatch, tmp_path, everything_imported):
     """``handed_on(name)`` stands in for a function of that name; gives the dict that its arguments will be in."""
     def stand_in(name):
         real, arguments = pkgutil.resolve_name(name), {}
