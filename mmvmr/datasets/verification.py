@@ -30,8 +30,7 @@ def check_dataset(config: Dict, problems: Dict[str, List[str]]) -> str:
         renamed = describe_names(store, durations, dataset.ann_file)
         problems['no features'] += [video for video in durations if video not in store]
     except (OSError, ValueError) as error:
-        if str(error) not in problems['features']:
-            problems['features'].append(str(error))
+        _say_once(problems['features'], str(error))
         return ''
     dim = config.get('feature_dim') or store.dim
     if store.dim != dim:
@@ -50,11 +49,16 @@ def _check_vocabulary(config: Dict, problems: List[str]) -> None:
     try:
         Vocabulary.load(path)
     except FileNotFoundError:
-        problem = (f'There is no vocabulary "{path}". Make it: mmvmr vocabulary {path} --vectors VECTORS '
-                   '--sentences CONFIG')
-        problems.extend([problem] if problem not in problems else [])
+        _say_once(problems, f'There is no vocabulary "{path}". Make it: mmvmr vocabulary {path} --vectors VECTORS '
+                  '--sentences CONFIG')
     except ValueError as error:
-        problems.extend([str(error)] if str(error) not in problems else [])
+        _say_once(problems, str(error))
+
+
+def _say_once(cases: List[str], case: str) -> None:
+    """Add a case that several splits may have in common."""
+    if case not in cases:
+        cases.append(case)
 
 
 def check_features(store: FeatureStore, durations: Dict[str, float], problems: Dict[str, List[str]]) -> str:

@@ -2,9 +2,7 @@
 import inspect
 import json
 import multiprocessing
-import os
 import signal
-import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
@@ -20,7 +18,7 @@ from mmvmr.features.extract import extract_video
 from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.files import written_aside
 from mmvmr.utils.imports import import_modules
-from mmvmr.utils.processes import count_cores
+from mmvmr.utils.processes import count_cores, end_with_parent
 from mmvmr.utils.progress import progress
 
 _placed: Dict[str, str] = {}  # the device of this process, where it has one of its own
@@ -62,7 +60,7 @@ def gpus_of(config: Dict[str, Any]) -> List[str]:
 
 
 def _start_worker(imports: Sequence[str], started: Synchronized, gpus: Sequence[str]) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes; the parent speaks for all
     cv2.setNumThreads(0)
     torch.set_num_threads(1)  # the sums of several threads differ in their last bits
@@ -71,12 +69,6 @@ def _start_worker(imports: Sequence[str], started: Synchronized, gpus: Sequence[
         number, started.value = started.value, started.value + 1
     if gpus:  # one after the other
         _placed['device'] = gpus[number % len(gpus)]
-
-
-def _end_with_parent() -> None:
-    """Else the processes of a pool that is killed wait for ever."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from typing import Dict, Iterator, List, Sequence
 
 from mmvmr.apis.outputs import subtitles
 from mmvmr.apis.page_records import page_records
-from mmvmr.features.stores.names import VIDEO_SUFFIXES
+from mmvmr.features.stores.names import without_suffix
 from mmvmr.search.moment_index import MomentIndex
 
 
@@ -32,9 +32,4 @@ def subtitles_by_video(predictions: Sequence[Dict]) -> Dict[str, str]:
     for prediction in predictions:
         found.setdefault(prediction['video'], []).extend(
             dict(prediction, moments=[moment]) for moment in prediction['moments'])
-    return {_file_name(video): subtitles(own) for video, own in found.items()}
-
-
-def _file_name(video: str) -> str:
-    path = Path(video)
-    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
+    return {without_suffix(Path(video).name): subtitles(own) for video, own in found.items()}

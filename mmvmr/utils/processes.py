@@ -1,7 +1,7 @@
 """Processes beside this one."""
+import multiprocessing
 import os
 import threading
-import time
 
 
 def count_cores() -> int:
@@ -10,10 +10,10 @@ def count_cores() -> int:
 
 
 def end_with_parent() -> None:
-    """Let this process end when the one that forked it does, however that ends; else it works on for nobody."""
-    def watch(parent: int) -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
+    """Let this process, one of a pool, end when the one that made it does; else it works on, or waits for ever."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
-    threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+
+def _wait_for_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -18,8 +18,9 @@ _SAME = 0.9  # IoU of a candidate that shows nothing new
 
 def find_video(folder: Union[str, Path], video_id: str) -> Optional[Path]:
     """The file of a video in a folder, by its id or else by its :func:`~mmvmr.features.stores.names.short_name`."""
+    name = short_name(video_id)
     found = [path for path in Path(folder).glob('*')
-             if path.suffix.lower() in VIDEO_SUFFIXES and short_name(path.name) == short_name(video_id)]
+             if path.suffix.lower() in VIDEO_SUFFIXES and short_name(path.name) == name]
     return min(found, key=lambda path: (video_id not in (path.stem, path.name), path), default=None)
 
 

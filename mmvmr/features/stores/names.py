@@ -11,6 +11,17 @@ VIDEO_SUFFIXES = ('.3gp', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov
 RULE = 'without the suffix of a video file and without "v_" in front'
 
 
+def without_suffix(name: str) -> str:
+    """A name without the suffix of a video file; another suffix is part of the name.
+
+    Example:
+        >>> without_suffix('kitchen.MP4'), without_suffix('film.part1')
+        ('kitchen', 'film.part1')
+    """
+    stem, dot, suffix = name.rpartition('.')
+    return stem if stem and dot + suffix.lower() in VIDEO_SUFFIXES else name
+
+
 def short_name(video_id: str) -> str:
     """What two ids of one video have in common.
 
@@ -18,8 +29,7 @@ def short_name(video_id: str) -> str:
         >>> short_name('s13-d21.avi'), short_name('v_uqiMw7tQ1Cc'), short_name('NUsG9BgSes0_210.0_360.0')
         ('s13-d21', 'uqiMw7tQ1Cc', 'NUsG9BgSes0_210.0_360.0')
     """
-    stem, dot, suffix = video_id.rpartition('.')
-    name = stem if stem and dot + suffix.lower() in VIDEO_SUFFIXES else video_id
+    name = without_suffix(video_id)
     return name.removeprefix('v_') or name
 
 

@@ -39,27 +39,28 @@ class WordVectors:
         word_ids = np.zeros((len(queries), max_words), np.int64)
         word_weights = np.zeros((len(queries), max_words), np.float32)
         lengths = np.zeros(len(queries), np.int64)
-        firsts, times, unknown, spoken = {}, Counter(queries), Counter(), 0
+        firsts, times, unknown, placed = {}, Counter(queries), Counter(), 0
         for row, query in enumerate(queries):
             first = firsts.setdefault(query, row)
             if first == row:  # words are forgotten again: those of millions of queries would fill the memory
                 words = self.reader.words(query)
                 found = zip(self.vocabulary.ids(words), self.reader.weights(words))
-                known = [pair for pair in found if pair[0]][:max_words]
+                known = [pair for pair in found if pair[0]]
+                placed += times[query] * len(known)
+                known = known[:max_words]
                 lengths[row] = count = len(known)
                 word_ids[row, :count] = [index for index, _ in known]
                 word_weights[row, :count] = [weight for _, weight in known]
-                said = [word for word in words if any(map(str.isalnum, word))]
-                spoken += times[query] * len(said)
-                for word in said:
-                    if word not in self.vocabulary:
+                for word in words:
+                    if word not in self.vocabulary and any(map(str.isalnum, word)):
                         unknown[word] += times[query]
             word_ids[row], word_weights[row], lengths[row] = word_ids[first], word_weights[first], lengths[first]
         if unknown and source:
-            most = 2 * sum(unknown.values()) > spoken
+            left_out = sum(unknown.values())
+            most = left_out > placed
             examples = ', '.join(word for word, _ in unknown.most_common(5))
             hint = ' Was it made for these sentences, with this tokenizer? See `mmvmr vocabulary`.' if most else ''
-            print_log(f'{source}: {len(unknown)} distinct words ({sum(unknown.values())} of {spoken} in all) are not '
+            print_log(f'{source}: {len(unknown)} distinct words ({left_out} of {left_out + placed} in all) are not '
                       f'in the vocabulary and are left out: {examples}, ...{hint}', 'current',
                       logging.WARNING if most else logging.INFO)
         return EncodedQueries(word_ids, word_weights, lengths, self.vocabulary.vectors)
