@@ -23,7 +23,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--protocol', help='e.g. charades_sta/filtered: only its pairs, and its way of counting')
     parser.add_argument('--nms', type=at_least(0, float, most=1),
                         help='drop predictions that overlap more than this with a better one')
-    parser.add_argument('--config', help='config of a test with the training set that constant windows are fitted on')
+    parser.add_argument('--config', help='config of a test with the training set that constant windows are fitted on; '
+                        'by default that of the first run')
 
 
 def read_methods(args: argparse.Namespace):
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
     from mmvmr.engine.run.config import read_config
+    from mmvmr.engine.run.testing import windows_of_run
     from mmvmr.evaluation.blind_panel import blind_panel
     from mmvmr.evaluation.scored import fitted_on
     from mmvmr.reproduction.comparison import names_by_path
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     if len(args.labels) != len(args.predictions):
         raise ValueError(f'--labels needs one name per file: {len(args.predictions)}, got {len(args.labels)}')
     init_default_scope('mmvmr')
-    train_spans = fitted_on(config and read_config(config))
+    train_spans = fitted_on(read_config(config)) if config else windows_of_run(args.predictions[0])
     methods = read_methods(args)
     all_runs = [run for runs in methods.values() for run in runs]
     first = max(all_runs, key=lambda run: run.protocol.tops)  # with R@5, if one has it

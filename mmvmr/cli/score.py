@@ -10,12 +10,11 @@ Prints the score card, intervals that allow for several queries per video, and w
 programs write JSON lines with qid, or vid and query; and spans, a list of [start, end] in seconds, best first.
 """
 import argparse
-import sys
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Tuple
 
 from mmvmr.cli.main import Parser, at_least
-from mmvmr.engine.run.places import find_config, find_predictions_of, find_run_config
+from mmvmr.engine.run.places import find_config, find_predictions_of
 
 
 def add_arguments(parser: Parser) -> None:
@@ -68,33 +67,13 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str]:
     return dataset.data_list, dataset.metainfo['protocol']
 
 
-def own_windows(path: Path) -> Optional[Sequence]:
-    """The training spans of a run, by the folder of it or of a test of it; None where they cannot be had.
-
-    Its config is read as plain data: nothing in it is run.
-    """
-    from mmvmr.engine.run.config import MomentConfig
-    from mmvmr.engine.run.config_file import read_literals
-    from mmvmr.engine.run.testing import TESTS
-    from mmvmr.evaluation.scored import find_evaluator, fitted_on
-    run = path.parent.parent if path.parent.name == TESTS else path
-    if not (run / 'inputs.json').is_file():
-        return None
-    try:
-        config = MomentConfig(read_literals(Path(find_run_config(run))))
-        return fitted_on(config) if find_evaluator(config).get('train_set') else None
-    except Exception as error:  # annotations and parts may be elsewhere by now
-        print(f'Without the training annotations of "{run}": {str(error).partition(chr(10))[0]}', file=sys.stderr)
-        return None
-
-
 def run(args: argparse.Namespace) -> None:
     config = args.config and find_config(args.config)
     given = [find_predictions_of(path) for path in (args.predictions, args.against) if path]
     from mmengine.registry import init_default_scope
 
     from mmvmr.engine.run.config import read_config
-    from mmvmr.engine.run.testing import find_predictions
+    from mmvmr.engine.run.testing import find_predictions, windows_of_run
     from mmvmr.evaluation.bare_predictions import is_bare, read_bare_predictions
     from mmvmr.evaluation.protocols import find_protocol
     from mmvmr.evaluation.report import score_card
@@ -111,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
                             read_protocol(path, args.protocol), path)
 
     table = read(given[0])
-    fitted = fitted_on(read_config(config)) if config else own_windows(args.predictions)
+    fitted = fitted_on(read_config(config)) if config else windows_of_run(args.predictions)
     protocol = find_protocol(table['protocol'].iloc[0], args.top, args.iou, args.strict, args.nms)
     scores = per_query(table, answerable(protocol, table))
     print(score_card(table, scores, answerable(protocol, table), fitted, args.format))

@@ -62,14 +62,12 @@ def with_moments(table: pd.DataFrame, path: Union[str, Path]) -> pd.DataFrame:
     return table
 
 
-def fitted_on(config: Optional[Config]) -> Optional[np.ndarray]:
+def fitted_on(config: Config) -> np.ndarray:
     """Training spans as fractions, (M, 2), from the ``train_set`` of the ``MomentRecall`` that a config tests with.
 
     Raises:
         ValueError: If it has none.
     """
-    if config is None:
-        return None
     train_set = find_evaluator(config).get('train_set')
     if train_set is None:
         raise ValueError(f'"{config.filename}" has no `train_set` in its test_evaluator: a data set with the training '

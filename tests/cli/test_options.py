@@ -237,7 +237,7 @@ CALLS = {
             'mmvmr.visualization.style.save_figure': dict(path=Path('a.pdf'))})],
     'plot-results': [
         (['a/p.jsonl', 'b/p.jsonl', '--out', 'out'], {
-            **PLOTTED, 'mmvmr.evaluation.scored.fitted_on': dict(config=None),
+            **PLOTTED, 'mmvmr.engine.run.testing.windows_of_run': dict(path=Path('a/p.jsonl')),
             'mmvmr.evaluation.scored.score_predictions': dict(
                 path=Path('b/p.jsonl'), evaluator=dict(tops=(1, 5), ious=IOUS, nms=None), protocol=None),
             'mmvmr.visualization.result_plots.draw_recall': dict(methods=dict(a=[SCORED], b=[SCORED]), panel='panel'),

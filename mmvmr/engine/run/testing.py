@@ -7,15 +7,19 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional, Union
 
+import numpy as np
 from mmengine.dist import broadcast_object_list, is_main_process
 
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.distributed import start_processes
 from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import MomentConfig
+from mmvmr.engine.run.config_file import read_literals
+from mmvmr.engine.run.places import find_run_config
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import check_untrained, fill_sizes
 from mmvmr.evaluation.probes import PROBES, apply_probe
+from mmvmr.evaluation.scored import find_evaluator, fitted_on
 from mmvmr.utils.files import remove_own_files, sha256_of_files, write_text
 
 PREDICTIONS, FACTS, TESTS, UNTRAINED = 'predictions.jsonl', 'test.json', 'test', 'untrained'
@@ -148,6 +152,22 @@ def find_predictions(path: Path) -> Path:
         _is_unchanged(file.parent.name, tests[file]), tests[file].get('weights') == weights, file.stat().st_mtime))
     print(f'Predictions: {found}', file=sys.stderr)  # what is printed else may go into a file
     return found
+
+
+def windows_of_run(path: Path) -> Optional[np.ndarray]:
+    """Training spans of a run as fractions, (M, 2), by the folder of it or of a test of it; None where it has none.
+
+    Its config is read as plain data: nothing in it is run.
+    """
+    run = path.parent.parent if path.parent.name == TESTS else path
+    if not (run / 'inputs.json').is_file():
+        return None
+    try:
+        config = MomentConfig(read_literals(Path(find_run_config(run))))
+        return fitted_on(config) if find_evaluator(config).get('train_set') else None
+    except Exception as error:  # annotations and parts may be elsewhere by now
+        print(f'Without the training annotations of "{run}": {str(error).partition(chr(10))[0]}', file=sys.stderr)
+        return None
 
 
 def _is_unchanged(name: str, facts: Mapping[str, Any]) -> bool:
