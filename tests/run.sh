@@ -3,7 +3,7 @@
 #   bash tests/run.sh [PYTEST ARGUMENTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-source tools/setup_env.sh tests docs serve
+source tools/setup_env.sh tests docs serve onnx
 
 # one thread per test process: the processes share the cores
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1

@@ -60,7 +60,7 @@ def test_the_floors_that_were_tested_are_those_that_are_declared(name):
 
 
 def test_every_package_that_is_imported_is_declared():
-    declared = {name for file in ('runtime', 'mmcv', 'clip', 'video', 'serve') for name in _requirements(file)}
+    declared = {name for file in ('runtime', 'mmcv', 'clip', 'video', 'serve', 'onnx') for name in _requirements(file)}
     modules = {'cv2': 'opencv-python', 'mmcv': 'mmcv-lite', 'python_multipart': 'python-multipart', 'mmvmr': None,
                'packaging': None}  # of mmengine
     for path in (REPO / 'mmvmr').rglob('*.py'):
@@ -75,7 +75,7 @@ def test_metadata_say_what_can_be_installed_and_bring_the_command(wheel):
     with zipfile.ZipFile(wheel) as archive:
         read = {name.split('/')[1]: archive.read(name).decode() for name in archive.namelist() if '.dist-info/' in name}
     extras = re.findall(r'^Provides-Extra: (.*)$', read['METADATA'], flags=re.M)
-    assert extras == ['mmcv', 'clip', 'video', 'serve', 'tests', 'docs', 'all']
+    assert extras == ['mmcv', 'clip', 'video', 'serve', 'onnx', 'tests', 'docs', 'all']
     assert re.search(r'^Requires-Dist: torch>=', read['METADATA'], flags=re.M) and '# mmvmr' in read['METADATA']
     assert not re.search(r'^Requires-Dist: mmcv-lite(?!.*extra ==)', read['METADATA'], flags=re.M)
     assert 'mmvmr = mmvmr.cli:main' in read['entry_points.txt']

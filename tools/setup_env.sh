@@ -1,7 +1,7 @@
 # Source this from the repository root: afterwards `python` is one that can run mmvmr, and `mmvmr` is a command.
 # It uses the virtual environment that is active, or makes .venv, and installs what requirements/ lists, pinned by
 # requirements/constraints.txt. A second call with unchanged requirements does nothing.
-#   source tools/setup_env.sh [EXTRA...]      EXTRA: tests, docs, clip, video, serve
+#   source tools/setup_env.sh [EXTRA...]      EXTRA: tests, docs, clip, video, serve, onnx
 
 _fail() { echo "setup: $*" >&2; exit 1; }
 

@@ -1,18 +1,20 @@
 """A trained model as a program of its own, which PyTorch runs without mmvmr (``torch.export``)."""
 import json
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor, nn
 
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
+from mmvmr.apis.onnx_program import read_onnx, write_onnx
 from mmvmr.functional.words import hide_words
 from mmvmr.structures import Batch, Query
 from mmvmr.utils.files import folder_written_aside, write_text
 
-PROGRAM, INPUTS = 'program.pt2', 'program.json'
+PROGRAM, ONNX, INPUTS = 'program.pt2', 'program.onnx', 'program.json'
 NAMES = ('video', 'word_features', 'word_mask', 'word_ids', 'word_weights', 'sentences')
+OUTPUTS = 'spans', 'scores'
 
 
 class Ranking(nn.Module):
@@ -32,7 +34,7 @@ class Ranking(nn.Module):
 
 
 def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[str, Path, None] = None,
-           batch: int = 1) -> float:
+           batch: int = 1, onnx: bool = False) -> float:
     """Write a folder with the program of a run, what its inputs are, and the recipe of its inputs.
 
     All sizes are fixed: ``batch`` pairs, T clips, and as many words as a query may have, shorter ones being padded.
@@ -42,12 +44,14 @@ def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[st
         target: Folder to write; it must not be there, or be empty.
         checkpoint: By default the best one of the run, else its newest.
         batch: Pairs that the program answers at once.
+        onnx: Write ``program.onnx`` as well, and compare it, too.
 
     Returns:
         The largest difference between program and model, over other random inputs than those it was made with.
 
     Raises:
         FileExistsError: If the target holds anything.
+        ImportError: If packages of the extra ``onnx`` are missing.
         ValueError: If the model takes videos of any length, or cannot be exported; the message says why.
     """
     with folder_written_aside(target, ours=()) as partial:
@@ -64,13 +68,17 @@ def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[st
             raise ValueError(f'The model of "{run}" cannot be exported ({type(error).__name__}: {reason}). Use it by '
                              '`mmvmr infer` instead.') from error
         torch.export.save(program, partial / PROGRAM)
-        written = torch.export.load(partial / PROGRAM).module()
-        difference = max(_difference(written, ranking, random_inputs(inferencer, batch, seed)) for seed in (1, 2, 3))
+        written = [torch.export.load(partial / PROGRAM).module()]
+        if onnx:
+            write_onnx(program, partial / ONNX, OUTPUTS)
+            written.append(read_onnx(partial / ONNX))
+        difference = max(_difference(one, ranking, random_inputs(inferencer, batch, seed))
+                         for one in written for seed in (1, 2, 3))
         inferencer.recipe.save(partial)
-        outputs = dict(zip(('spans', 'scores'), written(*inputs.values())))
+        outputs = dict(zip(OUTPUTS, written[0](*inputs.values())))
         write_text(partial / INPUTS, json.dumps(dict(
-            program=PROGRAM, pytorch=torch.__version__, inputs=_described(inputs), outputs=_described(outputs),
-            largest_difference=difference), indent=2) + '\n')
+            program=PROGRAM, onnx=ONNX if onnx else None, pytorch=torch.__version__, inputs=_described(inputs),
+            outputs=_described(outputs), largest_difference=difference), indent=2) + '\n')
     return difference
 
 
@@ -89,7 +97,7 @@ def random_inputs(inferencer: MomentRetrievalInferencer, batch: int, seed: int) 
     return dict(zip(NAMES, [video, features, mask, ids, weights, *sentences]))
 
 
-def _difference(program: nn.Module, model: nn.Module, inputs: Dict[str, Tensor]) -> float:
+def _difference(program: Callable, model: nn.Module, inputs: Dict[str, Tensor]) -> float:
     with torch.no_grad():
         pairs = zip(program(*inputs.values()), model(*inputs.values()))
         return max((one - other).abs().max().item() for one, other in pairs)

@@ -17,6 +17,7 @@ OPTIONAL: Dict[str, Tuple[str, str]] = {
     'transformers': ('features and words by CLIP, BERT and others', '-c requirements/constraints.txt -e ".[clip]"'),
     'torchvision': ('features by R3D, MViT, Swin and others', '-c requirements/constraints.txt -e ".[video]"'),
     'starlette': ('`mmvmr serve`', '-c requirements/constraints.txt -e ".[serve]"'),
+    'onnxruntime': ('`mmvmr export --onnx`', '-c requirements/constraints.txt -e ".[onnx]"'),
     'tensorboard': ('training curves in TensorBoard', 'tensorboard'),
 }
 

@@ -1,13 +1,14 @@
 """Write a trained model as a program that PyTorch runs without mmvmr.
 
     mmvmr export work_dirs/cpl_charades exported/cpl_charades
-    mmvmr export work_dirs/cpl_charades exported/cpl_charades --batch 32
+    mmvmr export work_dirs/cpl_charades exported/cpl_charades --batch 32 --onnx
 
-writes the program (program.pt2), names, shapes and types of its inputs (program.json), and what turns a video and a
-sentence into them (inputs.json, vocabulary.npz). All sizes are fixed. The program is compared with the model on random
-inputs, and the largest difference printed. docs/export.md shows how to run it.
+writes the program (program.pt2; with --onnx also program.onnx), names, shapes and types of its inputs (program.json),
+and what turns a video and a sentence into them (inputs.json, vocabulary.npz). All sizes are fixed. The programs are
+compared with the model on random inputs, and the largest difference printed. docs/export.md shows how to run it.
 """
 import argparse
+import importlib.util
 from pathlib import Path
 
 from mmvmr.cli.main import Parser, at_least
@@ -19,6 +20,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('run', type=Path, help='folder of a run, or a checkpoint in it')
     parser.add_argument('target', type=Path, help='folder to write')
     parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
+    parser.add_argument('--onnx', action='store_true', help='write program.onnx as well, for runtimes without PyTorch')
     parser.add_argument('--batch', type=at_least(1), default=1, help='pairs of video and sentence at a time')
 
 
@@ -28,7 +30,11 @@ def run(args: argparse.Namespace) -> None:
         raise no_run(args.checkpoint, 'checkpoint')
     refuse_foreign_files(args.target, ())
     check_writable(args.target)
+    absent = [name for name in ('onnx', 'onnxscript', 'onnxruntime') if not importlib.util.find_spec(name)]
+    if args.onnx and absent:
+        raise ImportError(f'--onnx needs {", ".join(absent)}: pip install -c requirements/constraints.txt '
+                          '-e ".[onnx]", in the checkout of mmvmr.')
     from mmvmr.apis.exporting import export
-    difference = export(args.run, args.target, args.checkpoint, args.batch)
+    difference = export(args.run, args.target, args.checkpoint, args.batch, args.onnx)
     print(f'{args.target}: the program answers {args.batch} pairs at a time; on random inputs it differs from the '
           f'model by {difference:.1e} at most.')

@@ -17,6 +17,7 @@ from starlette.types import Message
 from mmvmr.service.guard import Guard
 from mmvmr.service.model_process import VIDEO, ModelProcess, Question, Refused
 from mmvmr.service.uploads import Upload, Uploads
+from mmvmr.utils.text_files import split_lines
 from mmvmr.visualization.page import empty_page
 
 SENTENCES, LETTERS = 100, 1000  # sentences of a request, and letters of one, at most
@@ -236,7 +237,7 @@ async def _gone(request: Request) -> None:
 def _sentences(form: FormData) -> List[str]:
     """The lines of all fields ``sentence``, each once."""
     fields = [text for text in form.getlist('sentence') if isinstance(text, str)]
-    found = list(dict.fromkeys(line.strip() for text in fields for line in text.splitlines() if line.strip()))
+    found = list(dict.fromkeys(line.strip() for text in fields for line in split_lines(text) if line.strip()))
     if not found:
         raise HTTPException(422, 'There is no sentence to look for. Send at least one in the field `sentence`.')
     if len(found) > SENTENCES or max(map(len, found)) > LETTERS:

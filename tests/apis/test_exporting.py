@@ -1,20 +1,23 @@
 """A program answers as the model does, and what is said of it is enough to run it."""
+import importlib.util
 import json
 
 import pytest
 import torch
+from runs import run_command
 from test_docs import code_blocks
 
 from mmvmr.apis import exporting
 from mmvmr.apis.exporting import Ranking, export, random_inputs
+from mmvmr.apis.onnx_program import read_onnx
 
 
 def test_a_program_is_the_model_in_other_hands(inferencer, tmp_path, monkeypatch, capsys):
     run = inferencer.cfg.work_dir
     target = tmp_path / 'exported' / 'cpl_charades'
-    assert export(run, target, batch=2) < 1e-5
-    assert sorted(path.name for path in target.iterdir()) == ['inputs.json', 'program.json', 'program.pt2',
-                                                             'vocabulary.npz']
+    assert export(run, target, batch=2, onnx=True) < 1e-5
+    assert sorted(path.name for path in target.iterdir()) == ['inputs.json', 'program.json', 'program.onnx',
+                                                             'program.pt2', 'vocabulary.npz']
     said = json.loads((target / 'program.json').read_text())
     inputs = random_inputs(inferencer, 2, seed=9)
     assert {one['name']: (tuple(one['shape']), one['dtype']) for one in said['inputs']} == {
@@ -22,11 +25,15 @@ def test_a_program_is_the_model_in_other_hands(inferencer, tmp_path, monkeypatch
     program = torch.export.load(target / 'program.pt2').module()
     with torch.no_grad():
         torch.testing.assert_close(program(*inputs.values()), Ranking(inferencer.model)(*inputs.values()))
+    written = read_onnx(target / said['onnx'])
+    torch.testing.assert_close(written(*inputs.values()), program(*inputs.values()), atol=1e-5, rtol=1e-5)
     monkeypatch.chdir(tmp_path)
-    block, = code_blocks('export.md')
-    exec(block, {})
+    torch_block, onnx_block = code_blocks('export.md')
+    exec(torch_block, names := {})
     start, end = json.loads(capsys.readouterr().out.splitlines()[-1].removeprefix('tensor(').removesuffix(')'))
     assert 0 <= start <= end <= 1
+    exec(onnx_block, names)
+    assert names['spans'][0, 0].tolist() == pytest.approx([start, end], abs=1e-3)
     with pytest.raises(FileExistsError, match='is not replaced'):
         export(run, target)
 
@@ -44,4 +51,12 @@ def test_what_cannot_be_exported_leaves_nothing(inferencer, tmp_path, monkeypatc
     monkeypatch.setattr(torch.export, 'export', refuse)
     with pytest.raises(ValueError, match=r'cannot be exported \(RuntimeError: data-dependent\)'):
         export(inferencer.cfg.work_dir, tmp_path / 'out')
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_its_packages_onnx_is_refused_before_anything_is_done(inferencer, tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None if name == 'onnxruntime' else found(name))
+    with pytest.raises(ImportError, match='--onnx needs onnxruntime: pip install'):
+        run_command('export', inferencer.cfg.work_dir, tmp_path / 'out', '--onnx')
     assert not list(tmp_path.iterdir())

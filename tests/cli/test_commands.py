@@ -164,7 +164,7 @@ def test_the_doctor_says_what_is_missing_and_what_does_not_go_together(capsys, m
 
 def test_extras_that_the_doctor_names_exist():
     named = {extra for _, wanted in doctor.OPTIONAL.values() for extra in re.findall(r'\.\[(\w+)\]', wanted)}
-    assert named == {'clip', 'video', 'serve'}
+    assert named == {'clip', 'video', 'serve', 'onnx'}
     assert all((REPO / 'requirements' / f'{extra}.txt').is_file() for extra in named)
 
 

@@ -201,6 +201,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason_in_json_and_on_the_page(
     assert 'Send it again' in text(None, SENTENCE, video_id='../../etc')
     assert len(service.uploads) == before
     assert 'no sentence' in text(VIDEO, ' \r\n ')
+    assert '1001 letters' in text(VIDEO, 'a' * 500 + '\u2028' + 'a' * 500), 'only a line feed ends a sentence'
     assert '101' in text(VIDEO, *[f'a red box {number}' for number in range(101)])
     assert '1001 letters' in text(VIDEO, 'a' * 1001)
     assert '`top_k` must be a number from 1 to 100' in text(VIDEO, SENTENCE, top_k='0')
