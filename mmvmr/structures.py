@@ -53,9 +53,10 @@ class Batch(NamedTuple):
 
 class Clips(NamedTuple):
     """What a generator that scores clip by clip knows of single clips, for the losses that judge clips (MSCL)."""
-    scores: Tensor  # (B, T) in (0, 1), how well the clip matches the query
-    features: Tensor  # (B, T, E) of unit length, for contrast between clips
-    mismatched: Optional[Tensor]  # (B, R, T) under the queries of the next R pairs, round the whole batch; in training
+    scores: Tensor  # (B, T), how well the clip matches the query, in (0, 1) where a loss reads it
+    features: Optional[Tensor] = None  # (B, T, E) of unit length, for contrast between clips
+    # in training, (B, R, T) under the queries of the next R pairs, round the whole batch
+    mismatched: Optional[Tensor] = None
 
 
 class Proposals(NamedTuple):

@@ -141,3 +141,15 @@ def test_config_without_training_predicts_and_has_no_weights(path):
     for sample in model.test_step(dict(inputs=Batch(video, query), data_samples=samples)):
         assert sample.pred_spans.shape == (10, 2) and sample.pred_spans.isfinite().all()
         assert (sample.pred_scores.diff() <= 0).all()
+
+
+@pytest.mark.parametrize('data', ['moving_shapes', 'charades', 'activitynet', 'qvhighlights'])
+def test_the_vote_is_of_cpl_with_the_scan_as_it_comes_and_of_mscl(data):
+    model, cpl, mscl = (read_shipped(DATASETS.parents[1] / f'{name}_{data}.py').model.to_dict()
+                        for name in ('vote', 'cpl', 'mscl'))
+    points = {key: value for key, value in model.pop('combiner').items() if key != 'num_clips'}
+    assert points == dict(type='KeepDeleteScan') and model.pop('ranker') == dict(type='ScoreRanker')
+    assert model.pop('merger') == dict(type='CurveVoteMerger')
+    own = [key for key in cpl if key not in ('ranker', 'span_level')]
+    adviser, = model.pop('advisers').values()
+    assert model == {key: cpl[key] for key in own} and adviser == mscl

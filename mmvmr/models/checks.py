@@ -10,6 +10,7 @@ from mmvmr.models.interface import (
     Combiner,
     Encoder,
     Loss,
+    Merger,
     Negative,
     ProposalGenerator,
     Ranker,
@@ -38,6 +39,8 @@ def check_model(model: BaseModel) -> None:
                          'reconstructors the hidden words. Use an encoder that does not, e.g. LinearEncoder.')
     if model.combiner is not None:
         _check_combiner(model)
+    if model.merger is not None:
+        _check_merger(model)
     _check_sigma(model)
 
 
@@ -48,7 +51,7 @@ def _parts(model: BaseModel) -> Iterator[Tuple[str, nn.Module, type]]:
     for kind, verb in (('reconstructors', Reconstructor), ('negatives', Negative), ('losses', Loss)):
         for name, part in getattr(model, kind).items():
             yield f'{kind}.{name}', part, verb
-    for place, verb in (('combiner', Combiner), ('ranker', Ranker)):
+    for place, verb in (('combiner', Combiner), ('ranker', Ranker), ('merger', Merger)):
         if getattr(model, place) is not None:
             yield place, getattr(model, place), verb
 
@@ -61,6 +64,19 @@ def _check_combiner(model: BaseModel) -> None:
     if trait(asked, Reconstructor, 'explain') is None:
         raise ValueError(f'A combiner asks the reconstructor named "query", but {type(asked).__name__} has no method '
                          'explain(video, query, masks) -> nll (B, M), states (B, M, D). Add it to the class.')
+
+
+def _check_merger(model: BaseModel) -> None:
+    for place, one in (('the model', model), *((f'advisers.{name}', one) for name, one in model.advisers.items())):
+        if one.combiner is None:
+            source, verb = one.proposal_generator, ProposalGenerator
+        else:
+            source, verb = one.combiner, Combiner
+        for field in trait(model.merger, Merger, 'reads'):
+            if field not in trait(source, verb, 'gives'):
+                raise ValueError(f'merger ({type(model.merger).__name__}) reads the {field} of each answer, but the '
+                                 f'{type(source).__name__} of {place} does not give them. Use VoteMerger, or a '
+                                 'FrameScoreProposalGenerator or KeepDeleteScan there.')
 
 
 def _check_sigma(model: BaseModel) -> None:

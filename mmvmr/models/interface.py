@@ -77,6 +77,20 @@ class Combiner(Protocol):
         reconstructor named ``query``; masks (M, T') are for all pairs."""
 
 
+class Merger(Protocol):
+    """For models with advisers: one answer from all of theirs, in prediction.
+
+    Attributes:
+        reads: What it reads of each answer beside spans, masks and scores, of :data:`FIELDS`.
+        gives: As of a generator.
+    """
+    reads: Sequence[str] = ()
+    gives: Sequence[str] = ('scores',)
+
+    def __call__(self, own: Proposals, advice: List[Proposals]) -> Proposals:
+        """Ranked proposals of the model and of each adviser -> proposals with masks as long as its own, and scores."""
+
+
 class Negative(Protocol):
     """oppose: masks that should explain the query worse than the proposals.
 

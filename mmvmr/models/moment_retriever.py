@@ -5,10 +5,9 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmvmr.functional.masks import mask_spans, span_mask
-from mmvmr.functional.votes import behind_better, decided_weights, votes
+from mmvmr.functional.masks import mask_spans
 from mmvmr.models.checks import check_encoded, check_model, check_negative, check_proposals, check_shape
-from mmvmr.models.interface import Combiner, Loss, ProposalGenerator, Ranker, Reconstructor, trait
+from mmvmr.models.interface import Combiner, Loss, Merger, ProposalGenerator, Ranker, Reconstructor, trait
 from mmvmr.models.layers.attention import Draws
 from mmvmr.models.match_score import match_scores
 from mmvmr.models.train_step import train_step, without_autocast_cache
@@ -51,8 +50,8 @@ class MomentRetriever(BaseModel):
         losses: Parts by name; the log shows them as ``loss_<name>``.
         tie_transformers: Let the generator and all reconstructors share one transformer.
         advisers: Other whole models by name, each with an encoder and losses of its own. They are trained beside this
-            one, and their answers are candidates and vote with its own: number i gets sum_j IoU(i, j) w_j, where the w
-            of one model sum to 1, see :func:`~mmvmr.functional.votes.decided_weights`. This model explains them all.
+            one; a merger makes one answer of theirs and its own. This model explains it.
+        merger: A part, for advisers; VoteMerger by default.
         span_level: Read the span of a candidate where its mask has fallen to this fraction of its peak, instead of
             taking the span that its part gives.
     """
@@ -60,8 +59,8 @@ class MomentRetriever(BaseModel):
     def __init__(self, encoder: Part, proposal_generator: Part, reconstructors: Optional[Dict[str, Part]] = None,
                  combiner: Optional[Part] = None, negatives: Optional[Dict[str, Part]] = None,
                  losses: Optional[Dict[str, Part]] = None, ranker: Optional[Part] = None,
-                 advisers: Optional[Dict[str, Part]] = None, tie_transformers: bool = False,
-                 span_level: Optional[float] = None,
+                 advisers: Optional[Dict[str, Part]] = None, merger: Optional[Part] = None,
+                 tie_transformers: bool = False, span_level: Optional[float] = None,
                  data_preprocessor: Optional[Part] = None, init_cfg: Optional[dict] = None) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='MomentDataPreprocessor')), init_cfg)
         self.encoder = _build(MODELS, encoder, 'encoder')
@@ -72,6 +71,10 @@ class MomentRetriever(BaseModel):
         self.losses = _build_all(LOSSES, losses, 'losses')
         self.ranker = _build(MODELS, ranker, 'ranker') if ranker else None
         self.advisers = _build_all(MODELS, advisers, 'advisers')
+        if merger and not advisers:
+            raise ValueError('model.merger makes one answer of those of the model and its advisers, but there are no '
+                             '`advisers`. Add them, or leave the merger out.')
+        self.merger = _build(MODELS, merger or dict(type='VoteMerger'), 'merger') if advisers else None
         if span_level is not None and not 0 < span_level <= 1:
             raise ValueError(f'model.span_level should be None or a fraction of the peak of a mask, above 0 and up to '
                              f'1; got {span_level!r}.')
@@ -222,35 +225,25 @@ class MomentRetriever(BaseModel):
     def rank(self, batch: Batch) -> Tuple[Outputs, Proposals, Tensor]:
         """The candidates (B, C) as the ranker sees them; the same best first; and that order (B, C).
 
-        Those ranked have spans inside the video and the scores of the ranker, 0 where there is none.
+        Those ranked have spans inside the video, the scores of the ranker, 0 where there is none, and what is said of
+        clips.
         """
         outputs = self._candidates(batch)
         spans, masks = outputs.proposals[:2]
         scores = self.ranker(outputs) if self.ranker is not None else torch.zeros_like(spans[..., 0])
         check_shape(self.ranker, 'scores', scores, B=spans.size(0), C=spans.size(1))
-        if self.advisers:
-            outputs, scores = self._elect(outputs, scores, batch)
-            spans, masks = outputs.proposals[:2]
+        clips = outputs.proposals.clips
+        if self.merger is not None:
+            own = Proposals(spans.clamp(0, 1), masks, scores, clips)
+            merged = self.merger(own, [adviser.rank(batch)[1] for adviser in self.advisers.values()])
+            check_proposals(self.merger, Merger, merged, len(spans))
+            spans, masks, scores, clips = merged
+            outputs = outputs._replace(proposals=merged, nll={}, num_merged=0)  # the nll is of other candidates
         order = scores.argsort(dim=1, descending=True, stable=True)
         rows = order.unsqueeze(-1)
         ranked = Proposals(spans.clamp(0, 1).gather(1, rows.expand_as(spans)), masks.gather(1, rows.expand_as(masks)),
-                           scores.gather(1, order))
+                           scores.gather(1, order), clips)
         return outputs, ranked, order
-
-    def _elect(self, outputs: Outputs, scores: Tensor, batch: Batch) -> Tuple[Outputs, Tensor]:
-        """The candidates (B, C) of this model and those of its advisers behind them, and their votes."""
-        spans, masks = [outputs.proposals.spans.clamp(0, 1)], [outputs.proposals.masks]
-        weights = [decided_weights(scores)]
-        for adviser in self.advisers.values():
-            ranked = adviser.rank(batch)[1]
-            spans.append(ranked.spans)
-            masks.append(span_mask(ranked.spans, masks[0].size(-1)).to(masks[0].dtype))
-            weights.append(decided_weights(ranked.scores))
-        together = torch.cat(spans, dim=1)
-        scores = votes(together, torch.cat(weights, dim=1))
-        scores = behind_better(together, scores, nms=0.7, top=together.size(1))
-        proposals = Proposals(together, torch.cat(masks, dim=1), scores)
-        return outputs._replace(proposals=proposals, nll={}, num_merged=0), scores  # the nll is of other candidates
 
     def _candidates(self, batch: Batch) -> Outputs:
         """The candidates for the answer as proposals (B, C), explained as far as the ranker reads it."""

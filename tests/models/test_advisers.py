@@ -8,7 +8,7 @@ from mmvmr.engine.optim.alternating import AlternatingConstructor
 from mmvmr.functional.votes import behind_better, decided_weights
 from mmvmr.models.moment_retriever import MomentRetriever
 from mmvmr.registry import MODELS
-from mmvmr.structures import MomentSample, Proposals
+from mmvmr.structures import Clips, MomentSample, Proposals
 
 
 def build(method='cpl', *advisers, **changes):
@@ -48,6 +48,56 @@ def test_a_moment_that_both_find_comes_before_the_favourites_of_each():
     assert found.pred_spans[0].tolist() == pytest.approx([8, 12])
     assert found.pred_scores[0].item() == pytest.approx(shared.item(), abs=1e-5)
     assert found.pred_spans[-1].tolist() == pytest.approx([8, 12])  # the same moment of the other, behind all
+
+
+class WithCurve(Fixed):
+    """Proposes what it is told, and says how well each clip matches."""
+    gives = ('scores', 'clips')
+
+    def __init__(self, spans, scores, curve):
+        super().__init__(spans, scores)
+        self.curve = torch.tensor(curve)
+
+    def forward(self, video, query):
+        return super().forward(video, query)._replace(clips=Clips(self.curve.expand(len(video), -1)))
+
+
+def with_curve(*given, **changes):
+    return MomentRetriever(config('mscl')['encoder'], WithCurve(*given), ranker=dict(type='ScoreRanker'), **changes)
+
+
+# each model has a favourite, and both curves, of other lengths and scales, have their second peak in clips 12 to 17
+OWN = [[0.0, 0.2], [0.9, 1.0]], [1.0, 0.0], [5.0] * 4 + [0.0] * 8 + [4.0] * 6 + [0.0] * 2
+OTHER = [[0.4, 0.5], [0.9, 1.0]], [9.0, 0.0], [0.0] * 16 + [0.3] * 4 + [0.0] * 4 + [0.28] * 12 + [0.0] * 4
+
+
+def test_the_sum_of_the_curves_has_a_vote():
+    def moments(**merger):
+        model = with_curve(*OWN, advisers=dict(other=with_curve(*OTHER)), **merger)
+        return predict(model, make_batch())[0].pred_spans.tolist()
+
+    shared = pytest.approx([12, 18], abs=0.5 + 1e-5)
+    assert shared in moments(merger=dict(type='CurveVoteMerger'))[:4]
+    assert len(moments()) == 2 + 2 and not [one for one in moments() if one == shared], 'of no model alone'
+
+
+def test_who_has_the_clearer_curve_weighs_more():
+    clear, blurred = [0.0] * 10 + [1.0] * 4 + [0.0] * 6, [0.0, 1.0] * 10
+    for own, other, first in ((clear, blurred, [0, 4]), (blurred, clear, [8, 10])):
+        model = with_curve(*OWN[:2], own, advisers=dict(other=with_curve(*OTHER[:2], other)),
+                           merger=dict(type='CurveVoteMerger', num_proposals=1, levels=[0.999]))
+        spans = predict(model, make_batch())[0].pred_spans.tolist()
+        assert spans.index(first) < spans.index([8, 10] if first == [0, 4] else [0, 4])
+
+
+def test_a_merger_that_reads_curves_wants_them_of_all_and_one_without_advisers_is_refused():
+    curve = with_curve(*OTHER)
+    with pytest.raises(ValueError, match='clips of each answer, but the Fixed of the model does not give them'):
+        fixed(*OWN[:2], advisers=dict(other=curve), merger=dict(type='CurveVoteMerger'))
+    with pytest.raises(ValueError, match='the Fixed of advisers.other does not give them'):
+        with_curve(*OWN, advisers=dict(other=fixed(*OTHER[:2])), merger=dict(type='CurveVoteMerger'))
+    with pytest.raises(ValueError, match='there are no `advisers`'):
+        fixed(*OWN[:2], merger=dict(type='VoteMerger'))
 
 
 def test_the_twin_of_a_better_moment_comes_last():

@@ -21,7 +21,7 @@ from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS
 from mmvmr.structures import EncodedQuery, MomentSample, Proposals
 
 VERBS = [interface.Encoder, interface.ProposalGenerator, interface.Decoder, interface.Combiner, interface.Negative,
-         interface.Reconstructor, interface.Loss, interface.Ranker]
+         interface.Reconstructor, interface.Loss, interface.Ranker, interface.Merger]
 
 
 def _parts(method='cpl'):

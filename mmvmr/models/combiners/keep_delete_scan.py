@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmvmr.functional.masks import gaussian_mask, mask_spans
 from mmvmr.models.interface import Explain
 from mmvmr.registry import MODELS
-from mmvmr.structures import EncodedQuery, Proposals
+from mmvmr.structures import Clips, EncodedQuery, Proposals
 
 
 @MODELS.register_module()
@@ -36,7 +36,7 @@ class KeepDeleteScan(nn.Module):
         level: Where the ends of a candidate are read, as a fraction of its height.
         num_candidates: K of the result, the highest peaks.
     """
-    gives = ('scores', 'probabilities')  # in training those of the generator
+    gives = ('scores', 'probabilities', 'clips')  # in training those of the generator
 
     def __init__(self, num_clips: Optional[int] = None, window: float = 0.08, weight: float = 0.25, level: float = 0.4,
                  num_candidates: int = 5) -> None:
@@ -48,7 +48,8 @@ class KeepDeleteScan(nn.Module):
         self.num_candidates = num_candidates
 
     def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
-        """In prediction, candidates with spans (B, K, 2), masks (B, K, T') and the heights of their peaks as scores."""
+        """In prediction, candidates with spans (B, K, 2), masks (B, K, T') and the heights of their peaks as scores,
+        and s (B, T') as the scores of clips."""
         if self.training:
             return components
         num_clips = self.num_clips or components.masks.size(-1)
@@ -56,9 +57,10 @@ class KeepDeleteScan(nn.Module):
         nll = explain(torch.cat([1 - deleted, kept]))[0]
         missed, explained = (F.interpolate(part.unsqueeze(1), num_clips, mode='linear', align_corners=True).squeeze(1)
                              for part in nll.split([len(deleted), len(kept)], dim=1))  # (B, T')
-        heights, peaks = highest_peaks(_above_median(missed - self.weight * explained), self.num_candidates)
+        curve = missed - self.weight * explained
+        heights, peaks = highest_peaks(_above_median(curve), self.num_candidates)
         masks = masks_around(_above_median(missed), peaks, self.level)
-        return Proposals(mask_spans(masks, self.level), masks, heights)
+        return Proposals(mask_spans(masks, self.level), masks, heights, Clips(curve))
 
     def _windows(self, apart: float, num_clips: int, device: torch.device) -> Tensor:
         """Windows over the whole video, about ``apart`` from one to the next: (P, T')."""

@@ -34,6 +34,7 @@ def test_curve_is_what_deletion_ruins_minus_what_is_not_explained_alone():
     window = gaussian_mask(GRID, torch.full((21,), 0.025), 21, peak_normalized=True)
     curve = window[:, 4] - 0.5 * (1 - window[:, 4])  # nll without clip 4 is what the window holds of it
     assert found.scores.item() == pytest.approx((curve[4] - curve.median()).item())
+    assert found.clips.scores.shape == (1, 21) and found.clips.scores[0, 4].item() == pytest.approx(curve[4].item())
 
 
 def test_proposals_are_left_alone_in_training():

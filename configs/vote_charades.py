@@ -1,0 +1,57 @@
+"""Ours on Charades-STA: the scan of CPL's reconstructor, MSCL and the sum of both curves vote.
+
+Nobody has tried it on real features of this data set.
+"""
+_base_ = ['_base_/datasets/charades_sta.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
+
+dim = 256
+sigma = 9
+transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=3, dropout=0.1)
+
+model = dict(
+    type='MomentRetriever',
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True),
+    proposal_generator=dict(
+        type='GaussianProposalGenerator',
+        dim=dim,
+        transformer=transformer,
+        num_proposals=8,
+        num_clips=50,
+        sigma=sigma,
+        peak_normalized=True),
+    reconstructors=dict(
+        query=dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)),
+    negatives=dict(
+        left=dict(type='Side', side='left', sigma=sigma, gamma=0.5),
+        right=dict(type='Side', side='right', sigma=sigma, gamma=0.5),
+        hard=dict(type='WholeVideo')),
+    losses=dict(
+        reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
+        ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=1.0),
+        diversity=dict(type='DiversityLoss', width=0.347788, sigma=sigma, loss_weight=5.0)),  # lambda = 0.146
+    combiner=dict(type='KeepDeleteScan'),
+    ranker=dict(type='ScoreRanker'),
+    advisers=dict(
+        frames=dict(
+            type='MomentRetriever',
+            encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, blank=False),
+            proposal_generator=dict(
+                type='FrameScoreProposalGenerator',
+                dim=dim,
+                co_attention=dict(type='CoAttention', dim=dim, num_heads=4, dropout=0.1),
+                feature_dim=128,
+                num_mismatched=8,
+                num_proposals=8),
+            losses=dict(
+                matching=dict(type='MatchingLoss', share=0.125),
+                contrast=dict(type='SelfContrastiveLoss', windows=[8, 4, 1], start=0.6, loss_weight=0.05)),
+            ranker=dict(type='ScoreRanker'))),
+    merger=dict(type='CurveVoteMerger'),
+    tie_transformers=True)
+
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=4e-4), clip_grad=dict(max_norm=10))
+
+train_dataloader = dict(batch_size=32)
+val_dataloader = dict(batch_size=16)  # a scan holds many masks per query
+test_dataloader = dict(batch_size=16)
+train_cfg = dict(max_epochs=30)

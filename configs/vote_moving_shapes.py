@@ -1,0 +1,54 @@
+"""Ours on Moving Shapes: the scan of CPL's reconstructor, MSCL and the sum of both curves vote."""
+_base_ = ['_base_/datasets/moving_shapes.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
+
+dim = 128
+sigma = 9
+transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=2, dropout=0.1)
+
+model = dict(
+    type='MomentRetriever',
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True),
+    proposal_generator=dict(
+        type='GaussianProposalGenerator',
+        dim=dim,
+        transformer=transformer,
+        num_proposals=8,
+        num_clips=32,
+        sigma=sigma,
+        peak_normalized=True),
+    reconstructors=dict(query=dict(type='MaskedQueryReconstructor', dim=dim, transformer=transformer)),
+    negatives=dict(
+        left=dict(type='Side', side='left', sigma=sigma, gamma=0.5),
+        right=dict(type='Side', side='right', sigma=sigma, gamma=0.5),
+        hard=dict(type='WholeVideo')),
+    losses=dict(
+        reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
+        ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=1.0),
+        diversity=dict(type='DiversityLoss', width=0.347788, sigma=sigma, loss_weight=5.0)),  # CPL's lambda of 0.146
+    combiner=dict(type='KeepDeleteScan', num_clips=64),
+    ranker=dict(type='ScoreRanker'),
+    advisers=dict(
+        frames=dict(
+            type='MomentRetriever',
+            encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, blank=False),
+            proposal_generator=dict(
+                type='FrameScoreProposalGenerator',
+                dim=dim,
+                co_attention=dict(type='CoAttention', dim=dim, num_heads=4, dropout=0.1),
+                feature_dim=64,
+                num_mismatched=8,
+                num_proposals=8),
+            losses=dict(
+                matching=dict(type='MatchingLoss', share=0.125),
+                contrast=dict(type='SelfContrastiveLoss', windows=[4, 2, 1], start=0.6, loss_weight=0.05)),
+            ranker=dict(type='ScoreRanker'))),
+    merger=dict(type='CurveVoteMerger'),
+    tie_transformers=True)
+
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), clip_grad=dict(max_norm=10))
+
+param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
+train_dataloader = dict(batch_size=32)
+val_dataloader = dict(batch_size=32)  # a scan holds many masks per query
+test_dataloader = dict(batch_size=32)
+train_cfg = dict(max_epochs=10, val_interval=5)  # a validation costs a third of an epoch

@@ -1,0 +1,69 @@
+"""Mergers: one answer from those of a model and its advisers. They need no training."""
+from typing import List, Sequence, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmvmr.functional.masks import span_mask
+from mmvmr.functional.runs import best_runs, smooth, stretch
+from mmvmr.functional.votes import behind_better, decided_weights, votes
+from mmvmr.registry import MODELS
+from mmvmr.structures import Proposals
+
+
+@MODELS.register_module()
+class VoteMerger(nn.Module):
+    """All candidates stay, and vote: number i gets sum_j IoU(i, j) w_j, where the w of one model sum to 1, see
+    :func:`~mmvmr.functional.votes.decided_weights`."""
+
+    def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
+        """The candidates of the model (B, K), and those of each adviser behind them, with their votes."""
+        return _election([own, *advice], [1.0] * (1 + len(advice)))
+
+
+@MODELS.register_module()
+class CurveVoteMerger(nn.Module):
+    """As :class:`VoteMerger`, and the sum of the curves of all models has a vote as well.
+
+    Each curve is smoothed and stretched to [0, 1]. Candidates of the sum are its runs above several levels, by
+    contrast, as in MSCL, see :class:`~mmvmr.models.proposal_generators.frame_score.FrameScoreProposalGenerator`. A
+    voter weighs as much as its curve stands out, the contrast of the best run: mean inside minus mean outside.
+
+    Args:
+        num_proposals: Candidates of the sum.
+        levels, nms: As of ``FrameScoreProposalGenerator``.
+    """
+    reads = ('clips',)
+
+    def __init__(self, num_proposals: int = 8, levels: Sequence[float] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+                 nms: float = 0.5) -> None:
+        super().__init__()
+        self.num_proposals = num_proposals
+        self.register_buffer('levels', torch.tensor(levels), persistent=False)
+        self.nms = nms
+
+    def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
+        """The candidates of the model (B, K), those of each adviser, and those of the sum, with their votes."""
+        curves = [one.clips.scores for one in (own, *advice)]
+        longest = max(curve.size(1) for curve in curves)
+        curves = [stretch(smooth(_resized(one, longest), std=1.0)) for one in curves]
+        curves.append(stretch(sum(curves)))
+        runs, contrasts = zip(*(best_runs(one, self.levels, self.num_proposals, self.nms) for one in curves))
+        together = Proposals(runs[-1] / longest, own.masks, contrasts[-1])
+        return _election([own, *advice, together], [contrast[:, :1] for contrast in contrasts])
+
+
+def _election(voters: List[Proposals], weights: List[Union[float, Tensor]]) -> Proposals:
+    """All candidates with their votes, by the weight of each voter; masks beside those of the first are the spans."""
+    masks = voters[0].masks
+    spans = torch.cat([one.spans for one in voters], dim=1)
+    others = [span_mask(one.spans, masks.size(-1)).to(masks.dtype) for one in voters[1:]]
+    said = torch.cat([weight * decided_weights(one.scores) for weight, one in zip(weights, voters)], dim=1)
+    scores = behind_better(spans, votes(spans, said), nms=0.7, top=spans.size(1))
+    return Proposals(spans, torch.cat([masks, *others], dim=1), scores)
+
+
+def _resized(curve: Tensor, num_clips: int) -> Tensor:
+    """(B, N) -> (B, T), by lines between its points, the first and last of which stay at the ends."""
+    return F.interpolate(curve.unsqueeze(1), num_clips, mode='linear', align_corners=True).squeeze(1)
