@@ -1,4 +1,5 @@
 """An exported program as ONNX, for runtimes without PyTorch."""
+import logging
 from pathlib import Path
 from typing import Callable, Dict, Optional, Tuple
 
@@ -15,6 +16,8 @@ def write_onnx(program: torch.export.ExportedProgram, file: Path, outputs: Tuple
         ImportError: If ``onnx`` or ``onnxscript`` is not installed.
     """
     from onnxscript.optimizer import fold_constants, remove_unused_nodes
+    for name in ('onnxscript', 'torch.onnx'):  # they warn of constants that stay, and that torchvision is absent
+        logging.getLogger(name).setLevel(logging.ERROR)
     written = torch.onnx.export(program.run_decompositions({**torch.export.default_decompositions(), **_ABSENT}), (),
                                 dynamo=True, verbose=False, output_names=list(outputs), optimize=False)
     # of PyTorch's own optimization, what the programs of all methods survive: its rewriting breaks PPS, and without

@@ -38,10 +38,34 @@ def test_a_program_is_the_model_in_other_hands(inferencer, tmp_path, monkeypatch
         export(run, target)
 
 
-def test_a_program_that_differs_is_seen(inferencer, monkeypatch):
+def test_a_program_that_differs_is_seen_and_not_kept(inferencer, tmp_path, monkeypatch):
     inputs = random_inputs(inferencer, 1, seed=0)
     model = Ranking(inferencer.model)
-    assert exporting._difference(lambda *given: [1.5 + one for one in model(*given)], model, inputs) >= 1.5
+    wrong = lambda *given: [1.5 + one for one in model(*given)]  # noqa: E731
+    assert exporting._difference(wrong, model, inputs) >= 1.5
+    monkeypatch.setattr(exporting, 'read_onnx', lambda _: wrong)
+    with pytest.raises(ValueError, match='differs by 1.5'):
+        export(inferencer.cfg.work_dir, tmp_path / 'out', onnx=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_candidates_of_equal_scores_may_change_places():
+    spans, scores = torch.tensor([[[0.0, 0.1], [0.2, 0.3], [0.4, 0.5]]]), torch.tensor([[2.0, 1.0, 1.0]])
+    for order, expected in (([0, 2, 1], 0.0), ([1, 0, 2], 0.2)):
+        assert exporting._difference(lambda order=order: (spans[:, order], scores), lambda: (spans, scores),
+                                     {}) == pytest.approx(expected)
+    scores = torch.tensor([[2.0, 1.0, 0.0]])  # the last is no peak of a curve
+    moved = spans + torch.tensor([0.0, 0.0, 0.3]).view(1, 3, 1)
+    assert exporting._difference(lambda: (moved, scores), lambda: (spans, scores), {}) == 0
+    alone = spans[:, :1], torch.zeros(1, 1)
+    assert exporting._difference(lambda: (alone[0] + 0.5, alone[1]), lambda: alone, {}) == 0.5
+
+
+def test_what_onnx_cannot_say_leaves_nothing(inferencer, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, 'write_onnx', lambda *_: 1 / 0)
+    with pytest.raises(ValueError, match=r'as ONNX \(ZeroDivisionError: division by zero\). Leave `--onnx` out'):
+        export(inferencer.cfg.work_dir, tmp_path / 'out', onnx=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_exported_leaves_nothing(inferencer, tmp_path, monkeypatch):
