@@ -52,7 +52,7 @@ class Batch(NamedTuple):
 
 
 class Clips(NamedTuple):
-    """What a generator that scores clip by clip knows of single clips, for the losses that judge clips (MSCL)."""
+    """What a generator or a scan knows of single clips, for the losses that judge clips (MSCL) and for mergers."""
     scores: Tensor  # (B, T), how well the clip matches the query, in (0, 1) where a loss reads it
     features: Optional[Tensor] = None  # (B, T, E) of unit length, for contrast between clips
     # in training, (B, R, T) under the queries of the next R pairs, round the whole batch

@@ -32,6 +32,16 @@ def smooth(scores: Tensor, std: float) -> Tensor:
     return (padded.unfold(-1, 2 * radius + 1, 1) * kernel).sum(dim=-1)
 
 
+def resize(curve: Tensor, num_clips: int) -> Tensor:
+    """A curve (B, N) at T places, by lines between its points, the first and last of which stay at the ends: (B, T).
+
+    Example:
+        >>> resize(torch.tensor([[0.0, 2.0, 1.0]]), 5)
+        tensor([[0.0000, 1.0000, 2.0000, 1.5000, 1.0000]])
+    """
+    return F.interpolate(curve.unsqueeze(1), num_clips, mode='linear', align_corners=True).squeeze(1)
+
+
 def peak_run(scores: Tensor, level: float) -> Tensor:
     """The run of scores >= ``level`` that holds the (first) highest one: (..., T) -> (..., T) bool.
 

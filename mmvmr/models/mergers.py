@@ -2,11 +2,10 @@
 from typing import List, Sequence, Union
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import span_mask
-from mmvmr.functional.runs import best_runs, smooth, stretch
+from mmvmr.functional.runs import best_runs, resize, smooth, stretch
 from mmvmr.functional.votes import behind_better, decided_weights, votes
 from mmvmr.registry import MODELS
 from mmvmr.structures import Proposals
@@ -47,7 +46,7 @@ class CurveVoteMerger(nn.Module):
         """The candidates of the model (B, K), those of each adviser, and those of the sum, with their votes."""
         curves = [one.clips.scores for one in (own, *advice)]
         longest = max(curve.size(1) for curve in curves)
-        curves = [stretch(smooth(_resized(one, longest), std=1.0)) for one in curves]
+        curves = [stretch(smooth(resize(one, longest), std=1.0)) for one in curves]
         curves.append(stretch(sum(curves)))
         runs, contrasts = zip(*(best_runs(one, self.levels, self.num_proposals, self.nms) for one in curves))
         together = Proposals(runs[-1] / longest, own.masks, contrasts[-1])
@@ -62,8 +61,3 @@ def _election(voters: List[Proposals], weights: List[Union[float, Tensor]]) -> P
     said = torch.cat([weight * decided_weights(one.scores) for weight, one in zip(weights, voters)], dim=1)
     scores = behind_better(spans, votes(spans, said), nms=0.7, top=spans.size(1))
     return Proposals(spans, torch.cat([masks, *others], dim=1), scores)
-
-
-def _resized(curve: Tensor, num_clips: int) -> Tensor:
-    """(B, N) -> (B, T), by lines between its points, the first and last of which stay at the ends."""
-    return F.interpolate(curve.unsqueeze(1), num_clips, mode='linear', align_corners=True).squeeze(1)

@@ -41,7 +41,10 @@ def test_a_program_is_the_model_in_other_hands(inferencer, tmp_path, monkeypatch
 def test_a_program_that_differs_is_seen_and_not_kept(inferencer, tmp_path, monkeypatch):
     inputs = random_inputs(inferencer, 1, seed=0)
     model = Ranking(inferencer.model)
-    wrong = lambda *given: [1.5 + one for one in model(*given)]  # noqa: E731
+
+    def wrong(*given):
+        return [1.5 + one for one in model(*given)]
+
     assert exporting._difference(wrong, model, inputs) >= 1.5
     monkeypatch.setattr(exporting, 'read_onnx', lambda _: wrong)
     with pytest.raises(ValueError, match='differs by 1.5'):

@@ -36,8 +36,8 @@ class Fixed(nn.Module):
         return Proposals(spans, torch.ones(*spans.shape[:2], 8), self.scores.expand(len(video), -1))
 
 
-def fixed(spans, scores, **changes):
-    return MomentRetriever(config('mscl')['encoder'], Fixed(spans, scores), ranker=dict(type='ScoreRanker'), **changes)
+def fixed(*given, part=Fixed, **changes):
+    return MomentRetriever(config('mscl')['encoder'], part(*given), ranker=dict(type='ScoreRanker'), **changes)
 
 
 def test_a_moment_that_both_find_comes_before_the_favourites_of_each():
@@ -63,7 +63,7 @@ class WithCurve(Fixed):
 
 
 def with_curve(*given, **changes):
-    return MomentRetriever(config('mscl')['encoder'], WithCurve(*given), ranker=dict(type='ScoreRanker'), **changes)
+    return fixed(*given, part=WithCurve, **changes)
 
 
 # each model has a favourite, and both curves, of other lengths and scales, have their second peak in clips 12 to 17

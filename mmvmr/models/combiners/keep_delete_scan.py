@@ -3,10 +3,10 @@ import math
 from typing import Optional, Tuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import gaussian_mask, mask_spans
+from mmvmr.functional.runs import resize
 from mmvmr.models.interface import Explain
 from mmvmr.registry import MODELS
 from mmvmr.structures import Clips, EncodedQuery, Proposals
@@ -55,8 +55,7 @@ class KeepDeleteScan(nn.Module):
         num_clips = self.num_clips or components.masks.size(-1)
         deleted, kept = (self._windows(apart * self.window, num_clips, video.device) for apart in (1 / 3, 2 / 3))
         nll = explain(torch.cat([1 - deleted, kept]))[0]
-        missed, explained = (F.interpolate(part.unsqueeze(1), num_clips, mode='linear', align_corners=True).squeeze(1)
-                             for part in nll.split([len(deleted), len(kept)], dim=1))  # (B, T')
+        missed, explained = (resize(part, num_clips) for part in nll.split([len(deleted), len(kept)], dim=1))  # (B, T')
         curve = missed - self.weight * explained
         heights, peaks = highest_peaks(_above_median(curve), self.num_candidates)
         masks = masks_around(_above_median(missed), peaks, self.level)
