@@ -51,4 +51,4 @@ param_scheduler = [dict(type='InverseSquareRootLR', warmup=100)]
 train_dataloader = dict(batch_size=32)
 val_dataloader = dict(batch_size=32)  # a scan holds many masks per query
 test_dataloader = dict(batch_size=32)
-train_cfg = dict(max_epochs=10, val_interval=5)  # a scan takes long
+train_cfg = dict(max_epochs=10, val_interval=10)  # a scan takes long: only the last epoch is validated

@@ -143,6 +143,14 @@ def test_config_without_training_predicts_and_has_no_weights(path):
         assert (sample.pred_scores.diff() <= 0).all()
 
 
+@pytest.mark.parametrize('path', [path for path in CONFIGS if path.stem.startswith(('mmvmr_best', 'vote'))],
+                         ids=lambda path: path.stem)
+def test_a_scan_is_validated_after_the_last_epoch_alone(path):
+    config = read_shipped(path)
+    assert config.model.combiner.type == 'KeepDeleteScan'
+    assert config.train_cfg.val_interval == config.train_cfg.max_epochs
+
+
 @pytest.mark.parametrize('data', ['moving_shapes', 'charades', 'activitynet', 'qvhighlights'])
 def test_the_vote_is_of_cpl_with_the_scan_as_it_comes_and_of_mscl(data):
     model, cpl, mscl = (read_shipped(DATASETS.parents[1] / f'{name}_{data}.py').model.to_dict()

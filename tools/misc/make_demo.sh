@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 run=${1:?where to train, e.g. work_dirs/demo}
 files=mmvmr/apis/demo_files
 mmvmr moving-shapes
-mmvmr train mmvmr_best_moving_shapes --work-dir "$run" --resume --cfg-options train_cfg.val_interval=6
+mmvmr train mmvmr_best_moving_shapes --work-dir "$run" --resume
 rm -rf "$files"
 mmvmr publish "$run" "$files/mmvmr_best_moving_shapes" --half
 mmvmr calibrate "$files/mmvmr_best_moving_shapes" --references 12 --queries 90
