@@ -122,6 +122,9 @@ def score_runs(scores: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor]:
     return spans.flatten(1, 2), contrast.masked_fill(~starts, -1).flatten(1)
 
 
+LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # of a curve that reaches from 0 to 1
+
+
 def best_runs(scores: Tensor, levels: Tensor, count: int, nms: float) -> Tuple[Tensor, Tensor]:
     """The ``count`` runs of the highest contrast, see :func:`score_runs`; a run much like a better one is left out.
 

@@ -68,10 +68,12 @@ def _check_combiner(model: BaseModel) -> None:
 
 def _check_merger(model: BaseModel) -> None:
     for place, one in (('the model', model), *((f'advisers.{name}', one) for name, one in model.advisers.items())):
-        if one.combiner is None:
-            source, verb = one.proposal_generator, ProposalGenerator
-        else:
+        if one is not model and one.merger is not None:
+            source, verb = one.merger, Merger
+        elif one.combiner is not None:
             source, verb = one.combiner, Combiner
+        else:
+            source, verb = one.proposal_generator, ProposalGenerator
         for field in trait(model.merger, Merger, 'reads'):
             if field not in trait(source, verb, 'gives'):
                 raise ValueError(f'merger ({type(model.merger).__name__}) reads the {field} of each answer, but the '

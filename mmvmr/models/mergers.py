@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import span_mask
-from mmvmr.functional.runs import best_runs, resize, smooth, stretch
+from mmvmr.functional.runs import LEVELS, best_runs, resize, smooth, stretch
 from mmvmr.functional.votes import behind_better, decided_weights, votes
 from mmvmr.registry import MODELS
 from mmvmr.structures import Proposals
@@ -35,8 +35,7 @@ class CurveVoteMerger(nn.Module):
     """
     reads = ('clips',)
 
-    def __init__(self, num_proposals: int = 8, levels: Sequence[float] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
-                 nms: float = 0.5) -> None:
+    def __init__(self, num_proposals: int = 8, levels: Sequence[float] = LEVELS, nms: float = 0.5) -> None:
         super().__init__()
         self.num_proposals = num_proposals
         self.register_buffer('levels', torch.tensor(levels), persistent=False)

@@ -96,6 +96,9 @@ def test_a_merger_that_reads_curves_wants_them_of_all_and_one_without_advisers_i
         fixed(*OWN[:2], advisers=dict(other=curve), merger=dict(type='CurveVoteMerger'))
     with pytest.raises(ValueError, match='the Fixed of advisers.other does not give them'):
         with_curve(*OWN, advisers=dict(other=fixed(*OTHER[:2])), merger=dict(type='CurveVoteMerger'))
+    both = with_curve(*OWN, advisers=dict(other=curve))
+    with pytest.raises(ValueError, match='the VoteMerger of advisers.both does not give them'):
+        with_curve(*OWN, advisers=dict(both=both), merger=dict(type='CurveVoteMerger'))
     with pytest.raises(ValueError, match='there are no `advisers`'):
         fixed(*OWN[:2], merger=dict(type='VoteMerger'))
 

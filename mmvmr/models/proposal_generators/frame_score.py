@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvmr.functional.runs import best_runs, smooth, stretch
+from mmvmr.functional.runs import LEVELS, best_runs, smooth, stretch
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
 from mmvmr.structures import Clips, EncodedQuery, Proposals
 
@@ -32,7 +32,7 @@ class FrameScoreProposalGenerator(nn.Module):
 
     def __init__(self, co_attention: dict, dim: int, feature_dim: int = 128, num_mismatched: int = 1,
                  num_proposals: int = 8, num_clips: Optional[int] = None,
-                 levels: Sequence[float] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), nms: float = 0.5) -> None:
+                 levels: Sequence[float] = LEVELS, nms: float = 0.5) -> None:
         super().__init__()
         self.co_attention = MODELS.build(co_attention)
         self.score = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
