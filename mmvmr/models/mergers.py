@@ -8,7 +8,7 @@ from mmvmr.functional.masks import span_mask
 from mmvmr.functional.runs import LEVELS, best_runs, resize, smooth, stretch
 from mmvmr.functional.votes import behind_better, decided_weights, votes
 from mmvmr.registry import MODELS
-from mmvmr.structures import Proposals
+from mmvmr.structures import Clips, Proposals
 
 
 @MODELS.register_module()
@@ -34,6 +34,7 @@ class CurveVoteMerger(nn.Module):
         levels, nms: As of ``FrameScoreProposalGenerator``.
     """
     reads = ('clips',)
+    gives = ('scores', 'clips')
 
     def __init__(self, num_proposals: int = 8, levels: Sequence[float] = LEVELS, nms: float = 0.5) -> None:
         super().__init__()
@@ -42,14 +43,16 @@ class CurveVoteMerger(nn.Module):
         self.nms = nms
 
     def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
-        """The candidates of the model (B, K), those of each adviser, and those of the sum, with their votes."""
+        """The candidates of the model (B, K), those of each adviser, and those of the sum, with their votes; the sum
+        (B, T), from 0 to 1, as the scores of clips."""
         curves = [one.clips.scores for one in (own, *advice)]
         longest = max(curve.size(1) for curve in curves)
         curves = [stretch(smooth(resize(one, longest), std=1.0)) for one in curves]
         curves.append(stretch(sum(curves)))
         runs, contrasts = zip(*(best_runs(one, self.levels, self.num_proposals, self.nms) for one in curves))
         together = Proposals(runs[-1] / longest, own.masks, contrasts[-1])
-        return _election([own, *advice, together], [contrast[:, :1] for contrast in contrasts])
+        elected = _election([own, *advice, together], [contrast[:, :1] for contrast in contrasts])
+        return elected._replace(clips=Clips(curves[-1]))
 
 
 def _election(voters: List[Proposals], weights: List[Union[float, Tensor]]) -> Proposals:

@@ -1,9 +1,10 @@
 """What a model saw in each pair: the record behind the page, ready for JSON."""
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import torch
 from torch import Tensor
 
+from mmvmr.functional.runs import stretch
 from mmvmr.models.interface import Negative, ProposalGenerator, Reconstructor, trait
 from mmvmr.models.moment_retriever import MomentRetriever, select_masks
 from mmvmr.structures import Batch, EncodedQuery, MomentSample, Outputs, Proposals
@@ -35,12 +36,14 @@ def explain(model: MomentRetriever, batch: Batch, data_samples: List[MomentSampl
         ``scores``          (C,) of the candidates
         ``scored_by``       by what: here the ``score`` of the ranker
         ``masks``           (C, T') of the candidates, in [0, 1]
-        ``components``      what a combiner made the candidates of, ``dict(spans=(K, 2), masks=(K, T'))``; else None
+        ``components``      the proposals of the generator where a combiner made the candidates of them or replaced
+                            them, ``dict(spans=(K, 2), masks=(K, T'))``; else None
         ``negatives``       by name, the mask (T',) that opposes the first candidate
         ``words``           the known words of the query
         ``reconstruction``  by task, the log-probability of each word when it is hidden, under the mask of the first
                             candidate, ``chosen``, under what it leaves out, ``rest``, and ``whole``, everything
-        ``frame_scores``    (T,) where the generator scores clips, in (0, 1); else None
+        ``frame_scores``    (T,) in [0, 1] where clips are scored: of a scan or of a vote from 0 at the lowest to 1 at
+                            the highest; else None
         ``maps``            per scale the scores of all cells (N, N), [start][end], where the generator has maps; None
                             in the place of cells that are no proposals
         ==================  ========================================================================================
@@ -53,6 +56,7 @@ def explain(model: MomentRetriever, batch: Batch, data_samples: List[MomentSampl
     score_maps = trait(model.proposal_generator, ProposalGenerator, 'score_maps')
     maps = score_maps(outputs.video, outputs.query) if score_maps is not None else []
     text = _known_words(outputs.query, words)
+    curve = _curve(outputs, ranked)
     return [dict(
         _pair(sample, ranked, row),
         components=_components(outputs, row, sample.duration) if model.combiner is not None else None,
@@ -60,7 +64,7 @@ def explain(model: MomentRetriever, batch: Batch, data_samples: List[MomentSampl
         words=text[row],
         reconstruction={task: dict(zip(('chosen', 'rest', 'whole'), numbers(scores[row, :, :len(text[row])])))
                         for task, scores in reconstruction.items()},
-        frame_scores=None if outputs.components.clips is None else numbers(outputs.components.clips.scores[row]),
+        frame_scores=None if curve is None else numbers(curve[row]),
         maps=[numbers(cells[row]) for cells in maps]) for row, sample in enumerate(data_samples)]
 
 
@@ -89,6 +93,14 @@ def _pair(sample: MomentSample, ranked: Proposals, row: int) -> Dict:
 def _components(outputs: Outputs, row: int, duration: float) -> Dict:
     components = outputs.components
     return dict(spans=numbers(components.spans[row].clamp(0, 1) * duration), masks=numbers(components.masks[row]))
+
+
+def _curve(outputs: Outputs, ranked: Proposals) -> Optional[Tensor]:
+    """The scores of clips in [0, 1]: as the generator gives them, or else stretched."""
+    given = outputs.components.clips
+    if ranked.clips is None or ranked.clips is given:
+        return None if given is None else given.scores
+    return stretch(ranked.clips.scores)
 
 
 def _negatives(model: MomentRetriever, outputs: Outputs, order: Tensor) -> Dict[str, Tensor]:

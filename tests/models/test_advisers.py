@@ -99,6 +99,8 @@ def test_a_merger_that_reads_curves_wants_them_of_all_and_one_without_advisers_i
     both = with_curve(*OWN, advisers=dict(other=curve))
     with pytest.raises(ValueError, match='the VoteMerger of advisers.both does not give them'):
         with_curve(*OWN, advisers=dict(both=both), merger=dict(type='CurveVoteMerger'))
+    both = with_curve(*OWN, advisers=dict(other=curve), merger=dict(type='CurveVoteMerger'))
+    assert predict(with_curve(*OWN, advisers=dict(both=both), merger=dict(type='CurveVoteMerger')), make_batch())
     with pytest.raises(ValueError, match='there are no `advisers`'):
         fixed(*OWN[:2], merger=dict(type='VoteMerger'))
 

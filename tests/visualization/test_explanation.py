@@ -10,7 +10,7 @@ from shipped import CONFIGS, read_shipped
 from mmvmr.functional.maps import valid_cells
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample, Query
-from mmvmr.visualization.explanation import explain
+from mmvmr.visualization.explanation import explain, numbers
 
 WORDS = [f'word{number}' for number in range(1, VOCAB)]
 
@@ -132,8 +132,17 @@ def test_map_has_the_score_of_the_best_cell_where_its_moment_is():
         assert best == pytest.approx(record['scores'][record['spans'].index(spans[0])], abs=1e-4)
 
 
-def test_frame_scores_are_there_where_the_generator_scores_clips():
-    assert len(explain(_model('mscl'), make_batch(), _samples(), WORDS)[0]['frame_scores']) == 20
+def test_frame_scores_are_there_where_clips_are_scored():
+    model, batch = _model('mscl'), make_batch()
+    scores = explain(model, batch, _samples(), WORDS)[0]['frame_scores']
+    assert scores == numbers(model.retrieve(batch).components.clips.scores[0]), 'as they are'
+    scan = dict(combiner=dict(type='KeepDeleteScan', num_clips=16), ranker=dict(type='ScoreRanker'))
+    scanned = explain(_model('cpl', **scan), make_batch(), _samples(), WORDS)[0]['frame_scores']
+    assert len(scanned) == 16 and (min(scanned), max(scanned)) == (0, 1)
+    mscl = dict(config('mscl'), type='MomentRetriever')
+    vote = _model('cpl', **scan, advisers=dict(frames=mscl), merger=dict(type='CurveVoteMerger'))
+    summed = explain(vote, make_batch(), _samples(), WORDS)[0]['frame_scores']
+    assert len(summed) == 20 and (min(summed), max(summed)) == (0, 1) and summed != scanned
     assert explain(_model('cnm'), make_batch(), _samples(), WORDS)[0]['frame_scores'] is None
 
 

@@ -11,13 +11,13 @@ function drawTimeline(row, detail) {
   }
   if (detail.frame_scores) {
     const where = detail.window ? `, in the part that the model looked at for this answer, ${span(detail.window, row.duration)}` : '';
-    rows.push(heading('Match of each clip', `with the query${where}`), curveRow('Match', detail.frame_scores));
+    rows.push(heading('Score of each clip', `with the query${where}`), curveRow('Score', detail.frame_scores));
   }
   const negatives = Object.entries(detail.negatives);
   if (negatives.length) rows.push(heading('Negatives', 'what the chosen moment is compared with in training'));
   negatives.forEach(([name, mask]) => rows.push(tableRow(name, trackOf(mask), '', 'negative')));
   if (detail.components) {
-    rows.push(heading('Components', 'proposals that the candidates were made from'));
+    rows.push(heading('Components', 'proposals that the candidates were made from, or that they replace'));
     detail.components.spans.forEach((moment, number) => rows.push(momentRow(
       `${number + 1}`, 'component', moment, row.duration, detail.components.masks[number])));
   }
