@@ -82,18 +82,23 @@ def _weight(word: str) -> float:
 
 @lru_cache(100_000)
 def main_verb(sentence: str) -> str:
-    """The first verb that says what is done; empty where none is found.
+    """The first verb that says what is done; empty where none is found. What follows an article is none.
 
     Example:
         >>> main_verb('The person is opening a door and walks off.'), main_verb('A man begins to walk.')
         ('opening', 'walk')
-        >>> main_verb('A red square.')
-        ''
+        >>> main_verb('A smiling girl puts an orange cross to the left.'), main_verb('A red cross.')
+        ('puts', '')
     """
     words = tokenize(sentence)
     tags = [tag for _, tag in _tag(' '.join(words))] if words else []
-    return next((word for word, tag in zip(words, tags) if (tag.startswith('VB') or word.endswith('ing'))
-                 and word not in PennTagger.says_nothing and not word.startswith(_GO_ON)), '')
+    names = False  # whether an article, "his" or the like came before, with adjectives at most in between
+    for word, tag in zip(words, tags):
+        if (tag.startswith('VB') or word.endswith('ing')) and not (
+                names or word in PennTagger.says_nothing or word.startswith(_GO_ON)):
+            return word
+        names = tag in ('DT', 'PRP$') or names and tag.startswith('JJ')
+    return ''
 
 
 @TOKENIZERS.register_module()
