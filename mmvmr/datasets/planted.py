@@ -18,7 +18,8 @@ class Planting(NamedTuple):
         strength: Length of the vector of a sentence inside its moment.
         background: Length of the vector of the scene, which stays about the same all through a video.
         noise: Expected length of the noise of a row.
-        distractors: How many sentences of other videos are planted in a video, at places drawn at random.
+        distractors: How many sentences are planted in a video, at places drawn at random, unless they say what one of its
+            own says.
         blur: Seconds in which an edge rises from a quarter to three quarters.
         seed: Of all that is drawn.
     """
@@ -63,7 +64,7 @@ def planted_features(pairs: Sequence[Dict], planting: Planting) -> Iterator[Tupl
             other = pairs[rng.integers(len(pairs))]
             length = shares[rng.integers(len(shares))] * duration
             start = rng.uniform(0, max(duration - length, 0))
-            if str(other['video_id']) != name:
+            if all(known[other['query']] @ known[pair['query']] < 0.999 for pair in own):  # says something else
                 events.append((known[other['query']], (start, start + length)))
         yield name, _rows(events, duration, rng, planting)
 

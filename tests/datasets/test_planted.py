@@ -53,6 +53,12 @@ def test_what_hides_a_sentence_has_the_given_strength():
     assert any(tuple(np.round(row / max(np.linalg.norm(row), 1e-9), 3)) in own for row in visited if row.any())
 
 
+def test_what_a_video_says_is_planted_nowhere_else_in_it():
+    pairs = [PAIRS[0], dict(video_id='c', duration=40.0, query='The dog runs.', spans=[])]  # the same content words
+    for rows in dict(planted_features(pairs, CLEAN._replace(distractors=8, blur=0))).values():
+        assert set(np.linalg.norm(rows, axis=1).nonzero()[0]) <= set(range(5, 15))
+
+
 def test_features_of_a_video_depend_on_the_seed_and_not_on_the_order():
     again = dict(planted_features(PAIRS[::-1], CLEAN._replace(noise=1)))
     for name, rows in planted(noise=1).items():
