@@ -78,8 +78,8 @@ def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[st
             except Exception as error:  # of the packages of ONNX, of many kinds
                 raise ValueError(f'The model of "{run}" cannot be written as ONNX ({type(error).__name__}: '
                                  f'{str(error).strip()[-200:]}). Leave `--onnx` out.') from error
-        difference = max(_difference(one, ranking, random_inputs(inferencer, batch, seed))
-                         for one in written for seed in (1, 2, 3))
+        difference = torch.tensor([_difference(one, ranking, random_inputs(inferencer, batch, seed))
+                                   for one in written for seed in (1, 2, 3)]).max().item()  # NaN, where there is one
         if not difference < 1e-3:
             raise ValueError(f'What was written of "{run}" differs by {difference:.1e} from the model on random '
                              'inputs, so it is not kept. Please report it, with the config. Use `mmvmr infer` instead.')
@@ -114,7 +114,7 @@ def _difference(program: Callable, model: nn.Module, inputs: Dict[str, Tensor]) 
     equal = own_scores.diff(dim=1).abs() < 1e-4
     tied = F.pad(equal, (1, 0)) | F.pad(equal, (0, 1)) | (own_scores == 0) & (own_scores.size(1) > 1)
     moved = (spans - own_spans).abs().masked_fill(tied.unsqueeze(-1), 0)
-    return max(moved.max().item(), (scores - own_scores).abs().max().item())
+    return torch.maximum(moved.max(), (scores - own_scores).abs().max()).item()
 
 
 def _described(tensors: Dict[str, Tensor]) -> List[Dict]:

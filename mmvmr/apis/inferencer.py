@@ -193,7 +193,8 @@ class MomentRetrievalInferencer:
         """
         samples = self.model.predict(**self.model.data_preprocessor(inputs, False), match=True)
         for sample in samples:
-            if not (sample.pred_matches.isfinite().all() and sample.pred_spans.isfinite().all()):
+            if not all(found.isfinite().all() for found in (sample.pred_spans, sample.pred_scores,
+                                                            sample.pred_matches)):
                 raise ValueError(f'The model gives NaN or infinite numbers for {sample.query!r} in '
                                  f'"{sample.video_id}": its weights are damaged. Take another checkpoint.')
         return samples

@@ -18,8 +18,8 @@ class Planting(NamedTuple):
         strength: Length of the vector of a sentence inside its moment.
         background: Length of the vector of the scene, which stays about the same all through a video.
         noise: Expected length of the noise of a row.
-        distractors: How many sentences are planted in a video, at places drawn at random, unless they say what one of its
-            own says.
+        distractors: How many sentences are planted in a video, at places drawn at random, unless they say what one of
+            its own says.
         blur: Seconds in which an edge rises from a quarter to three quarters.
         seed: Of all that is drawn.
     """

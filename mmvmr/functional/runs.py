@@ -1,5 +1,5 @@
 """Connected runs of high scores along the clips of a video."""
-from typing import Tuple
+from typing import Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -123,6 +123,19 @@ def score_runs(scores: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor]:
 
 
 LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # of a curve that reaches from 0 to 1
+
+
+def as_levels(levels: Sequence[float]) -> Tensor:
+    """Levels as :func:`score_runs` takes them: (N,).
+
+    Raises:
+        ValueError: If they are not numbers above 0 and up to 1, one at least.
+    """
+    if not isinstance(levels, (list, tuple)) or not levels or not all(
+            isinstance(level, (int, float)) and 0 < level <= 1 for level in levels):
+        raise ValueError(f'levels should be numbers above 0 and up to 1, of a curve that reaches from 0 to 1, such as '
+                         f'{list(LEVELS)}; got {levels!r}.')
+    return torch.tensor([float(level) for level in levels])
 
 
 def best_runs(scores: Tensor, levels: Tensor, count: int, nms: float) -> Tuple[Tensor, Tensor]:

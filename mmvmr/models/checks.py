@@ -1,6 +1,6 @@
 """Refuse parts that cannot do what is asked of them, with the line to add: when a model is built, and as it runs."""
 import inspect
-from typing import Any, Iterator, Optional, Tuple, get_type_hints
+from typing import Any, Iterator, List, Optional, Tuple, get_type_hints
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ def check_model(model: BaseModel) -> None:
     """
     for place, part, verb in _parts(model):
         check_part(part, verb, place)
+    _check_advisers(model)
     for place, part, verb in _parts(model):
         if verb in (Loss, Ranker):
             _check_judge(model, f'{place} ({type(part).__name__})', part, verb)
@@ -66,7 +67,28 @@ def _check_combiner(model: BaseModel) -> None:
                          'explain(video, query, masks) -> nll (B, M), states (B, M, D). Add it to the class.')
 
 
+def _check_advisers(model: BaseModel) -> None:
+    for name, adviser in model.advisers.items():
+        if not hasattr(adviser, 'rank'):
+            raise TypeError(f'advisers.{name} is a {type(adviser).__name__}; expected a whole model, such as '
+                            "dict(type='MomentRetriever', encoder=..., proposal_generator=...).")
+    names = _logged_losses(model)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f'Two losses of the model and its advisers would be called {twice}, so one would be lost: '
+                         'they are called loss_NAME_ADVISER. Rename one of the losses or an adviser.')
+
+
+def _logged_losses(model: BaseModel) -> List[str]:
+    """The names of the losses as ``MomentRetriever.loss`` returns them."""
+    of_advisers = (f'{key}_{place}' for place, adviser in model.advisers.items() for key in _logged_losses(adviser))
+    return [*(f'loss_{name}' for name in model.losses), *of_advisers]
+
+
 def _check_merger(model: BaseModel) -> None:
+    if 'scores' not in trait(model.merger, Merger, 'gives'):
+        raise ValueError(f'merger: {type(model.merger).__name__} does not give the scores by which the candidates are '
+                         "ordered. Add 'scores' to `gives` of the class, and give them.")
     for place, one in (('the model', model), *((f'advisers.{name}', one) for name, one in model.advisers.items())):
         if one is not model and one.merger is not None:
             source, verb = one.merger, Merger
@@ -124,6 +146,9 @@ def check_part(part: Any, verb: type, place: str) -> None:
     name = type(part).__name__
     if not isinstance(part, nn.Module):
         raise TypeError(f'{place} is a {name}; expected a part, an nn.Module with a forward, or the config of one.')
+    if type(part).forward is nn.Module.forward:
+        raise TypeError(f'{place}: {name} has no forward. Add it to the class: '
+                        f'{" ".join(verb.__call__.__doc__.split())}')
     wanted = [key for key in inspect.signature(verb.__call__).parameters if key != 'self']
     signature = inspect.signature(part.forward)
     try:
@@ -179,10 +204,12 @@ def check_encoded(part: nn.Module, found: Any, video: Tensor, query: Query) -> N
 
 
 def check_proposals(part: nn.Module, verb: type, found: Any, batch: int) -> None:
-    """Check what a generator or a combiner returns."""
+    """Check what a generator, a combiner or a merger returns."""
     if not isinstance(found, Proposals):
         raise TypeError(f'{type(part).__name__} returned {_kind(found)}; expected Proposals(spans, masks).')
     check_shape(part, 'spans', found.spans, B=batch, K=None, ends=2)
+    if not found.spans.size(1):
+        raise ValueError(f'{type(part).__name__} returned no proposal for any video; expected one at least.')
     check_shape(part, 'masks', found.masks, **{'B': batch, 'K': found.spans.size(1), "T'": None})
     if found.scores is not None or 'scores' in trait(part, verb, 'gives') and not part.training:
         check_shape(part, 'scores', found.scores, B=batch, K=found.spans.size(1))

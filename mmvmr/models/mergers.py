@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import span_mask
-from mmvmr.functional.runs import LEVELS, best_runs, resize, smooth, stretch
+from mmvmr.functional.runs import LEVELS, as_levels, best_runs, resize, smooth, stretch
 from mmvmr.functional.votes import behind_better, decided_weights, votes
 from mmvmr.registry import MODELS
 from mmvmr.structures import Clips, Proposals
@@ -27,7 +27,8 @@ class CurveVoteMerger(nn.Module):
 
     Each curve is smoothed and stretched to [0, 1]. Candidates of the sum are its runs above several levels, by
     contrast, as in MSCL, see :class:`~mmvmr.models.proposal_generators.frame_score.FrameScoreProposalGenerator`. A
-    voter weighs as much as its curve stands out, the contrast of the best run: mean inside minus mean outside.
+    voter weighs as much as its curve stands out, the contrast of the best run: mean inside minus mean outside, and
+    nothing where the curve is flat.
 
     Args:
         num_proposals: Candidates of the sum.
@@ -39,7 +40,7 @@ class CurveVoteMerger(nn.Module):
     def __init__(self, num_proposals: int = 8, levels: Sequence[float] = LEVELS, nms: float = 0.5) -> None:
         super().__init__()
         self.num_proposals = num_proposals
-        self.register_buffer('levels', torch.tensor(levels), persistent=False)
+        self.register_buffer('levels', as_levels(levels), persistent=False)
         self.nms = nms
 
     def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
@@ -51,7 +52,8 @@ class CurveVoteMerger(nn.Module):
         curves.append(stretch(sum(curves)))
         runs, contrasts = zip(*(best_runs(one, self.levels, self.num_proposals, self.nms) for one in curves))
         together = Proposals(runs[-1] / longest, own.masks, contrasts[-1])
-        elected = _election([own, *advice, together], [contrast[:, :1] for contrast in contrasts])
+        elected = _election([own, *advice, together], [contrast[:, :1] * (curve.amin(dim=1, keepdim=True) < 1)
+                                                       for curve, contrast in zip(curves, contrasts)])
         return elected._replace(clips=Clips(curves[-1]))
 
 

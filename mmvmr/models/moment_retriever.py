@@ -25,7 +25,13 @@ def _build(registry: Registry, part: Part, place: str) -> nn.Module:
 
 
 def _build_all(registry: Registry, parts: Optional[Dict[str, Part]], place: str) -> nn.ModuleDict:
-    return nn.ModuleDict({name: _build(registry, part, f'{place}.{name}') for name, part in (parts or {}).items()})
+    if parts is not None and not isinstance(parts, dict):
+        raise TypeError(f'model.{place} should be parts by name, such as dict(first=...); got {parts!r}.')
+    built = {name: _build(registry, part, f'{place}.{name}') for name, part in (parts or {}).items()}
+    try:
+        return nn.ModuleDict(built)
+    except KeyError as error:  # a dot, or the name of an attribute of dicts
+        raise ValueError(f'model.{place}: {error.args[0]}. Choose another name.') from error
 
 
 @MODELS.register_module()
@@ -71,6 +77,11 @@ class MomentRetriever(BaseModel):
         self.losses = _build_all(LOSSES, losses, 'losses')
         self.ranker = _build(MODELS, ranker, 'ranker') if ranker else None
         self.advisers = _build_all(MODELS, advisers, 'advisers')
+        own = next((name for name, adviser in (advisers or {}).items()
+                    if isinstance(adviser, dict) and adviser.get('data_preprocessor')), None)
+        if own is not None:
+            raise ValueError(f'model.advisers.{own}.data_preprocessor is read by nothing: the model prepares the '
+                             'batches for its advisers, too. Set `model.data_preprocessor`.')
         if merger and not advisers:
             raise ValueError('model.merger makes one answer of those of the model and its advisers, but there are no '
                              '`advisers`. Add them, or leave the merger out.')
@@ -237,6 +248,7 @@ class MomentRetriever(BaseModel):
             own = Proposals(spans.clamp(0, 1), masks, scores, clips)
             merged = self.merger(own, [adviser.rank(batch)[1] for adviser in self.advisers.values()])
             check_proposals(self.merger, Merger, merged, len(spans))
+            check_shape(self.merger, 'masks', merged.masks, **{'B': len(spans), 'C': None, "T'": masks.size(-1)})
             spans, masks, scores, clips = merged
             outputs = outputs._replace(proposals=merged, nll={}, num_merged=0)  # the nll is of other candidates
         order = scores.argsort(dim=1, descending=True, stable=True)

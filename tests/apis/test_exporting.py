@@ -50,6 +50,16 @@ def test_a_program_that_differs_is_seen_and_not_kept(inferencer, tmp_path, monke
     with pytest.raises(ValueError, match='differs by 1.5'):
         export(inferencer.cfg.work_dir, tmp_path / 'out', onnx=True)
     assert not list(tmp_path.iterdir())
+    calls = []
+
+    def damaged(*given):
+        spans, scores = model(*given)
+        calls.append(1)
+        return spans, scores * (float('nan') if len(calls) == 2 else 1.0)
+
+    monkeypatch.setattr(exporting, 'read_onnx', lambda _: damaged)
+    with pytest.raises(ValueError, match='differs by nan'):
+        export(inferencer.cfg.work_dir, tmp_path / 'out', onnx=True)
 
 
 def test_candidates_of_equal_scores_may_change_places():

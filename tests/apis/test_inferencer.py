@@ -251,6 +251,10 @@ def test_weights_that_are_no_numbers_give_no_answer(trained):
     torch.nn.init.constant_(next(broken.model.encoder.parameters()), np.nan)
     with pytest.raises(ValueError, match='gives NaN or infinite numbers'):
         broken(_video(trained[0]), QUERIES[0])
+    unsure = MomentRetrievalInferencer(trained[2], device='cpu', show_progress=False)
+    unsure.model.ranker.register_forward_hook(lambda ranker, given, scores: scores * np.nan)
+    with pytest.raises(ValueError, match='gives NaN or infinite numbers'):
+        unsure(_video(trained[0]), QUERIES[0])
 
 
 def test_features_of_another_size_are_refused(inferencer):

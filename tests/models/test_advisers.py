@@ -105,6 +105,57 @@ def test_a_merger_that_reads_curves_wants_them_of_all_and_one_without_advisers_i
         fixed(*OWN[:2], merger=dict(type='VoteMerger'))
 
 
+def test_a_flat_curve_has_no_weight():
+    flat, clear = [0.3] * 20, [0.0] * 10 + [1.0] * 4 + [0.0] * 6
+    for own, other, first in ((flat, clear, [8, 10]), (clear, flat, [0, 4])):
+        model = with_curve(*OWN[:2], own, advisers=dict(other=with_curve(*OTHER[:2], other)),
+                           merger=dict(type='CurveVoteMerger', levels=[0.999]))
+        found = predict(model, make_batch())[0]
+        spans = found.pred_spans.tolist()
+        unheard = [0, 4] if own is flat else [8, 10]
+        assert found.pred_scores[spans.index(first)] > found.pred_scores[spans.index(unheard)] == 0
+
+
+class OwnMerger(nn.Module):
+    def __init__(self, change=lambda merged: merged, gives=('scores',)):
+        super().__init__()
+        self.change, self.gives = change, gives
+
+    def forward(self, own, advice):
+        return self.change(own)
+
+
+@pytest.mark.parametrize('merger, error, message', [
+    (nn.Identity(), TypeError, r'merger: the forward of Identity takes'),
+    (OwnMerger(gives=()), ValueError, 'OwnMerger does not give the scores by which'),
+    (OwnMerger(lambda own: own._replace(scores=None)), TypeError, 'OwnMerger returned a NoneType for scores'),
+    (OwnMerger(lambda own: own._replace(masks=own.masks[..., :3])), ValueError, r"masks of shape .*, 3\).*T'=8\)"),
+])
+def test_a_merger_that_does_not_do_what_is_asked_is_named(merger, error, message):
+    with pytest.raises(error, match=message):
+        predict(fixed(*OWN[:2], advisers=dict(other=fixed(*OTHER[:2])), merger=merger), make_batch())
+
+
+def test_levels_are_levels():
+    for levels in ([], [0], [1.5], [30, 40], 0.5):
+        with pytest.raises(ValueError, match='levels should be numbers above 0 and up to 1'):
+            MODELS.build(dict(type='CurveVoteMerger', levels=levels))
+
+
+def test_an_adviser_is_a_whole_model_that_gets_the_batches_of_the_other():
+    with pytest.raises(TypeError, match='advisers.other is a Linear; expected a whole model'):
+        fixed(*OWN[:2], advisers=dict(other=nn.Linear(2, 2)))
+    with pytest.raises(ValueError, match='model.advisers.mscl.data_preprocessor is read by nothing'):
+        other = dict(config('mscl'), type='MomentRetriever', data_preprocessor=dict(type='MomentDataPreprocessor'))
+        fixed(*OWN[:2], advisers=dict(mscl=other))
+
+
+def test_losses_that_would_have_one_name_are_refused():
+    losses = config('mscl')['losses']
+    with pytest.raises(ValueError, match='would be called loss_matching_mscl, so one would be lost'):
+        build('mscl', 'mscl', losses=dict(losses, matching_mscl=losses['matching']))
+
+
 def test_the_twin_of_a_better_moment_comes_last():
     spans = torch.tensor([[[0.0, 0.4], [0.0, 0.41], [0.5, 0.7], [0.0, 0.1]]])
     scores = behind_better(spans, torch.tensor([[2.0, 1.9, 1.0, 0.1]]), nms=0.7, top=4)

@@ -131,6 +131,9 @@ class _Plain(nn.Module):
      r'negatives.left \(Side\) has sigma=4, but the proposals are drawn with sigma=9. Give both'),
     (dict(losses=dict(own=dict(type='DiversityLoss', width=0.3, sigma=4))), ValueError,
      r'losses.own \(DiversityLoss\) has sigma=4, but the proposals are drawn with sigma=9'),
+    (dict(ranker=nn.Module()), TypeError, r'ranker: Module has no forward. Add it to the class: All that is known of'),
+    (dict(losses=[dict(type='ReconstructionLoss')]), TypeError, r'model.losses should be parts by name, .* got \['),
+    (dict(losses={'a.b': _OneName()}), ValueError, r'model.losses: .* can\'t contain ".".* Choose another name.'),
 ])
 def test_part_that_cannot_do_its_work_is_refused_with_what_to_do(changes, error, message):
     with pytest.raises(error, match=message):
@@ -188,6 +191,8 @@ class _Judge(_Returns):
     ('proposal_generator', _Generator, tuple, r'_Generator returned a tuple of .*; expected Proposals\(spans, masks\)'),
     ('proposal_generator', _Generator, lambda found: found._replace(masks=found.masks[:, :2]),
      r"masks of shape \(3, 2, 10\); expected \(B=3, K=4, T'\)"),
+    ('proposal_generator', _Generator, lambda found: found._replace(spans=found.spans[:, :0]),
+     r'_Generator returned no proposal for any video; expected one at least'),
     ('negatives', _Negative, lambda found: found[:, :, ::2],
      r"masks of shape \(3, 4, 5\); expected \(B=3, K=4, T'=10\)"),
     ('reconstructors', _Reconstructor, lambda found: found.unsqueeze(-1), r'nll of shape .*; expected \(B=3, M=4\)'),

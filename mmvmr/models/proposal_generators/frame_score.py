@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvmr.functional.runs import LEVELS, best_runs, smooth, stretch
+from mmvmr.functional.runs import LEVELS, as_levels, best_runs, smooth, stretch
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
 from mmvmr.structures import Clips, EncodedQuery, Proposals
 
@@ -40,7 +40,7 @@ class FrameScoreProposalGenerator(nn.Module):
         self.num_mismatched = num_mismatched
         self.num_proposals = num_proposals
         self.num_clips = num_clips
-        self.register_buffer('levels', torch.tensor(levels), persistent=False)
+        self.register_buffer('levels', as_levels(levels), persistent=False)
         self.nms = nms
 
     def forward(self, video: Tensor, query: EncodedQuery) -> Proposals:
