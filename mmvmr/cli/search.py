@@ -48,10 +48,10 @@ def add_arguments(parser: Parser) -> None:
     query.add_argument('index', type=Path, help='folder of the index')
     query.add_argument('sentences', nargs='*', metavar='sentence', help='what to look for; without any, you are asked')
     query.add_argument('--top-k', type=at_least(1), default=10, metavar='K', help='moments per sentence (10)')
-    query.add_argument('--candidates', type=at_least(1), default=argparse.SUPPRESS, metavar='N',
-                       help='windows that the model looks at (20; 500 without training)')
-    query.add_argument('--exhaustive', action='store_const', dest='candidates', const=None, default=argparse.SUPPRESS,
-                       help='look at all windows')
+    looks = query.add_mutually_exclusive_group()
+    looks.add_argument('--windows', type=at_least(1), metavar='N',
+                       help='how many windows the model looks at (20; 500 without training)')
+    looks.add_argument('--exhaustive', action='store_true', help='look at all windows')
     query.add_argument('--json', type=Path, metavar='FILE', help='write all answers as JSON')
     query.add_argument('--srt', type=Path, metavar='FOLDER', help='write the moments as subtitles, a file per video')
     query.add_argument('--clips', type=Path, metavar='FOLDER', help='cut the best moment of each sentence out')
@@ -166,8 +166,8 @@ def run_query(args: argparse.Namespace) -> int:
 
 def tell_coverage(index: Any, args: argparse.Namespace) -> None:
     """Say how many windows were looked at, if not all."""
-    count = args.candidates if 'candidates' in args else index.candidates
-    if count is not None and count < len(index.windows):
+    count = args.windows or index.num_windows
+    if not args.exhaustive and count < len(index.windows):
         print(f'Looked at the {count} of {len(index.windows)} windows that are most like each sentence; --exhaustive '
               'looks at all.')
 
@@ -182,9 +182,8 @@ def answer(index: Any, sentence: str, args: argparse.Namespace, answers: List[Di
     from terminaltables import AsciiTable
 
     from mmvmr.apis.outputs import clock
-    candidates = {'candidates': args.candidates} if 'candidates' in args else {}
     try:
-        moments = index.search(sentence, args.top_k, **candidates)
+        moments = index.search(sentence, args.top_k, len(index.windows) if args.exhaustive else args.windows)
     except ValueError as error:
         errors.append(dict(query=sentence, error=str(error)))
         print(f'\nNot answered: {error}', file=sys.stderr)

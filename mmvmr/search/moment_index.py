@@ -19,8 +19,8 @@ from mmvmr.text.sentences import Sentences, read_sentences
 from mmvmr.utils.files import sha256_of_files
 from mmvmr.utils.progress import progress
 
-CANDIDATES = 20  # windows; docs/search_videos.md says what is lost
-_OF_CURVES = 500  # the same where nothing is trained, and a look costs about a millisecond
+_LOOKS = 20  # windows that the model looks at; docs/search_videos.md says what is lost
+_LOOKS_OF_CURVES = 500  # the same where nothing is trained, and a look costs about a millisecond
 
 
 class MomentIndex:
@@ -40,14 +40,14 @@ class MomentIndex:
         windows: Pairs of video id and :class:`~mmvmr.apis.windows.Window`, of the videos that are searched.
         names: What a video is called in answers, for files their path, by video id.
         left_out: What is wrong with each file that is not searched.
-        candidates: Windows that the model looks at, if nothing else is said.
+        num_windows: How many of them the model looks at for a sentence, if nothing else is said.
     """
 
     def __init__(self, folder: Union[str, Path], run: Optional[Union[str, Path]] = None, device: Optional[str] = None,
                  show_progress: bool = True) -> None:
         self.files = read_index(folder)
         self.show_progress = show_progress
-        self.candidates = CANDIDATES if self.files.checkpoint else _OF_CURVES
+        self.num_windows = _LOOKS if self.files.checkpoint else _LOOKS_OF_CURVES
         self.inferencer = self._open_model(folder, run, device)
         recipe = self.inferencer.recipe
         self.windows, self.names, self.left_out, count = [], {}, {}, 0
@@ -101,15 +101,14 @@ class MomentIndex:
                              'fit. Remove the index and make it anew, or give the old one with --run.')
         return inferencer or MomentRetrievalInferencer(run, source, device, show_progress=False)
 
-    def search(self, query: str, top_k: int = 10, candidates: Union[int, str, None] = 'usual'
-               ) -> List[Dict]:
+    def search(self, query: str, top_k: int = 10, num_windows: Optional[int] = None) -> List[Dict]:
         """The best moments over all videos, best first.
 
         Args:
             query: A sentence.
             top_k: Moments, at most.
-            candidates: Windows that the model looks at, those with the best coarse scores; all with None, which is the
-                exhaustive search; by default :attr:`candidates`.
+            num_windows: How many windows the model looks at, those with the best coarse scores; by default
+                :attr:`num_windows`. ``len(index.windows)`` is the exhaustive search.
 
         Returns:
             Dicts with ``video``, ``start`` and ``end`` (seconds) and ``match``, as of
@@ -118,13 +117,12 @@ class MomentIndex:
         Raises:
             ValueError: If the model knows no word of the sentence, or a number is below 1.
         """
-        if candidates == 'usual':
-            candidates = self.candidates
-        if top_k < 1 or (candidates is not None and candidates < 1):
-            raise ValueError(f'top_k and candidates must be at least 1, got {top_k} and {candidates}.')
+        count = self.num_windows if num_windows is None else num_windows
+        if top_k < 1 or count < 1:
+            raise ValueError(f'top_k and num_windows must be at least 1, got {top_k} and {count}.')
         sentence = self.read(query)
         self.inferencer.warn(sentence)
-        return self.best_moments(self.look(sentence, self.shortlist(sentence, candidates)), top_k)
+        return self.best_moments(self.look(sentence, self.shortlist(sentence, count)), top_k)
 
     def read(self, query: str) -> Sentences:
         """A sentence as an input of the model."""

@@ -8,7 +8,7 @@ import torch
 
 from mmvmr.evaluation.scoring import is_hit
 from mmvmr.functional.spans import temporal_iou
-from mmvmr.search.moment_index import CANDIDATES, MomentIndex
+from mmvmr.search.moment_index import MomentIndex
 from mmvmr.utils.progress import progress
 
 TOPS = (1, 5, 10)
@@ -38,7 +38,7 @@ def evaluate_search(index: MomentIndex, pairs: Sequence[Dict], counts: Sequence[
         start = perf_counter()
         order = index.shortlist(sentence)
         coarse = perf_counter()
-        index.look(sentence, order[:CANDIDATES])
+        index.look(sentence, order[:index.num_windows])
         model = perf_counter()
         samples = index.look(sentence, order)  # in the order of the windows
         seconds.append(dict(coarse=coarse - start, model=model - coarse, exhaustive=perf_counter() - model))

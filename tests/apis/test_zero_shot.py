@@ -155,7 +155,7 @@ def test_test_infer_and_search_give_the_same_answer(root, videos):
     for sentence in SENTENCES:
         expected = [(*moments([moment])[0], answer['video']) for answer in answers['predictions']
                     if answer['query'] == sentence for moment in answer['moments']]
-        found = index.search(sentence, candidates=None)
+        found = index.search(sentence, num_windows=len(index.windows))
         assert sorted((*moments([moment])[0], moment['video']) for moment in found) == sorted(expected)
         assert [moment['match'] for moment in found] == sorted((moment['match'] for moment in found), reverse=True)
 
@@ -194,9 +194,9 @@ def test_the_shortlist_has_the_windows_most_like_the_sentence(root, index):
 
 def test_a_query_says_how_many_windows_were_looked_at(root, index, capsys):
     assert MomentIndex(index, device='cpu').candidates == 500
-    assert call('search', 'query', index, SENTENCES[0], '--candidates', 3, '--device', 'cpu') == 0
+    assert call('search', 'query', index, SENTENCES[0], '--windows', 3, '--device', 'cpu') == 0
     assert 'Looked at the 3 of 7 windows' in capsys.readouterr().out
-    for options in ([], ['--exhaustive'], ['--candidates', 7]):
+    for options in ([], ['--exhaustive'], ['--windows', 7]):
         assert call('search', 'query', index, SENTENCES[0], *options, '--device', 'cpu') == 0
         assert 'Looked at' not in capsys.readouterr().out
 

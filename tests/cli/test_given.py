@@ -146,7 +146,7 @@ def test_a_number_out_of_its_bounds_is_refused(program, kind):
 
 
 @pytest.mark.parametrize('line', ['infer r v s --top-k 0', 'search query i s --top-k 0',
-                                  'search query i s --candidates 0', 'timelines r --out x --num 0', 'browse r --num 0',
+                                  'search query i s --windows 0', 'timelines r --out x --num 0', 'browse r --num 0',
                                   'browse-dataset c --out x --num 0', 'extract v x --extractor e --workers 0',
                                   'reproduce --jobs 0', 'flops c --words 0',
                                   'benchmark c --steps 0', 'dist-train c 0', 'vocabulary v.npz --vectors x --size 0'])

@@ -145,10 +145,10 @@ CALLS = {
               run='model', annotations='file', workers=3, device='cpu', prune=True, zero_shot=True)}),
         (['query', 'index', 'a ball'], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(folder=Path('index'), run=None, device=None),
-            'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=10, candidates='usual')}),
-        (['query', 'index', 'a ball', '--run', 'run', '--device', 'cpu', '--top-k', 3, '--candidates', 7], {
+            'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=10, num_windows=None)}),
+        (['query', 'index', 'a ball', '--run', 'run', '--device', 'cpu', '--top-k', 3, '--windows', 7], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(run='run', device='cpu'),
-            'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=3, candidates=7)}),
+            'mmvmr.search.moment_index.MomentIndex.search': dict(query='a ball', top_k=3, num_windows=7)}),
         (['query', 'index', 'a ball', '--json', 'j', '--srt', 's', '--clips', 'c', '--html', 'h', '--force'], {
             'mmvmr.cli.search.check_targets': dict(
                 files=[Path('j'), Path('h')], folders=[Path('s'), Path('c')], force=True),
@@ -156,7 +156,7 @@ CALLS = {
             'mmvmr.cli.search.write_answers': dict(errors=[])}),
         (['query', 'index', 'a ball', '--exhaustive'], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(show_progress=True),
-            'mmvmr.search.moment_index.MomentIndex.search': dict(candidates=None)}),
+            'mmvmr.search.moment_index.MomentIndex.search': dict(num_windows=1)}),
         (['evaluate', 'index', 'file'], {
             'mmvmr.search.moment_index.MomentIndex.__init__': dict(folder=Path('index'), run=None, device=None),
             'mmvmr.search.build_index.read_pairs': dict(annotations='file'),

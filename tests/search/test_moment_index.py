@@ -64,12 +64,12 @@ def test_a_search_of_all_windows_gives_the_answers_of_the_inferencer(tmp_path, t
         videos = [VideoFeatures.from_array(rows[()], name, row_seconds=0.5) for name, rows in file.items()]
     answers = inferencer(videos, query, top_k=30, batch_size=8)['predictions']
     expected = [dict(moment, video=answer['video']) for answer in answers for moment in answer['moments']]
-    found = index.search(query, top_k=1000, candidates=None)
+    found = index.search(query, top_k=1000, num_windows=len(index.windows))
     assert len(index.windows) == 8  # one of each video, five of the long one
     assert [moment['match'] for moment in found] == sorted((moment['match'] for moment in found), reverse=True)
     key = lambda moment: (moment['video'], moment['start'], moment['end'])  # noqa: E731
     assert [key(moment) for moment in sorted(found, key=key)] == [key(moment) for moment in sorted(expected, key=key)]
-    assert index.search(query, top_k=1000, candidates=8) == found
+    assert index.search(query, top_k=1000, num_windows=8) == found
 
 
 def test_the_shortlist_is_the_best_sum_over_words_of_any_piece(tmp_path, trained):
@@ -84,11 +84,11 @@ def test_the_shortlist_is_the_best_sum_over_words_of_any_piece(tmp_path, trained
     assert np.diff([scores[number] for number in order]).max() < 1e-4
 
 
-def test_the_model_looks_at_the_candidates_alone(tmp_path, trained):
+def test_the_model_looks_at_so_many_windows(tmp_path, trained):
     index = _index(trained, tmp_path / 'index')
     first = index.shortlist(index.read(QUERIES[0]))[0]
     video, window = index.windows[first]
-    for moment in index.search(QUERIES[0], candidates=1):
+    for moment in index.search(QUERIES[0], num_windows=1):
         assert moment['video'] == video
         assert window.start <= moment['start'] <= moment['end'] <= window.start + window.duration
 
@@ -160,7 +160,7 @@ def test_a_video_without_features_is_refused(tmp_path, trained):
 
 def test_nothing_is_lost_when_all_windows_are_kept(tmp_path, trained):
     index = _index(trained, tmp_path / 'index')
-    best = index.search(QUERIES[0], top_k=1, candidates=None)[0]
+    best = index.search(QUERIES[0], top_k=1, num_windows=len(index.windows))[0]
     pairs = [dict(video_id=best['video'], query=QUERIES[0], spans=[[best['start'], best['end']]]),
              dict(video_id='vidéo 0', query=QUERIES[0], spans=[[20.0, 21.0]])]  # nobody can find the second
     recall = evaluate_search(index, pairs, [1, 100])['recall']
@@ -168,6 +168,15 @@ def test_nothing_is_lost_when_all_windows_are_kept(tmp_path, trained):
     assert dict(recall.loc[8]) == {'top 1': 100, 'top 5': 100, 'top 10': 100, 'video': 100,
                                    'R@1': 50, 'R@5': 50, 'R@10': 50}
     assert (recall.loc[1] <= recall.loc[8]).all()
+
+
+def test_the_time_of_a_search_is_that_of_the_windows_it_looks_at(tmp_path, trained, monkeypatch):
+    index, looks = _index(trained, tmp_path / 'index'), []
+    look = index.look
+    monkeypatch.setattr(index, 'look', lambda sentence, numbers: looks.append(len(numbers)) or look(sentence, numbers))
+    index.num_windows = 3
+    assert set(evaluate_search(index, [dict(video_id='vidéo 0', query=QUERIES[0], spans=[[1.0, 2.0]])], [1])[
+        'seconds'].index) == {'coarse', 'model', 'exhaustive'} and looks == [3, 8]
 
 
 def test_events_that_look_alike_are_right_in_any_video(tmp_path, trained):
@@ -241,7 +250,7 @@ def indexed(tmp_path, filmed):
 
 def _search(folder):
     index = MomentIndex(folder, device='cpu', show_progress=False)
-    return index, {moment['video'] for moment in index.search(QUERIES[0], candidates=None)}
+    return index, {moment['video'] for moment in index.search(QUERIES[0], num_windows=len(index.windows))}
 
 
 @pytest.mark.parametrize('change, problem', [(lambda path: path.unlink(), 'gone'),
@@ -342,14 +351,14 @@ def test_an_indexing_that_is_stopped_says_what_is_kept(indexed, filmed, capsys, 
 def test_flags_of_a_query_reach_the_search(indexed, monkeypatch, tmp_path, filmed, capsys):
     root, update = indexed
     seen = []
-    monkeypatch.setattr(MomentIndex, 'search', lambda self, sentence, top_k, **more: seen.append((top_k, more)) or [])
+    monkeypatch.setattr(MomentIndex, 'search', lambda self, sentence, *given: seen.append(given) or [])
     devices = []
     monkeypatch.setattr('mmvmr.apis.inferencer.choose_device', lambda name: devices.append(name) or torch.device('cpu'))
     query = ['search', 'query', root / 'index', QUERIES[0]]
     run_command(*query)
-    run_command(*query, '--top-k', 3, '--candidates', 7, '--device', 'mine')
+    run_command(*query, '--top-k', 3, '--windows', 7, '--device', 'mine')
     run_command(*query, '--exhaustive')
-    assert seen == [(10, {}), (3, dict(candidates=7)), (10, dict(candidates=None))] and devices == [None, 'mine', None]
+    assert seen == [(10, None), (3, 7), (10, 2)] and devices == [None, 'mine', None]
     shutil.copytree(filmed / 'run', tmp_path / 'run')
     opened = []
     monkeypatch.setattr('mmvmr.search.moment_index.MomentRetrievalInferencer',
