@@ -9,6 +9,7 @@ T'      length of a mask, and so the resolution of a reconstruction
 L       words of the longest query in the batch
 S       sentence vectors of a query: its own, and those of its paraphrases
 K       proposals per pair
+C       candidates per pair: what a combiner made of them or else they, as the ranker orders them
 M       masks given to a reconstructor
 N       places of an encoded query: the start token and the L words
 D       hidden size (Dv, Dw and Ds before the encoder)
@@ -75,12 +76,12 @@ class Outputs(NamedTuple):
     components: Proposals  # what the generator proposed
     proposals: Proposals  # the same, or what the combiner made of it
     nll: Dict[str, Dict[str, Tensor]]  # nll[task][mask name] -> (B, K) or (B, 1), lower is better; see MomentRetriever
-    num_merged: int = 0  # in prediction, how many candidates were made by a combiner of those that follow them
+    num_combined: int = 0  # in prediction, how many candidates were made by a combiner of those that follow them
 
 
 class MomentSample(BaseDataElement):
     """One video-query pair at the boundary of the toolbox; the only record with ground truth.
 
     Metainfo: ``video_id``, ``query`` and ``duration`` (seconds), ``sample_idx``. Data: ``gt_spans`` (N, 2) in seconds
-    where annotated and, after prediction, ``pred_spans`` (K, 2) in seconds, best first, with ``pred_scores`` (K,).
+    where annotated and, after prediction, ``pred_spans`` (C, 2) in seconds, best first, with ``pred_scores`` (C,).
     """

@@ -28,6 +28,13 @@ def test_every_room_of_the_package_is_on_the_page():
     assert set(ROOMS) == {name for name in found if not name.startswith('_')} - {'version', 'py.typed'}
 
 
+def test_files_that_the_page_names_are_there():
+    named = set(re.findall(r'`(\w+/[\w/]+\.py)`', PAGE))
+    assert len(named) >= 10
+    roots = REPO, PACKAGE, REPO / 'configs'
+    assert not [name for name in named if not any((root / name).is_file() for root in roots)]
+
+
 def test_no_room_uses_one_above_it():
     upwards = []
     for path in PACKAGE.rglob('*.py'):

@@ -143,12 +143,19 @@ def test_config_without_training_predicts_and_has_no_weights(path):
         assert (sample.pred_scores.diff() <= 0).all()
 
 
-@pytest.mark.parametrize('path', [path for path in CONFIGS if path.stem.startswith(('mmvmr_best', 'vote'))],
-                         ids=lambda path: path.stem)
-def test_a_scan_is_validated_after_the_last_epoch_alone(path):
-    config = read_shipped(path)
-    assert config.model.combiner.type == 'KeepDeleteScan'
-    assert config.train_cfg.val_interval == config.train_cfg.max_epochs
+def test_a_scan_is_validated_after_the_last_epoch_alone():
+    scans = [config for config in map(read_shipped, CONFIGS)
+             if config.model.get('combiner', {}).get('type') == 'KeepDeleteScan']
+    assert len(scans) == 8
+    assert all(config.train_cfg.val_interval == config.train_cfg.max_epochs for config in scans)
+
+
+@pytest.mark.parametrize('data', ['moving_shapes', 'charades', 'activitynet', 'qvhighlights'])
+def test_the_scan_is_trained_as_cpl(data):
+    model, cpl = (read_shipped(DATASETS.parents[1] / f'{name}_{data}.py').model.to_dict()
+                  for name in ('mmvmr_best', 'cpl'))
+    assert model.pop('combiner').pop('type') == 'KeepDeleteScan' and model.pop('ranker') == dict(type='ScoreRanker')
+    assert model == {key: cpl[key] for key in cpl if key not in ('ranker', 'span_level')}
 
 
 @pytest.mark.parametrize('data', ['moving_shapes', 'charades', 'activitynet', 'qvhighlights'])

@@ -43,7 +43,7 @@ def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[st
     Args:
         run: Folder of a run.
         target: Folder to write; it must not be there, or be empty.
-        checkpoint: By default the best one of the run, else its newest.
+        checkpoint: Of the run, by default that of :func:`~mmvmr.engine.checkpoint.find_weights`.
         batch: Pairs that the program answers at once.
         onnx: Write ``program.onnx`` as well, and compare it, too.
 

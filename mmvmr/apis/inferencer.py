@@ -36,8 +36,8 @@ class MomentRetrievalInferencer:
 
     Args:
         model: Folder of a run, a checkpoint in it, a config, or the files of a model that were found already.
-        weights: A checkpoint, needed with the config of a model that has weights; by default the best one of the run,
-            else its newest.
+        weights: A checkpoint, needed with the config of a model that has weights; by default that of
+            :func:`~mmvmr.engine.checkpoint.find_weights`.
         device: E.g. 'cpu' or 'cuda:0'; by default a GPU if there is one.
         show_progress: Show bars over videos and over the windows of a long one.
 

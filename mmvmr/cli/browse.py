@@ -11,14 +11,14 @@ import argparse
 from pathlib import Path
 from typing import Any, Optional, Tuple, Union
 
-from mmvmr.cli.main import Parser, add_config_options, at_least
+from mmvmr.cli.main import CHOSEN, Parser, add_config_options, at_least
 from mmvmr.engine.run.places import find_config, find_model
 from mmvmr.utils.files import check_output
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('run', type=Path, help='folder of a run: its config, and its best checkpoint, else its '
-                        'newest; or a checkpoint in it; or the config of a model that has nothing to learn')
+    parser.add_argument('run', type=Path, help=f'folder of a run: its config, and {CHOSEN}; or a '
+                        'checkpoint in it; or the config of a model that has nothing to learn')
     parser.add_argument('--config', help='config file or name (that in the folder of the run)')
     parser.add_argument('--split', choices=['val', 'test'], default='val')
     parser.add_argument('--predictions', type=Path, help='for the test split: predictions.jsonl of `mmvmr test` (the '

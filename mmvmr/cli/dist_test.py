@@ -8,13 +8,13 @@ import argparse
 from pathlib import Path
 
 from mmvmr.cli.dist_train import launch
-from mmvmr.cli.main import Parser, at_least
+from mmvmr.cli.main import CHOSEN, Parser, at_least
 from mmvmr.engine.run.places import find_config, no_run
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('config', help='config file or name')
-    parser.add_argument('checkpoint', help='a file; or a run: its best checkpoint, else its newest')
+    parser.add_argument('checkpoint', help=f'a file; or a run: {CHOSEN}')
     parser.add_argument('processes', type=at_least(1), help='processes on this machine')
     parser.add_argument('arguments', nargs=argparse.REMAINDER, metavar='...', help='of `mmvmr test`')
 

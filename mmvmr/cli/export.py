@@ -11,7 +11,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from mmvmr.cli.main import Parser, at_least
+from mmvmr.cli.main import CHOSEN, Parser, at_least
 from mmvmr.engine.run.places import find_model, no_run
 from mmvmr.utils.files import check_writable, refuse_foreign_files
 
@@ -19,7 +19,7 @@ from mmvmr.utils.files import check_writable, refuse_foreign_files
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('run', type=Path, help='folder of a run, or a checkpoint in it')
     parser.add_argument('target', type=Path, help='folder to write')
-    parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
+    parser.add_argument('--checkpoint', type=Path, help=f'of the run, by default {CHOSEN}')
     parser.add_argument('--onnx', action='store_true', help='write program.onnx as well, for runtimes without PyTorch')
     parser.add_argument('--batch', type=at_least(1), default=1, help='pairs of video and sentence at a time')
 

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from mmvmr.cli.main import Parser, at_least
+from mmvmr.cli.main import CHOSEN, Parser, at_least
 from mmvmr.engine.run.places import find_model, no_run
 from mmvmr.utils.files import check_output, check_writable
 
@@ -32,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
                         'in the format of transformers, such as CLIP; a file with an extractor; or features that one '
                         'has made')
     parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences: one per line, or annotations')
-    parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
+    parser.add_argument('--checkpoint', type=Path, help=f'of the run, by default {CHOSEN}')
     parser.add_argument('--video-id', metavar='ID', help='which video, if VIDEO is a feature store')
     parser.add_argument('--duration', type=at_least(1e-3, float), metavar='SECONDS',
                         help='length of the video, if features are given')

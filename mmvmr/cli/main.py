@@ -178,6 +178,9 @@ def at_least(least: float, kind: type = int, most: float = math.inf) -> Callable
     return number
 
 
+CHOSEN = 'its best checkpoint, else the mean of its last epochs, else its newest'  # of a run, by find_weights
+
+
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """``--cfg-options``, for commands that read a config."""
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE',

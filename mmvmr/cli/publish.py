@@ -8,7 +8,7 @@ and a sentence into its inputs: `mmvmr infer`, `test` and `search` take that fol
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser
+from mmvmr.cli.main import CHOSEN, Parser
 from mmvmr.engine.run.places import find_model, no_run
 from mmvmr.utils.files import check_writable
 
@@ -16,7 +16,7 @@ from mmvmr.utils.files import check_writable
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('run', type=Path, help='folder of a run, or a checkpoint in it')
     parser.add_argument('target', type=Path, help='folder to write')
-    parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
+    parser.add_argument('--checkpoint', type=Path, help=f'of the run, by default {CHOSEN}')
     parser.add_argument('--half', action='store_true', help='write the weights in half precision: half the size')
 
 

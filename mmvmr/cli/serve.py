@@ -11,7 +11,7 @@ asked for them for an hour, and at the end. A config is Python and is run: read 
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser, at_least
+from mmvmr.cli.main import CHOSEN, Parser, at_least
 from mmvmr.engine.run.places import find_model, no_run
 
 _DEMO = Path(__file__).parents[1] / 'apis' / 'demo_files' / 'mmvmr_best_moving_shapes'
@@ -20,7 +20,7 @@ _DEMO = Path(__file__).parents[1] / 'apis' / 'demo_files' / 'mmvmr_best_moving_s
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('run', nargs='?', help='folder of a run, or a checkpoint in it; or a config, with --checkpoint')
     parser.add_argument('--zero-shot', metavar='MODEL', help='instead of a run, as in `mmvmr infer`')
-    parser.add_argument('--checkpoint', type=Path, help='by default the best one of the run, else its newest')
+    parser.add_argument('--checkpoint', type=Path, help=f'of the run, by default {CHOSEN}')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default a GPU if there is one')
     parser.add_argument('--host', default='127.0.0.1', help='where to listen: 0.0.0.0 lets all of the network ask')
     parser.add_argument('--port', type=at_least(0, most=65535), default=8000, help='8000; 0 for any that is free')

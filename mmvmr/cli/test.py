@@ -10,7 +10,7 @@ beside the others; the run stays as it was. A config is Python and is run: read 
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.main import Parser, add_config_options, add_launcher, set_local_rank
+from mmvmr.cli.main import CHOSEN, Parser, add_config_options, add_launcher, set_local_rank
 from mmvmr.engine.run.places import find_config, find_model, no_run
 from mmvmr.utils.files import check_output, check_writable
 
@@ -20,8 +20,8 @@ PROBES = ('shuffle-query', 'shuffle-video', 'shift', 'missing-clips', 'half-rate
 def add_arguments(parser: Parser) -> None:
     parser.hints = {'--device': 'Testing takes a GPU if there is one. CUDA_VISIBLE_DEVICES= chooses the CPU.'}
     parser.add_argument('config', help='config file or name; or a run, or a checkpoint in it: then its config is taken')
-    parser.add_argument('checkpoint', nargs='?', help='a file; or a run: its best checkpoint, else its newest; a model '
-                                                      'without weights needs none')
+    parser.add_argument('checkpoint', nargs='?', help=f'a file; or a run: {CHOSEN}; a model without weights '
+                                                      'needs none')
     parser.add_argument('--work-dir', help='where log, config and predictions go (RUN/test/<what was tested>)')
     parser.add_argument('--out', help='file of the per-query predictions (predictions.jsonl in the work dir)')
     parser.add_argument('--probe', choices=PROBES,

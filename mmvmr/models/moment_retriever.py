@@ -250,7 +250,7 @@ class MomentRetriever(BaseModel):
             check_proposals(self.merger, Merger, merged, len(spans))
             check_shape(self.merger, 'masks', merged.masks, **{'B': len(spans), 'C': None, "T'": masks.size(-1)})
             spans, masks, scores, clips = merged
-            outputs = outputs._replace(proposals=merged, nll={}, num_merged=0)  # the nll is of other candidates
+            outputs = outputs._replace(proposals=merged, nll={}, num_combined=0)  # the nll is of other candidates
         order = scores.argsort(dim=1, descending=True, stable=True)
         rows = order.unsqueeze(-1)
         ranked = Proposals(spans.clamp(0, 1).gather(1, rows.expand_as(spans)), masks.gather(1, rows.expand_as(masks)),
@@ -260,18 +260,18 @@ class MomentRetriever(BaseModel):
     def _candidates(self, batch: Batch) -> Outputs:
         """The candidates for the answer as proposals (B, C), explained as far as the ranker reads it."""
         outputs, asked = self._propose(batch)
-        merged = outputs.proposals
+        combined = outputs.proposals
         if trait(self.combiner, Combiner, 'ranks_components'):
-            pairs = zip(merged[:2], outputs.components)
+            pairs = zip(combined[:2], outputs.components)
             outputs = outputs._replace(proposals=Proposals(*(torch.cat(pair, dim=1) for pair in pairs)),
-                                       num_merged=merged.masks.size(1))
+                                       num_combined=combined.masks.size(1))
         if self.ranker is not None and 'scores' not in trait(self.ranker, Ranker, 'reads'):
             opposed = self._oppose(outputs, trait(self.ranker, Ranker, 'negatives'))
             nll = {}
             for task, part in self.reconstructors.items():
                 known = [found for masks, found in asked if masks is outputs.components.masks and task == 'query']
-                if outputs.num_merged and known:  # the combiner has asked for those of the components
-                    nll[task] = self._explain(part, outputs, dict(opposed, positive=merged.masks))
+                if outputs.num_combined and known:  # the combiner has asked for those of the components
+                    nll[task] = self._explain(part, outputs, dict(opposed, positive=combined.masks))
                     nll[task]['positive'] = torch.cat([nll[task]['positive'], known[0]], dim=1)
                 else:
                     nll[task] = self._explain(part, outputs, dict(opposed, positive=outputs.proposals.masks))

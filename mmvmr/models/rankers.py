@@ -14,13 +14,13 @@ def candidate_nll(outputs: Outputs, name: str = 'positive') -> Tensor:
 
 @MODELS.register_module()
 class ReconstructionRanker(nn.Module):
-    """The lower the NLL, the better. A merged proposal comes before the components that it was made of."""
+    """The lower the NLL, the better. A combined proposal comes before the components that it was made of."""
 
     def forward(self, outputs: Outputs) -> Tensor:
         """Scores (B, C), higher is better."""
-        scores, merged = -candidate_nll(outputs), outputs.num_merged
+        scores, combined = -candidate_nll(outputs), outputs.num_combined
         lead = scores.amax(dim=1, keepdim=True)  # ties are broken in favour of the first
-        return torch.cat([lead.expand(-1, merged), scores[:, merged:]], dim=1)
+        return torch.cat([lead.expand(-1, combined), scores[:, combined:]], dim=1)
 
 
 @MODELS.register_module()

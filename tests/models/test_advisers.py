@@ -105,6 +105,19 @@ def test_a_merger_that_reads_curves_wants_them_of_all_and_one_without_advisers_i
         fixed(*OWN[:2], merger=dict(type='VoteMerger'))
 
 
+def test_curves_are_smoothed_before_they_are_read():
+    curve = [0.0] * 3 + [1.0] + [0.0] * 6 + [0.7] * 6 + [0.0] * 4  # a spike, and what is lower and lasts
+    model = with_curve(*OWN[:2], curve, advisers=dict(other=with_curve(*OTHER[:2], curve)),
+                       merger=dict(type='CurveVoteMerger', num_proposals=1, levels=[0.6]))
+    assert [10, 16] in predict(model, make_batch())[0].pred_spans.tolist()
+
+
+def test_moments_that_overlap_by_half_keep_their_votes():
+    spans, scores = [[0.0, 0.6], [0.2, 0.8]], [1.0, 0.5]  # IoU 0.5
+    found = predict(fixed(spans, scores, advisers=dict(other=fixed([[0.0, 0.6]], [1.0]))), make_batch())[0]
+    assert found.pred_spans.tolist()[:2] == [pytest.approx([0, 12]), pytest.approx([4, 16])]
+
+
 def test_a_flat_curve_has_no_weight():
     flat, clear = [0.3] * 20, [0.0] * 10 + [1.0] * 4 + [0.0] * 6
     for own, other, first in ((flat, clear, [8, 10]), (clear, flat, [0, 4])):

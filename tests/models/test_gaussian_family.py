@@ -130,7 +130,7 @@ def test_reconstruction_ranker_prefers_the_lowest_average_nll():
 
 def test_combined_proposal_comes_before_its_components():
     outputs = _outputs(dict(query=dict(positive=torch.tensor([[5.0, 3.0, 2.0]]))), [[0.0, 1.0]] * 3)
-    scores = ReconstructionRanker()(outputs._replace(num_merged=1))
+    scores = ReconstructionRanker()(outputs._replace(num_combined=1))
     assert scores.argsort(dim=1, descending=True, stable=True).tolist() == [[0, 2, 1]]
 
 

@@ -292,18 +292,18 @@ def test_judges_see_the_spans_that_are_reported():
 
 
 def test_scan_is_ranked_by_its_reconstruction_and_leads_nothing():
-    """A scan's candidates take the place of the components; a merged proposal comes before those it is made of."""
+    """A scan's candidates take the place of the components; a combined proposal comes before those it is made of."""
     given = dict(config('cpl'), combiner=dict(type='KeepDeleteScan', num_candidates=6))
     model = MODELS.build(dict(given, ranker=dict(type='ReconstructionRanker'))).eval()
     batch = model.data_preprocessor(dict(inputs=make_batch()), False)['inputs']
     with torch.no_grad():
         outputs, _, order = model.rank(batch)
-    assert outputs.num_merged == 0
+    assert outputs.num_combined == 0
     assert torch.equal(order, outputs.nll['query']['positive'].argsort(dim=1, stable=True))
-    merged = MODELS.build(config('mcmt')).eval()
+    combined = MODELS.build(config('mcmt')).eval()
     with torch.no_grad():
-        outputs, _, order = merged.rank(merged.data_preprocessor(dict(inputs=make_batch()), False)['inputs'])
-    assert outputs.num_merged == 1 and order[:, 0].tolist() == [0, 0, 0]
+        outputs, _, order = combined.rank(combined.data_preprocessor(dict(inputs=make_batch()), False)['inputs'])
+    assert outputs.num_combined == 1 and order[:, 0].tolist() == [0, 0, 0]
 
 
 def test_encoded_query_holds_what_was_encoded():

@@ -81,7 +81,7 @@ def find_run_config(folder: Union[str, Path]) -> str:
 
 
 def find_run(name: Union[str, Path], untrained: str = '') -> Tuple[Path, Optional[Path]]:
-    """The folder of a run, and the checkpoint in it if that was given; else None, and the best or newest is meant.
+    """The folder of a run, and the checkpoint in it if that was given; else None: that of ``find_weights`` is meant.
 
     Args:
         untrained: A sentence on what to do with a model that has nothing to learn, where a config was given.

@@ -19,7 +19,7 @@ def publish(run: Union[str, Path], target: Union[str, Path],
     Args:
         run: Folder of a run.
         target: Folder to write.
-        checkpoint: By default the best one of the run, else its newest.
+        checkpoint: Of the run, by default that of :func:`~mmvmr.engine.checkpoint.find_weights`.
         half: Write the weights in half precision, which takes half the space; they are read back in full precision.
 
     Returns:

@@ -32,8 +32,8 @@ def run_test(config: MomentConfig, checkpoint: Union[str, Path, None], folder: U
 
     Args:
         config: Of :func:`~mmvmr.engine.run.config.read_config`.
-        checkpoint: A checkpoint, or the folder of a run: then its best one, else its newest. None for a model that has
-            nothing to learn, whose tests lie in the work dir of the config.
+        checkpoint: A checkpoint, or the folder of a run, see :func:`~mmvmr.engine.checkpoint.find_weights`. None for a
+            model that has nothing to learn, whose tests lie in the work dir of the config.
         folder: Where log, config and predictions of this test go. By default into ``test`` beside the checkpoint, to a
             folder named by checkpoint, config if it is not that of the run, probe and options, and by a number where
             another test has that name.

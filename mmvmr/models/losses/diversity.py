@@ -25,7 +25,6 @@ class DiversityLoss(nn.Module):
         groups: Sizes of groups; the loss is then the sum over those with at least two proposals (the push within the
             mixtures of PPS). By default all proposals are one group.
     """
-    negatives = ()
 
     def __init__(self, width: float, sigma: float = 9.0, components: bool = False,
                  groups: Optional[Sequence[int]] = None, loss_weight: float = 1.0) -> None:

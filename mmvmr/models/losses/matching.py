@@ -18,7 +18,6 @@ class MatchingLoss(nn.Module):
     Args:
         share: Of the clips, whose scores are averaged.
     """
-    negatives = ()
     reads = ('clips',)
 
     def __init__(self, share: float = 0.125, loss_weight: float = 1.0) -> None:

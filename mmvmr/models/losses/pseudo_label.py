@@ -28,7 +28,6 @@ class PseudoLabelLoss(nn.Module):
         warmup: Share of training before the loss is switched on, so that the reconstructor has something to say.
         task: Name of the reconstructor.
     """
-    negatives = ()
     reads = ('probabilities',)
     best_only = True
 

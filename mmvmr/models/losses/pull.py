@@ -18,7 +18,6 @@ class PullLoss(nn.Module):
     Args:
         groups: Sizes of the groups of components.
     """
-    negatives = ()
 
     def __init__(self, groups: Sequence[int], loss_weight: float = 1.0) -> None:
         super().__init__()

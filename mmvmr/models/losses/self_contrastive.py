@@ -33,7 +33,6 @@ class SelfContrastiveLoss(nn.Module):
         temperature: tau.
         start: Training progress before which the loss is 0: scores have to mean something first.
     """
-    negatives = ()
 
     def __init__(self, windows: Sequence[int] = (8, 4, 1), shares: Sequence[float] = (1.0, 0.5, 0.25),
                  high: float = 0.7, low: float = 0.4, temperature: float = 0.07, start: float = 0.15,
