@@ -61,7 +61,7 @@ class Clips(NamedTuple):
 
 
 class Proposals(NamedTuple):
-    """Candidate moments. A mask is the one currency: every reconstructor can use it, whoever made it."""
+    """Proposed moments. A mask is the one currency: every reconstructor can use it, whoever made it."""
     spans: Tensor  # (B, K, 2) start and end as fractions of the video, may reach beyond [0, 1]
     masks: Tensor  # (B, K, T') in [0, 1]: how much of each clip belongs to the proposal
     scores: Optional[Tensor] = None  # (B, K) the generator's own confidence, where it has one

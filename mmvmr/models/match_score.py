@@ -12,7 +12,8 @@ def match_scores(outputs: Outputs, reconstructors: Dict[str, nn.Module]) -> Tens
     """Scores of all proposals, (B, K) in (0, 1); a ranker's need only order the proposals of one video.
 
     How likely the words of the query are given the moment: exp(-nll), averaged over words and tasks. Where nothing is
-    reconstructed, the mean matching score of the clips in the moment; without clips, the scores of the generator.
+    reconstructed, the mean score of the clips in the moment; without those, the scores of the proposals, which are in
+    (0, 1) where they are those of a map.
 
     Args:
         outputs: Proposals; their ``nll`` is computed where it is not there.

@@ -14,8 +14,8 @@ from mmvmr.structures import Clips, EncodedQuery, Proposals
 class FrameScoreProposalGenerator(nn.Module):
     """Frame-wise matching scores s_t = sigmoid(MLP(F_t)), F_t a clip that has looked at the query (MSCL).
 
-    Candidates are the connected runs above several levels of the score curve, which is smoothed by a Gaussian of one
-    clip and stretched to [0, 1]. The score of a candidate is its contrast, mean inside minus mean outside; its mask is
+    Proposals are the connected runs above several levels of the score curve, which is smoothed by a Gaussian of one
+    clip and stretched to [0, 1]. The score of a proposal is its contrast, mean inside minus mean outside; its mask is
     the curve inside it. In training, a video is scored for queries of other pairs as well, see :class:`Clips`.
 
     Args:
@@ -26,7 +26,7 @@ class FrameScoreProposalGenerator(nn.Module):
         num_proposals: K.
         num_clips: T', the length of a mask; T by default.
         levels: Of the curve, from which runs are taken.
-        nms: IoU with a better run above which a run is no candidate.
+        nms: IoU with a better run above which a run is no proposal.
     """
     gives = ('scores', 'clips')
 
