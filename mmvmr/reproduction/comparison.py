@@ -49,8 +49,11 @@ class Comparison(NamedTuple):
         return [f'R@{self.protocol.tops[0]},IoU={0.5 if 0.5 in ious else ious[len(ious) // 2]:g}', 'mIoU']
 
 
-def read_method(name: str, folders: Sequence[Path], evaluator: Dict) -> Method:
+def read_method(name: str, folders: Sequence[Path], evaluator: Dict, probes: Sequence[str]) -> Method:
     """Read the runs of a config, at least one, from folders with ``result.json`` and files of predictions.
+
+    Args:
+        probes: Those to read, which each run has.
 
     Raises:
         ValueError: If they were tested on different queries.
@@ -64,10 +67,9 @@ def read_method(name: str, folders: Sequence[Path], evaluator: Dict) -> Method:
     seeds = pd.Index([result['seed'] for result in results], name='seed')
     runs = {part: pd.DataFrame([result[part] for result in results], seeds) for part in ('metrics', 'cost')}
     probed = {}
-    for probe in dict.fromkeys(probe for result in results for probe in result['probes']):
-        runs[probe] = pd.DataFrame([result['probes'].get(probe, {}) for result in results], seeds)
-        path = next(Path(folder, predictions_file(probe)) for folder, result in zip(folders, results)
-                    if probe in result['probes'])
+    for probe in probes:
+        runs[probe] = pd.DataFrame([result['probes'][probe] for result in results], seeds)
+        path = Path(folders[0], predictions_file(probe))
         probed[probe] = with_moments(read_protocol(path), path)
     return Method(name, evaluator, scored[0].protocol, scored[0].table, sum(one.scores for one in scored) / len(scored),
                   pd.concat(runs, axis=1), probed, [result['made_with'] for result in results])

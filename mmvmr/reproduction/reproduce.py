@@ -136,7 +136,7 @@ def report(runs: List[RunFolder], probes: Sequence[str], out: Path, reference: O
     """Compare the finished runs: print the tables, write table.md, .html, .tex, .csv and .png.
 
     Args:
-        probes: Only runs with these count as finished.
+        probes: Only runs with these count as finished, and these are in the tables.
         people: Moments that people gave, scored where they were asked about the queries.
         pages: Markdown files, in which the table of all benchmarks is put between two marks.
     """
@@ -145,7 +145,7 @@ def report(runs: List[RunFolder], probes: Sequence[str], out: Path, reference: O
         if is_finished(run, probes):
             finished.setdefault(run.method, []).append(run)
     order = list(dict.fromkeys(run.method for run in runs))
-    methods = [read_method(name, [run.path for run in finished[name]], find_evaluator(finished[name][0].config))
+    methods = [read_method(name, [run.path for run in finished[name]], find_evaluator(finished[name][0].config), probes)
                for name in order if name in finished]
     benchmarks = [_benchmark(group, order, reference, people or {}) for group in by_benchmark(methods)]
     if not benchmarks:

@@ -40,5 +40,5 @@ def method(tmp_path):
     """``method(name, ends of seed 0, ends of seed 1, ...)`` reads runs that it has written."""
     def make(name, *ends, **changes):
         folders = [_write(tmp_path / name / str(seed), seed, of_seed, **changes) for seed, of_seed in enumerate(ends)]
-        return read_method(name, folders, {})
+        return read_method(name, folders, {}, changes.get('probes', ('shuffle-query',)))
     return make

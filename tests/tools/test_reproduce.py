@@ -160,6 +160,8 @@ def test_probe_that_is_added_later_is_all_that_is_run(run, pretend):
     table = (out / 'table.md').read_text()
     assert '| one, shift |' in table and '| one, shuffle-query |' in table
     assert run('--seeds', '0')[0] == 0 and pretend() == []
+    table = (out / 'table.md').read_text()
+    assert '| one, shuffle-query |' in table and 'shift' not in table, 'those that were asked for'
 
 
 def test_a_damaged_file_of_a_run_is_named(run, pretend):
