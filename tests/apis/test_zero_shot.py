@@ -193,7 +193,7 @@ def test_the_shortlist_has_the_windows_most_like_the_sentence(root, index):
 
 
 def test_a_query_says_how_many_windows_were_looked_at(root, index, capsys):
-    assert MomentIndex(index, device='cpu').candidates == 500
+    assert MomentIndex(index, device='cpu').num_windows == 500
     assert call('search', 'query', index, SENTENCES[0], '--windows', 3, '--device', 'cpu') == 0
     assert 'Looked at the 3 of 7 windows' in capsys.readouterr().out
     for options in ([], ['--exhaustive'], ['--windows', 7]):
