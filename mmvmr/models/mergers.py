@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import span_mask
-from mmvmr.functional.runs import LEVELS, as_levels, best_runs, resize, smooth, stretch
+from mmvmr.functional.runs import LEVELS, as_levels, best_runs, resize, score_runs, smooth, stretch
 from mmvmr.functional.votes import behind_better, decided_weights, votes
 from mmvmr.registry import MODELS
 from mmvmr.structures import Clips, Proposals
@@ -50,11 +50,15 @@ class CurveVoteMerger(nn.Module):
         longest = max(curve.size(1) for curve in curves)
         curves = [stretch(smooth(resize(one, longest), std=1.0)) for one in curves]
         curves.append(stretch(sum(curves)))
-        runs, contrasts = zip(*(best_runs(one, self.levels, self.num_proposals, self.nms) for one in curves))
-        together = Proposals(runs[-1] / longest, own.masks, contrasts[-1])
-        elected = _election([own, *advice, together], [contrast[:, :1] * (curve.amin(dim=1, keepdim=True) < 1)
-                                                       for curve, contrast in zip(curves, contrasts)])
+        runs, contrasts = best_runs(curves[-1], self.levels, self.num_proposals, self.nms)
+        together = Proposals(runs / longest, own.masks, contrasts)
+        elected = _election([own, *advice, together], [self._weight(curve) for curve in curves])
         return elected._replace(clips=Clips(curves[-1]))
+
+    def _weight(self, curve: Tensor) -> Tensor:
+        """How much a curve (B, T) stands out: (B, 1)."""
+        best = score_runs(curve, self.levels)[1].amax(dim=1, keepdim=True)
+        return best * (curve.amin(dim=1, keepdim=True) < 1)  # a flat curve is stretched to ones
 
 
 def _election(voters: List[Proposals], weights: List[Union[float, Tensor]]) -> Proposals:
