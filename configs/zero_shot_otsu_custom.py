@@ -12,7 +12,8 @@ model = dict(
     encoder=dict(type='JointSpaceEncoder'),
     proposal_generator=dict(
         type='SimilarityProposalGenerator',
-        decoder=dict(type='OtsuRuns', num_proposals=10, smoothing=3.0)),
+        decoder=dict(type='OtsuRuns', num_proposals=10, smoothing=2.0),
+        feedback=1.5),
     ranker=dict(type='ScoreRanker'))
 
 test_dataloader = dict(

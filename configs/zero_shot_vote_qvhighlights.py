@@ -1,4 +1,4 @@
-"""Ours, nothing to train: clips that look alike share a value, and all paraphrases vote; on QVHighlights."""
+"""Ours, nothing to train: clips like the most similar ones rise, and all paraphrases vote; on QVHighlights."""
 _base_ = ['_base_/datasets/qvhighlights_captions.py', '_base_/default_runtime.py']
 
 model = dict(
@@ -9,6 +9,5 @@ model = dict(
         decoder=dict(type='OtsuRuns', num_proposals=10, smoothing=1.0, nested=0.25),
         paraphrases='vote',
         nms=0.7,
-        spread=0.1,
-        reach=8.0),
+        feedback=2.0),
     ranker=dict(type='ScoreRanker'))

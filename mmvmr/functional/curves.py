@@ -69,28 +69,38 @@ def smooth_masked(curve: Tensor, mask: Tensor, std: float, radius: Optional[int]
     return weigh(torch.where(mask, curve, 0)) / weigh(mask.to(curve.dtype)).clamp(min=1e-12)
 
 
-def average_alike(curves: Tensor, video: Tensor, mask: Tensor, temperature: float, reach: float) -> Tensor:
-    """Averages of curves (B, S, T) over the clips that look alike and are near: (B, S, T).
+def relevance_feedback(curves: Tensor, video: Tensor, mask: Tensor, width: float) -> Tensor:
+    """Curves (B, S, T), raised where clips are like those at the peak of the curve: (B, S, T).
 
-    Clip u has in the average at clip t a weight of softmax_u( cos(v_t, v_u) / temperature - (t - u)^2 / (2 reach^2) ):
-    clips of one scene get about the same value, and the step to the next scene stays. Clips that do not count have no
-    weight.
+    This is the relevance feedback of text retrieval (Rocchio, 1971). A curve s has its peak where it is highest under
+    a Gaussian of twice ``width``. With m the mean direction of the clips under a Gaussian of ``width`` there, n that of
+    all clips, and o_t = (m - n) v_t, what o explains of s is added:
+
+        s_t + b (o_t - mean o),  b = max(0, cov(s, o) / var(o))
+
+    So there is no scale to choose, and no more is added than the curve agrees with. Clips that do not count have no
+    part in it.
 
     Args:
         video: (B, T, D), of any length.
         mask: (B, T) bool, True on clips that count.
-        reach: Standard deviation of the Gaussian over time, in clips.
+        width: Standard deviation of the Gaussian, in clips.
 
     Example:
-        >>> video = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
-        >>> average_alike(torch.tensor([[[0.0, 1.0, 5.0]]]), video, torch.ones(1, 3).bool(), 0.05, reach=100.0)
-        tensor([[[0.5000, 0.5000, 5.0000]]])
+        >>> video = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+        >>> relevance_feedback(torch.tensor([[[0.9, 0.7, 0.2, 0.2]]]), video, torch.ones(1, 4).bool(), width=0.1)
+        tensor([[[ 1.0000,  0.8000,  0.3000, -0.1000]]])
     """
-    directions = F.normalize(video, dim=-1)
-    time = torch.arange(video.size(1), device=video.device, dtype=video.dtype)
-    logits = directions @ directions.transpose(1, 2) / temperature - (time[:, None] - time).square() / (2 * reach**2)
-    weights = logits.masked_fill(~mask.unsqueeze(1), torch.finfo(logits.dtype).min).softmax(dim=-1)
-    return curves @ weights.transpose(1, 2)
+    directions, time = F.normalize(video, dim=-1), torch.arange(curves.size(2), device=curves.device)
+    curve, mask = curves.flatten(0, 1), mask.repeat_interleave(curves.size(1), dim=0)  # (B * S, T)
+    peak = smooth_masked(curve, mask, 2 * width).masked_fill(~mask, -torch.inf).argmax(dim=1, keepdim=True)
+    near, everywhere = (-(time - peak).square() / (2 * width**2)).exp() * mask, mask.to(curve.dtype)
+    near, everywhere = (part / part.sum(dim=1, keepdim=True).clamp(min=1e-12) for part in (near, everywhere))
+    apart = (near - everywhere).unflatten(0, curves.shape[:2]) @ directions  # m - n, (B, S, D)
+    likeness = (apart @ directions.transpose(1, 2)).flatten(0, 1)
+    likeness = likeness - masked_mean(likeness, mask)
+    agreement = masked_mean(curve * likeness, mask) / masked_mean(likeness.square(), mask).clamp(min=1e-12)
+    return (curve + agreement.clamp(min=0) * likeness).unflatten(0, curves.shape[:2])
 
 
 def sums_of_spans(values: Tensor, starts: Tensor, ends: Tensor) -> Tuple[Tensor, Tensor]:

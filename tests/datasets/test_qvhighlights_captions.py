@@ -143,7 +143,7 @@ def test_pairs_of_the_protocol_are_those_that_were_published(published):
 @pytest.mark.parametrize('name, reached', [
     ('zero_shot_otsu_qvhighlights', (54.65, 37.16, 31.68)),
     ('zero_shot_otsu_paraphrases_qvhighlights', (54.84, 37.23, 31.98)),
-    ('zero_shot_vote_qvhighlights', (56.39, 40.77, 38.14))])
+    ('zero_shot_vote_qvhighlights', (59.81, 43.61, 39.83))])
 def test_retrieval_without_training_reaches_the_scores_of_the_docs(published, tmp_path, name, reached):
     done = start_tool(['tools/test.py', f'configs/{name}.py', '--work-dir', tmp_path, '--cfg-options',
                        f'dataset.data_root={published}'])

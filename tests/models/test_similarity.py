@@ -1,13 +1,15 @@
 """Retrieval without training: the curve of a joint space, and what decoders make of it."""
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.registry import DefaultScope
 
-from mmvmr.functional.curves import average_alike
+from mmvmr.functional.curves import relevance_feedback
 from mmvmr.models.data_preprocessor import MomentDataPreprocessor
 from mmvmr.models.proposal_generators.similarity import SimilarityProposalGenerator
 from mmvmr.registry import MODELS
-from mmvmr.structures import Batch, MomentSample, Query
+from mmvmr.structures import Batch, EncodedQuery, MomentSample, Query
 
 OTSU = dict(type='OtsuRuns', num_proposals=2, smoothing=1e-3)
 
@@ -95,6 +97,8 @@ def test_query_without_sentence_vectors_and_of_another_space_are_refused():
         make_model()._propose(Batch(VIDEO, query._replace(sentences=SENTENCES[..., :2])))
     with pytest.raises(ValueError, match="must be None, 'mean', 'union' or 'vote', got 'all'"):
         make_model(paraphrases='all')
+    with pytest.raises(ValueError, match='width of a Gaussian in clips, above 0, or None; got 0'):
+        make_model(feedback=0)
 
 
 def test_gaussians_of_a_mixture_are_masks_for_reconstructors_and_their_negatives():
@@ -104,22 +108,39 @@ def test_gaussians_of_a_mixture_are_masks_for_reconstructors_and_their_negatives
     assert outputs.proposals.masks.amax(dim=-1).tolist() == [[1, 1]]
 
 
-def test_clips_that_look_alike_get_the_mean_of_their_similarities_and_absent_clips_have_no_part():
-    video = torch.tensor([[[1.0, 0], [1, 0], [0, 1], [0, 0]]])
-    curves = torch.tensor([[[0.0, 1, 5, 99]]])
-    found = average_alike(curves, video, video.ne(0).any(dim=-1), temperature=0.02, reach=1e6)
-    torch.testing.assert_close(found[..., :3], torch.tensor([[[0.5, 0.5, 5]]]))
-    near = average_alike(curves, video, video.ne(0).any(dim=-1), temperature=1e6, reach=1e-2)
-    torch.testing.assert_close(near[..., :3], curves[..., :3])
+def test_clips_like_those_at_the_peak_rise_and_absent_clips_have_no_part():
+    generator = torch.Generator().manual_seed(0)
+    video, curves = torch.randn(2, 9, 4, generator=generator), torch.randn(2, 3, 9, generator=generator)
+    video[0, 4] = video[1, 7:] = 0
+    mask, time = video.ne(0).any(dim=-1), np.arange(9)
+    found = relevance_feedback(curves.masked_fill(~mask.unsqueeze(1), 9e9), video, mask, width=1.5).numpy()
+    for row, there in enumerate(mask.numpy()):
+        clips = F.normalize(video[row], dim=-1).numpy()[there]
+        for number, curve in enumerate(curves[row].numpy()):
+            curve = curve[there]
+            wide = np.exp(-(time[there][:, None] - time[there])**2 / (2 * 3.0**2))
+            peak = time[there][(wide @ curve / wide.sum(axis=1)).argmax()]
+            near = np.exp(-(time[there] - peak)**2 / (2 * 1.5**2))
+            likeness = clips @ (near @ clips / near.sum() - clips.mean(axis=0))
+            slope = np.polyfit(likeness, curve, deg=1)[0]
+            expected = curve + max(slope, 0) * (likeness - likeness.mean())
+            np.testing.assert_allclose(found[row, number, there], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_generator_spreads_its_curve_before_it_is_decoded():
-    turned = torch.tensor([[[0.6, 0.8], [1, 0], [0.6, -0.8], [0, 1], [0, 1], [0, 1]]])
-    alone, = predict(make_model(), turned, torch.tensor([[[1.0, 0]]]))
-    spread, = predict(make_model(spread=0.05, reach=1e-2), turned, torch.tensor([[[1.0, 0]]]))
-    assert torch.equal(alone.pred_spans, spread.pred_spans)  # nothing is within reach
-    wide, = predict(make_model(spread=1e6, reach=1e6), turned, torch.tensor([[[1.0, 0]]]))
-    assert not torch.equal(alone.pred_spans, wide.pred_spans)
+def test_feedback_that_the_curve_does_not_agree_with_changes_nothing():
+    curves, mask = torch.tensor([[[1.0, 0.8, 0.8, 0]]]), torch.ones(1, 4).bool()
+    for video in ([[1.0, 0], [0, 1], [0, 1], [1, 0]], [[1.0, 1]] * 4):  # the lowest clip is like the peak, or all are
+        assert torch.equal(relevance_feedback(curves, torch.tensor([video]), mask, width=0.1), curves)
+    assert torch.equal(relevance_feedback(curves, torch.zeros(1, 4, 2), ~mask, width=0.1), curves)  # an absent video
+
+
+def test_moments_are_read_behind_the_feedback_and_clips_keep_their_similarity():
+    blue, red, asked = [0, 0.0, 1], [0.3, 1.0, 0], torch.tensor([[[1.0, 0, 0]]])  # red is more like the best clips
+    video = torch.tensor([[blue, [1, 1, 0], [1, 1, 0], red, red, blue, blue, blue]])
+    query = EncodedQuery(features=None, mask=None, words=make_query(asked))
+    alone, fed = (make_model(feedback=width).proposal_generator(video, query) for width in (None, 0.5))
+    assert alone.spans[0, 0].mul(8).tolist() == [1, 3] and fed.spans[0, 0].mul(8).tolist() == [1, 5]
+    assert torch.equal(alone.clips.scores, fed.clips.scores)
 
 
 def test_what_several_paraphrases_find_wins_the_vote_over_what_one_finds_more_clearly():

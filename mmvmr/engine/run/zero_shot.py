@@ -14,7 +14,6 @@ from mmvmr.registry import EXTRACTORS
 from mmvmr.utils.imports import import_modules
 
 _CONFIG = 'zero_shot_otsu_custom'
-_SMOOTHING = 3.0  # seconds, of the rule in that config
 _WINDOW = 150.0  # seconds: longer videos are looked at through windows as long as those that the rule was measured on
 _MAX_WORDS = 20
 
@@ -64,7 +63,7 @@ def _of_store(store: Any) -> RunFiles:
 def _files(dim: int, manifest: Dict[str, Any], imports: Sequence[str] = ()) -> RunFiles:
     run = read_config(_CONFIG)
     run.custom_imports = dict(imports=list(imports))
-    run.model.proposal_generator.decoder.smoothing = _SMOOTHING / manifest['clip_seconds']
+    run.model.proposal_generator.decoder.smoothing /= manifest['clip_seconds']  # in the config, of clips of 1 s
     return RunFiles(run, None, InputRecipe(None, recipe_features(dim, manifest), run.test_dataloader.dataset.num_clips,
                                            _MAX_WORDS, _WINDOW, _WINDOW, manifest['text']))
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvmr.functional.curves import average_alike, bridge
+from mmvmr.functional.curves import bridge, relevance_feedback
 from mmvmr.functional.votes import behind_better, votes
 from mmvmr.models.interface import Decoder, trait
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
@@ -27,34 +27,41 @@ class SimilarityProposalGenerator(nn.Module):
             'vote' decodes each and the average, and lets all proposals vote: number i gets sum_j IoU(i, j) score_j,
             scores below 0 counting as 0. The query alone counts by default.
         nms: With 'union' and 'vote', the IoU with a better proposal above which a proposal is left out.
-        spread: Temperature of an average of the curve over clips that look alike, see
-            :func:`~mmvmr.functional.curves.average_alike`; the curve is left as it is by default.
-        reach: How far that average reaches, in clips.
+        feedback: Raise the clips that look like the most similar ones, taken under a Gaussian of so many clips, before
+            the curves are decoded, see :func:`~mmvmr.functional.curves.relevance_feedback`; they are left as they are
+            by default.
     """
     gives = ('scores', 'clips')
 
     def __init__(self, decoder: dict, paraphrases: Optional[str] = None, nms: float = 0.95,
-                 spread: Optional[float] = None, reach: float = 8.0) -> None:
+                 feedback: Optional[float] = None) -> None:
         super().__init__()
         if paraphrases not in (None, 'mean', 'union', 'vote'):
             raise ValueError(f"paraphrases must be None, 'mean', 'union' or 'vote', got {paraphrases!r}.")
+        if feedback is not None and not feedback > 0:
+            raise ValueError(f'feedback is the width of a Gaussian in clips, above 0, or None; got {feedback!r}.')
         self.decoder = MODELS.build(decoder)
         self.sigma = trait(self.decoder, Decoder, 'sigma')
         self.paraphrases = paraphrases
         self.nms = nms
-        self.spread = spread
-        self.reach = reach
+        self.feedback = feedback
 
     def forward(self, video: Tensor, query: EncodedQuery) -> Proposals:
         """video (B, T, D), encoded query with sentence vectors (B, S, D) -> K proposals with masks (B, K, T)."""
-        curves = self.curves(video, query.words.sentences)  # (B, S, T)
-        mask = video.ne(0).any(dim=-1)
-        if self.spread is not None:
-            curves = average_alike(curves, video, mask, self.spread, self.reach)
-        curves, mask = bridge(curves, mask)
-        curve = curves[:, 0] if self.paraphrases is None else curves.mean(dim=1)
-        found = self._united(curves, mask) if self.paraphrases in ('union', 'vote') else self.decoder(curve, mask)
-        return found._replace(clips=Clips((1 + curve) / 2, F.normalize(video, dim=-1), mismatched=None))
+        similarities = self.curves(video, query.words.sentences)  # (B, S, T)
+        counts = video.ne(0).any(dim=-1)
+        curves = similarities
+        if self.feedback is not None:
+            curves = relevance_feedback(curves, video, counts, self.feedback)
+        curves, mask = bridge(curves, counts)
+        found = self._united(curves, mask) if self.paraphrases in ('union', 'vote') else self.decoder(
+            self._one(curves), mask)
+        similarity = self._one(bridge(similarities, counts)[0])
+        return found._replace(clips=Clips((1 + similarity) / 2, F.normalize(video, dim=-1), mismatched=None))
+
+    def _one(self, curves: Tensor) -> Tensor:
+        """(B, S, T) -> the curve of the query, or the mean of all: (B, T)."""
+        return curves[:, 0] if self.paraphrases is None else curves.mean(dim=1)
 
     @staticmethod
     def curves(video: Tensor, sentences: Optional[Tensor]) -> Tensor:
