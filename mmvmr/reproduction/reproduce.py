@@ -1,6 +1,7 @@
 """Methods on benchmarks with several seeds, trained and tested as far as they are not yet, and compared."""
 import itertools
 import os
+import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -150,6 +151,9 @@ def report(runs: List[RunFolder], probes: Sequence[str], out: Path, reference: O
     benchmarks = [_benchmark(group, order, reference, people or {}) for group in by_benchmark(methods)]
     if not benchmarks:
         return
+    if people and not any(one.human for one in benchmarks):
+        print(f'\nNone of the {len(people):,} queries that people gave a moment is one of these benchmarks: is --human '
+              'the file of another data set? The tables have no line of people.', file=sys.stderr)
     comparisons = [one.comparison for one in benchmarks]
     summary = summarize_benchmarks(benchmarks)
     tables = [*summary, *itertools.chain.from_iterable(map(sections, comparisons))]

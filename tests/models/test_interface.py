@@ -293,7 +293,7 @@ def test_judges_see_the_spans_that_are_reported():
 
 def test_scan_is_ranked_by_its_reconstruction_and_leads_nothing():
     """A scan's candidates take the place of the components; a combined proposal comes before those it is made of."""
-    given = dict(config('cpl'), combiner=dict(type='KeepDeleteScan', num_candidates=6))
+    given = dict(config('cpl'), combiner=dict(type='KeepDeleteScan', num_proposals=6))
     model = MODELS.build(dict(given, ranker=dict(type='ReconstructionRanker'))).eval()
     batch = model.data_preprocessor(dict(inputs=make_batch()), False)['inputs']
     with torch.no_grad():

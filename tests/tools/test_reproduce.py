@@ -97,6 +97,17 @@ def test_table_has_what_follows_from_the_predictions(run, pretend):
     assert (out / 'table.png').read_bytes().startswith(b'\x89PNG')
 
 
+def test_moments_of_people_for_other_queries_are_said_to_be_of_another_data_set(run, pretend, tmp_path):
+    lines = (run()[2] / 'one_tiny' / 'seed_0' / 'predictions.jsonl').read_text().splitlines()
+    answers, queries = tmp_path / 'people.csv', {json.loads(line)['query'] for line in lines}
+    for video, said in (('v0', False), ('elsewhere', True)):
+        answers.write_text('HITId,video_id,description,start,end\n' + ''.join(
+            f'H,{video},"{query}",0,50\n' for query in queries))
+        text = run('--human', answers)[1]
+        assert ('is --human the file of another data set?' in text) == said
+        assert ('| people' in text) != said
+
+
 def test_finished_runs_are_used_again_and_give_the_same_bytes(run, pretend):
     out = run()[2]
     result = json.loads((out / 'one_tiny' / 'seed_1' / 'result.json').read_text())

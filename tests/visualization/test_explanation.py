@@ -84,7 +84,7 @@ def test_learned_negative_is_that_of_the_chosen_proposal():
 
 def test_negatives_that_were_learned_for_other_proposals_are_left_out():
     negatives = dict(config('pps')['negatives'])
-    model = _model('pps', negatives=negatives, combiner=dict(type='KeepDeleteScan', num_candidates=5),
+    model = _model('pps', negatives=negatives, combiner=dict(type='KeepDeleteScan', num_proposals=5),
                    ranker=dict(type='ScoreRanker'), losses={})
     assert set(explain(model, make_batch(), _samples(), WORDS)[0]['negatives']) == {'hard'}
 

@@ -23,7 +23,7 @@ _RANGES: Dict[str, Callable[[float], bool]] = {  # by the words for them
 _RANGE_OF = {name: words for words, names in {
     'at least 1': 'batch_size max_epochs max_iters val_interval interval accumulative_counts dim hidden_dim '
                   'feature_dim video_dim word_dim vocab_size num_heads num_layers num_clips num_proposals '
-                  'num_candidates num_gaussians num_groups num_bins num_steps kernel_size max_words',
+                  'num_gaussians num_groups num_bins num_steps kernel_size max_words',
     'at least 0': 'num_workers num_mismatched lr weight_decay max_norm clip_value',
     'above 0': 'sigma max_width min_mask_width temperature clip_seconds fps', 'in [0, 1]': 'dropout nms shrink',
     'in (0, 1]': 'span_level share'}.items() for name in names.split()}

@@ -34,18 +34,18 @@ class KeepDeleteScan(nn.Module):
         window: Width of g between the points where it has fallen to exp(-2), a fraction of the video.
         weight: How much explaining the query alone counts.
         level: Where the ends of a candidate are read, as a fraction of its height.
-        num_candidates: K of the result, the highest peaks.
+        num_proposals: K of the result, the highest peaks.
     """
     gives = ('scores', 'probabilities', 'clips')  # in training those of the generator
 
     def __init__(self, num_clips: Optional[int] = None, window: float = 0.08, weight: float = 0.25, level: float = 0.4,
-                 num_candidates: int = 5) -> None:
+                 num_proposals: int = 5) -> None:
         super().__init__()
         self.num_clips = num_clips
         self.window = window
         self.weight = weight
         self.level = level
-        self.num_candidates = num_candidates
+        self.num_proposals = num_proposals
 
     def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         """In prediction, candidates with spans (B, K, 2), masks (B, K, T') and the heights of their peaks as scores,
@@ -57,7 +57,7 @@ class KeepDeleteScan(nn.Module):
         nll = explain(torch.cat([1 - deleted, kept]))[0]
         missed, explained = (resize(part, num_clips) for part in nll.split([len(deleted), len(kept)], dim=1))  # (B, T')
         curve = missed - self.weight * explained
-        heights, peaks = highest_peaks(_above_median(curve), self.num_candidates)
+        heights, peaks = highest_peaks(_above_median(curve), self.num_proposals)
         masks = masks_around(_above_median(missed), peaks, self.level)
         return Proposals(mask_spans(masks, self.level), masks, heights, Clips(curve))
 

@@ -30,7 +30,7 @@ def test_scan_finds_the_clips_that_the_query_needs():
 
 
 def test_curve_is_what_deletion_ruins_minus_what_is_not_explained_alone():
-    found = _scan(KeepDeleteScan(window=0.1, weight=0.5, num_candidates=1), _explained_by(4))
+    found = _scan(KeepDeleteScan(window=0.1, weight=0.5, num_proposals=1), _explained_by(4))
     window = gaussian_mask(GRID, torch.full((21,), 0.025), 21, peak_normalized=True)
     curve = window[:, 4] - 0.5 * (1 - window[:, 4])  # nll without clip 4 is what the window holds of it
     assert found.scores.item() == pytest.approx((curve[4] - curve.median()).item())
@@ -44,7 +44,7 @@ def test_proposals_are_left_alone_in_training():
 def test_two_moments_give_two_candidates_the_one_that_matters_more_first():
     def explain(masks):
         return -0.3 * masks[..., 3] - 0.7 * masks[..., 15], None
-    found = _scan(KeepDeleteScan(window=0.1, num_candidates=2), explain)
+    found = _scan(KeepDeleteScan(window=0.1, num_proposals=2), explain)
     torch.testing.assert_close(found.spans.mean(dim=-1), GRID[[15, 3]].unsqueeze(0), atol=0.01, rtol=0)
     assert found.scores[0, 0] > found.scores[0, 1] > 0
 
@@ -52,7 +52,7 @@ def test_two_moments_give_two_candidates_the_one_that_matters_more_first():
 def test_place_is_where_keeping_explains_most_and_extent_is_what_deleting_ruins():
     def explain(masks):  # clips 5 and 6 are needed, but only clip 6 explains the query on its own
         return 1 - masks[..., [5, 6]].mean(dim=-1) - 0.5 * (masks[..., 6] - masks[..., 5]), None
-    found = _scan(KeepDeleteScan(window=0.02, weight=1.0, num_candidates=1), explain)
+    found = _scan(KeepDeleteScan(window=0.02, weight=1.0, num_proposals=1), explain)
     assert found.masks[0, 0].argmax().item() == 6
     missed = [0.0, 1.0]  # nll without clip 5 and without clip 6, above the others
     assert found.masks[0, 0, 5].item() == pytest.approx(missed[0] / missed[1], abs=1e-4)
@@ -80,7 +80,7 @@ def test_flat_curve_gives_narrow_masks_of_no_height():
 
 def test_scan_is_one_line_of_a_config():
     torch.manual_seed(0)
-    scan = dict(type='KeepDeleteScan', num_candidates=3)
+    scan = dict(type='KeepDeleteScan', num_proposals=3)
     scanned = dict(config('cpl'), combiner=scan, ranker=dict(type='ScoreRanker'))
     model = MODELS.build(scanned).eval()
     samples = [MomentSample(metainfo=dict(video_id='v', query='q', duration=10.0)) for _ in range(3)]
