@@ -29,7 +29,7 @@ model = dict(
         reconstruction=dict(type='ReconstructionLoss', references=['hard'], loss_weight=0.5),
         ranking=dict(type='RankingLoss', margins=dict(hard=0.1, left=0.15, right=0.15), loss_weight=2.0),
         diversity=dict(type='DiversityLoss', width=0.390593, sigma=sigma, loss_weight=0.1)),  # lambda = 0.13
-    combiner=dict(type='KeepDeleteScan'),
+    combiner=dict(type='KeepDeleteScan', feedback=0.02),
     ranker=dict(type='ScoreRanker'),
     advisers=dict(
         frames=dict(
@@ -41,7 +41,8 @@ model = dict(
                 co_attention=dict(type='CoAttention', dim=dim, num_heads=4, dropout=0.1),
                 feature_dim=128,
                 num_mismatched=8,
-                num_proposals=8),
+                num_proposals=8,
+                feedback=0.02),
             losses=dict(
                 matching=dict(type='MatchingLoss', share=0.125),
                 contrast=dict(type='SelfContrastiveLoss', windows=[8, 4, 1], start=0.6, loss_weight=0.05)),

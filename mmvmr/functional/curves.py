@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmvmr.functional.masks import resample
 from mmvmr.functional.runs import nearest_high
 
 
@@ -101,6 +102,18 @@ def relevance_feedback(curves: Tensor, video: Tensor, mask: Tensor, width: float
     likeness = likeness - masked_mean(likeness, mask)
     agreement = masked_mean(curve * likeness, mask) / masked_mean(likeness.square(), mask).clamp(min=1e-12)
     return (curve + agreement.clamp(min=0) * likeness).unflatten(0, curves.shape[:2])
+
+
+def fed_back(curve: Tensor, video: Tensor, width: Optional[float]) -> Tensor:
+    """:func:`relevance_feedback` of one curve (B, T') for each video (B, T, D), whose clips all count: (B, T').
+
+    Args:
+        width: As a fraction of the video; None leaves the curve as it is.
+    """
+    if width is None:
+        return curve
+    rows, counts = resample(video.to(curve.dtype), curve.size(1)), torch.ones_like(curve, dtype=torch.bool)
+    return relevance_feedback(curve.unsqueeze(1), rows, counts, width * curve.size(1)).squeeze(1)
 
 
 def sums_of_spans(values: Tensor, starts: Tensor, ends: Tensor) -> Tuple[Tensor, Tensor]:

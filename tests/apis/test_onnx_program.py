@@ -7,7 +7,7 @@ from mmvmr.apis.exporting import OUTPUTS, Ranking
 from mmvmr.apis.onnx_program import _ABSENT, read_onnx, write_onnx
 from mmvmr.registry import MODELS
 
-SCAN = dict(combiner=dict(type='KeepDeleteScan', num_clips=20), ranker=dict(type='ScoreRanker'))
+SCAN = dict(combiner=dict(type='KeepDeleteScan', num_clips=20, feedback=0.1), ranker=dict(type='ScoreRanker'))
 
 
 def _inputs(seed):

@@ -29,9 +29,11 @@ def _words(batch=3, length=4):
     return torch.randn(batch, length, 16), torch.ones(batch, length, dtype=torch.bool)
 
 
-def _proposals(training):
+def _proposals(training, **generator):
     torch.manual_seed(0)
-    model = MODELS.build(config('mscl')).train(training)
+    given = config('mscl')
+    given['proposal_generator'].update(generator)
+    model = MODELS.build(given).train(training)
     inputs = model.data_preprocessor(dict(inputs=make_batch()), training)['inputs']
     return model.proposal_generator(*model.encoder(inputs.video, inputs.query))
 
@@ -71,6 +73,13 @@ def test_clips_have_scores_between_zero_and_one_and_features_of_unit_length():
     assert clips.scores.shape == (3, 20) and clips.mismatched.shape == (3, 2, 20)
     assert ((clips.scores > 0) & (clips.scores < 1)).all()
     torch.testing.assert_close(clips.features.norm(dim=-1), torch.ones(3, 20))
+
+
+def test_runs_are_read_behind_the_feedback_in_prediction_alone_and_scores_stay():
+    plain, fed = (_proposals(training=False, feedback=width) for width in (None, 0.1))
+    assert torch.equal(plain.clips.scores, fed.clips.scores) and not torch.equal(plain.masks, fed.masks)
+    plain, fed = (_proposals(training=True, feedback=width) for width in (None, 0.1))
+    assert torch.equal(plain.masks, fed.masks)
 
 
 def test_other_queries_are_read_in_training_only():

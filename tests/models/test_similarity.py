@@ -97,8 +97,6 @@ def test_query_without_sentence_vectors_and_of_another_space_are_refused():
         make_model()._propose(Batch(VIDEO, query._replace(sentences=SENTENCES[..., :2])))
     with pytest.raises(ValueError, match="must be None, 'mean', 'union' or 'vote', got 'all'"):
         make_model(paraphrases='all')
-    with pytest.raises(ValueError, match='width of a Gaussian in clips, above 0, or None; got 0'):
-        make_model(feedback=0)
 
 
 def test_gaussians_of_a_mixture_are_masks_for_reconstructors_and_their_negatives():

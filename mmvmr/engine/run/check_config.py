@@ -25,8 +25,8 @@ _RANGE_OF = {name: words for words, names in {
                   'feature_dim video_dim word_dim vocab_size num_heads num_layers num_clips num_proposals '
                   'num_gaussians num_groups num_bins num_steps kernel_size max_words',
     'at least 0': 'num_workers num_mismatched lr weight_decay max_norm clip_value',
-    'above 0': 'sigma max_width min_mask_width temperature clip_seconds fps', 'in [0, 1]': 'dropout nms shrink',
-    'in (0, 1]': 'span_level share'}.items() for name in names.split()}
+    'above 0': 'sigma max_width min_mask_width temperature clip_seconds fps feedback',
+    'in [0, 1]': 'dropout nms shrink', 'in (0, 1]': 'span_level share'}.items() for name in names.split()}
 _CHOICES = dict(log_level=('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'), rule=('greater', 'less'),
                 mp_start_method=('fork', 'spawn', 'forkserver'))
 _SETTINGS: Dict[str, Dict[str, Any]] = {  # kinds of entries that are no parts

@@ -5,6 +5,7 @@ from typing import Optional, Tuple
 import torch
 from torch import Tensor, nn
 
+from mmvmr.functional.curves import fed_back
 from mmvmr.functional.masks import gaussian_mask, mask_spans
 from mmvmr.functional.runs import resize
 from mmvmr.models.interface import Explain
@@ -35,17 +36,20 @@ class KeepDeleteScan(nn.Module):
         weight: How much explaining the query alone counts.
         level: Where the ends of a candidate are read, as a fraction of its height.
         num_proposals: K of the result, the highest peaks.
+        feedback: Raise both curves where clips look like those at their peaks before they are read, see
+            :func:`~mmvmr.functional.curves.fed_back`: a width as a fraction of the video. By default they are not.
     """
     gives = ('scores', 'probabilities', 'clips')  # in training those of the generator
 
     def __init__(self, num_clips: Optional[int] = None, window: float = 0.08, weight: float = 0.25, level: float = 0.4,
-                 num_proposals: int = 5) -> None:
+                 num_proposals: int = 5, feedback: Optional[float] = None) -> None:
         super().__init__()
         self.num_clips = num_clips
         self.window = window
         self.weight = weight
         self.level = level
         self.num_proposals = num_proposals
+        self.feedback = feedback
 
     def forward(self, components: Proposals, video: Tensor, query: EncodedQuery, explain: Explain) -> Proposals:
         """In prediction, candidates with spans (B, K, 2), masks (B, K, T') and the heights of their peaks as scores,
@@ -56,7 +60,7 @@ class KeepDeleteScan(nn.Module):
         deleted, kept = (self._windows(apart * self.window, num_clips, video.device) for apart in (1 / 3, 2 / 3))
         nll = explain(torch.cat([1 - deleted, kept]))[0]
         missed, explained = (resize(part, num_clips) for part in nll.split([len(deleted), len(kept)], dim=1))  # (B, T')
-        curve = missed - self.weight * explained
+        curve, missed = (fed_back(one, video, self.feedback) for one in (missed - self.weight * explained, missed))
         heights, peaks = highest_peaks(_above_median(curve), self.num_proposals)
         masks = masks_around(_above_median(missed), peaks, self.level)
         return Proposals(mask_spans(masks, self.level), masks, heights, Clips(curve))
@@ -72,7 +76,8 @@ def _above_median(curve: Tensor) -> Tensor:
 
 
 def highest_peaks(curve: Tensor, count: int) -> Tuple[Tensor, Tensor]:
-    """Heights and places of the highest local maxima, (B, K) each; where there are fewer, the last have height 0.
+    """Heights and places of the highest local maxima, (B, K) each, the first of equal ones first; where there are
+    fewer, the last have height 0.
 
     Args:
         curve: (B, T'), non-negative.
@@ -83,8 +88,8 @@ def highest_peaks(curve: Tensor, count: int) -> Tuple[Tensor, Tensor]:
     """
     padded = nn.functional.pad(curve, (1, 1), value=-1.0)
     is_peak = (curve > padded[:, :-2]) & (curve >= padded[:, 2:])
-    heights, peaks = torch.where(is_peak, curve, torch.zeros_like(curve)).topk(min(count, curve.size(1)), dim=1)
-    return heights, peaks
+    heights, peaks = torch.where(is_peak, curve, torch.zeros_like(curve)).sort(dim=1, descending=True, stable=True)
+    return heights[:, :count], peaks[:, :count]
 
 
 def masks_around(curve: Tensor, peaks: Tensor, level: float) -> Tensor:

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmvmr.functional.curves import fed_back
 from mmvmr.functional.runs import LEVELS, as_levels, best_runs, smooth, stretch
 from mmvmr.registry import MODELS, PROPOSAL_GENERATORS
 from mmvmr.structures import Clips, EncodedQuery, Proposals
@@ -27,12 +28,15 @@ class FrameScoreProposalGenerator(nn.Module):
         num_clips: T', the length of a mask; T by default.
         levels: Of the curve, from which runs are taken.
         nms: IoU with a better run above which a run is no proposal.
+        feedback: In prediction, raise the clips that look like the highest ones before runs are taken, see
+            :func:`~mmvmr.functional.curves.fed_back`: a width as a fraction of the video. By default none is, as in
+            MSCL.
     """
     gives = ('scores', 'clips')
 
     def __init__(self, co_attention: dict, dim: int, feature_dim: int = 128, num_mismatched: int = 1,
                  num_proposals: int = 8, num_clips: Optional[int] = None,
-                 levels: Sequence[float] = LEVELS, nms: float = 0.5) -> None:
+                 levels: Sequence[float] = LEVELS, nms: float = 0.5, feedback: Optional[float] = None) -> None:
         super().__init__()
         self.co_attention = MODELS.build(co_attention)
         self.score = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
@@ -42,6 +46,7 @@ class FrameScoreProposalGenerator(nn.Module):
         self.num_clips = num_clips
         self.register_buffer('levels', as_levels(levels), persistent=False)
         self.nms = nms
+        self.feedback = feedback
 
     def forward(self, video: Tensor, query: EncodedQuery) -> Proposals:
         """video (B, T, D), encoded query -> K proposals with masks (B, K, T')."""
@@ -51,11 +56,11 @@ class FrameScoreProposalGenerator(nn.Module):
         scores = logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid()  # too fine for bfloat16
         features = F.normalize(self.project(states[:, 0]).to(scores.dtype), dim=-1)
         clips = Clips(scores[:, 0], features, scores[:, 1:] if self.training else None)
-        return self._decode(clips)
+        return self._decode(clips, fed_back(scores[:, 0], video, None if self.training else self.feedback))
 
-    def _decode(self, clips: Clips) -> Proposals:
-        """The best runs of the score curve as proposals."""
-        curve = stretch(smooth(clips.scores, std=1.0))
+    def _decode(self, clips: Clips, scores: Tensor) -> Proposals:
+        """The best runs of a score curve (B, T) as proposals."""
+        curve = stretch(smooth(scores, std=1.0))
         runs, contrast = best_runs(curve.detach(), self.levels, self.num_proposals, self.nms)
         time = torch.arange(curve.size(1), device=curve.device)
         inside = (time >= runs[..., :1]) & (time < runs[..., 1:])  # (B, K, T)

@@ -38,8 +38,6 @@ class SimilarityProposalGenerator(nn.Module):
         super().__init__()
         if paraphrases not in (None, 'mean', 'union', 'vote'):
             raise ValueError(f"paraphrases must be None, 'mean', 'union' or 'vote', got {paraphrases!r}.")
-        if feedback is not None and not feedback > 0:
-            raise ValueError(f'feedback is the width of a Gaussian in clips, above 0, or None; got {feedback!r}.')
         self.decoder = MODELS.build(decoder)
         self.sigma = trait(self.decoder, Decoder, 'sigma')
         self.paraphrases = paraphrases

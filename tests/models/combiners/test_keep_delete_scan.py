@@ -37,6 +37,15 @@ def test_curve_is_what_deletion_ruins_minus_what_is_not_explained_alone():
     assert found.clips.scores.shape == (1, 21) and found.clips.scores[0, 4].item() == pytest.approx(curve[4].item())
 
 
+def test_clips_like_those_at_the_peak_belong_to_the_moment_with_feedback():
+    video = torch.tensor([1.0, 0]).repeat(1, 21, 1)
+    video[:, 8:16] = torch.tensor([0, 1.0])  # the query needs the first six of these eight
+    for feedback, end in ((None, 14), (0.02, 16)):
+        scan = KeepDeleteScan(window=0.1, feedback=feedback).eval()
+        found = scan(COMPONENTS, video, None, lambda masks: _explained_by(*range(8, 14))(masks.expand(1, -1, -1)))
+        assert found.spans[0, 0, 1].item() * 21 == pytest.approx(end, abs=0.5)
+
+
 def test_proposals_are_left_alone_in_training():
     assert KeepDeleteScan().train()(COMPONENTS, None, None, None) is COMPONENTS
 
