@@ -10,11 +10,11 @@
 May be stopped at any time; the same command goes on from there, and uses what is finished. See docs/reproduction.md.
 """
 import argparse
-import signal
 import sys
 from pathlib import Path
 from typing import Dict
 
+from mmvmr.cli.errors import end_like_ctrl_c
 from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.cli.test import PROBES
 from mmvmr.engine.run.places import find_config, split_change
@@ -50,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from mmvmr.engine.run.config import parse_options
     from mmvmr.evaluation.human_moments import read_human_moments
     from mmvmr.reproduction.reproduce import check_marks, plan, report, run_all
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # as by Ctrl-C: what is running is ended and can be resumed
+    end_like_ctrl_c()  # what is running can be resumed
     init_default_scope('mmvmr')
     people = read_human_moments(args.human)
     for page in args.into:
@@ -82,7 +81,3 @@ def read_data(args: argparse.Namespace) -> Dict[str, Dict]:
     for name in ({*data} - used) if used <= {*data} else ():
         raise ValueError(f'--data {name} is used by no config: write CONFIG@{name}.')
     return data
-
-
-def _interrupt(*_) -> None:
-    raise KeyboardInterrupt

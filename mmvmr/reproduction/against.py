@@ -27,6 +27,7 @@ from mmvmr.reproduction.benchmark import (
     Measured,
     fill_benchmark_sizes,
     generated_sizes,
+    in_new_processes,
     make_order,
     prepare_data,
     run,
@@ -167,12 +168,10 @@ def run_theirs(part: str, checkout: Path, settings: Dict, steps: int) -> Measure
     Raises:
         RuntimeError: If it fails; the message ends with the last lines of theirs.
     """
-    results = torch.multiprocessing.get_context('spawn').SimpleQueue()
     try:
-        torch.multiprocessing.spawn(measure_theirs, (part, checkout, settings, steps, results))
+        return in_new_processes(measure_theirs, (part, checkout, settings, steps))[0]
     except torch.multiprocessing.ProcessRaisedException as error:
         raise RuntimeError(f'The {part} of "{checkout}" failed:\n' + '\n'.join(str(error).splitlines()[-6:])) from error
-    return results.get()
 
 
 def compare(config: Config, checkout: Path, parts: Sequence[str], steps: int, folder: Path, videos: int = 6670,

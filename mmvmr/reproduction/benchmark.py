@@ -7,7 +7,7 @@ import socket
 import statistics
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -217,8 +217,20 @@ def run(part: str, processes: int, folder: Path, config: Config, steps: int) -> 
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]  # nobody listens there
+    return in_new_processes(measure, (processes, port, part, folder, config.pretty_text, steps), processes)
+
+
+def in_new_processes(work: Callable, args: tuple, processes: int = 1) -> List[Any]:
+    """What ``work(rank, *args, results)`` puts into the queue ``results`` in each process; none outlives this one."""
     results = torch.multiprocessing.get_context('spawn').SimpleQueue()
-    torch.multiprocessing.spawn(measure, (processes, port, part, folder, config.pretty_text, steps, results), processes)
+    started = torch.multiprocessing.spawn(work, (*args, results), processes, join=False)
+    try:
+        while not started.join():
+            pass
+    finally:
+        for process in started.processes:
+            process.kill()
+            process.join()
     return [results.get() for _ in range(processes)]
 
 

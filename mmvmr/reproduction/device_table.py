@@ -203,12 +203,14 @@ def device_table(configs: Sequence[Config], path: Path, folder: Path, steps: int
                                                      max(share / 2, 1.0), found))
         process.start()
         stop = min(time.monotonic() + 2 * share, end)
-        for setting in chosen:
-            rows.append(_wait_for(found, process, stop) or
-                        Row(name, setting, config.train_dataloader.batch_size, note=_why(process)))
-            write_table(path, rows, device)
-        process.kill()
-        process.join()
+        try:
+            for setting in chosen:
+                rows.append(_wait_for(found, process, stop) or
+                            Row(name, setting, config.train_dataloader.batch_size, note=_why(process)))
+                write_table(path, rows, device)
+        finally:
+            process.kill()
+            process.join()
     return rows
 
 

@@ -7,12 +7,11 @@ import time
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 
-from mmvmr.reproduction.benchmark import build_dataset, fill_benchmark_sizes, prepare_data
+from mmvmr.reproduction.benchmark import build_dataset, fill_benchmark_sizes, in_new_processes, prepare_data
 from mmvmr.utils.kept_arrays import KEPT
 from mmvmr.utils.progress import progress
 
@@ -53,9 +52,7 @@ def measure(rank: int, folder: Path, text: str, results) -> None:
 
 def run(processes: int, folder: Path, config: Config) -> List[Start]:
     """Start so many processes at the same time."""
-    results = torch.multiprocessing.get_context('spawn').SimpleQueue()
-    torch.multiprocessing.spawn(measure, (folder, config.pretty_text, results), processes)
-    return [results.get() for _ in range(processes)]
+    return in_new_processes(measure, (folder, config.pretty_text), processes)
 
 
 def benchmark_start(config: Config, processes: Sequence[int], folder: Path, videos: int, dtype: str = 'float32',

@@ -1,5 +1,10 @@
 """The benchmark finishes on every kind of config, and with several processes."""
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -102,3 +107,22 @@ def test_later_starts_use_what_the_first_has_kept(tmp_path):
     assert all(float(cell) > 0 for row in rows for cell in row[2:])
     # annotations, words and which videos have features, once for all processes
     assert len(list((tmp_path / '.mmvmr').iterdir())) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, 'killpg'), reason='there are no groups of processes')
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGHUP'])
+def test_what_is_told_to_stop_ends_its_processes_and_leaves_no_data(tmp_path, name):
+    command = [sys.executable, '-m', 'mmvmr', 'benchmark', 'cnm_moving_shapes', '--videos', '50', '--steps', '100000',
+               '--parts', 'training']
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, cwd=REPO,
+                               env=dict(os.environ, TMPDIR=str(tmp_path)))
+    while process.poll() is None and not list(tmp_path.glob('*/features')):
+        time.sleep(0.1)
+    time.sleep(3)  # then the process that measures is there
+    process.send_signal(signal.Signals[name])
+    assert 'Stopped.' in process.communicate(timeout=60)[1] and process.returncode == 130
+    assert not list(tmp_path.glob('*/features'))
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):  # the process that watches over shared memory ends when it sees that it is alone
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
