@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -112,10 +113,11 @@ def test_later_starts_use_what_the_first_has_kept(tmp_path):
 @pytest.mark.skipif(not hasattr(os, 'killpg'), reason='there are no groups of processes')
 @pytest.mark.parametrize('name', ['SIGTERM', 'SIGHUP'])
 def test_what_is_told_to_stop_ends_its_processes_and_leaves_no_data(tmp_path, name):
-    command = [sys.executable, '-m', 'mmvmr', 'benchmark', 'cnm_moving_shapes', '--videos', '50', '--steps', '100000',
+    command = [sys.executable, '-m', 'mmvmr', 'benchmark', 'cnm_moving_shapes', '--videos', '50', '--steps', '2000',
                '--parts', 'training']
+    heard = partial(signal.signal, signal.Signals[name], signal.SIG_DFL)  # also where the tests run behind nohup
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, cwd=REPO,
-                               env=dict(os.environ, TMPDIR=str(tmp_path)))
+                               env=dict(os.environ, TMPDIR=str(tmp_path)), preexec_fn=heard)
     while process.poll() is None and not list(tmp_path.glob('*/features')):
         time.sleep(0.1)
     time.sleep(3)  # then the process that measures is there
