@@ -16,7 +16,6 @@ processes train as mmvmr dist-train does, each with the batch size of the config
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.errors import end_like_ctrl_c
 from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.engine.run.places import find_config
 from mmvmr.utils.files import check_writable
@@ -68,7 +67,6 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'{len(paths)} configs are measured together with --table FILE alone: give one, or add it.')
     if args.folder:
         check_writable(args.folder)
-    end_like_ctrl_c()
     import os
     import tempfile
 

@@ -9,7 +9,7 @@ import sys
 from types import ModuleType
 from typing import Callable, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
 
-from mmvmr.cli.errors import friendly_errors
+from mmvmr.cli.errors import end_like_ctrl_c, friendly_errors
 from mmvmr.version import __version__
 
 COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does
@@ -121,8 +121,10 @@ def main(argv: Optional[Sequence[str]] = None, command: Optional[str] = None) ->
         print(f'mmvmr: there is no command "{command}". '
               + (f'Did you mean {" or ".join(close)}?' if close else '`mmvmr --help` lists them.'), file=sys.stderr)
         sys.exit(2)
-    parser = build_parser(command, program)
-    sys.exit(friendly_errors(module_of(command).run)(parser.parse_args(words)) or 0)
+    args = build_parser(command, program).parse_args(words)
+    if 'launcher' not in args:  # where processes wait for one another, a training saves first and a test just ends
+        end_like_ctrl_c()
+    sys.exit(friendly_errors(module_of(command).run)(args) or 0)
 
 
 def build_parser(command: str, program: Optional[str] = None) -> Parser:

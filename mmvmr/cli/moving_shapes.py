@@ -9,7 +9,6 @@ The folder appears under its name only when all of it is there: after a run that
 import argparse
 from pathlib import Path
 
-from mmvmr.cli.errors import end_like_ctrl_c
 from mmvmr.cli.main import Parser, at_least
 from mmvmr.utils.files import check_writable
 from mmvmr.utils.processes import count_cores
@@ -28,7 +27,6 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_writable(args.out)
-    end_like_ctrl_c()
     from mmvmr.datasets.moving_shapes_files import write_moving_shapes
     made = write_moving_shapes(args.out, args.difficulty, args.scale, args.seed, args.num_clips, args.workers,
                                args.force)

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import Dict
 
-from mmvmr.cli.errors import end_like_ctrl_c
 from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.cli.test import PROBES
 from mmvmr.engine.run.places import find_config, split_change
@@ -50,7 +49,6 @@ def run(args: argparse.Namespace) -> int:
     from mmvmr.engine.run.config import parse_options
     from mmvmr.evaluation.human_moments import read_human_moments
     from mmvmr.reproduction.reproduce import check_marks, plan, report, run_all
-    end_like_ctrl_c()  # what is running can be resumed
     init_default_scope('mmvmr')
     people = read_human_moments(args.human)
     for page in args.into:

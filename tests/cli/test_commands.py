@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -106,6 +107,24 @@ def test_what_trains_imports_no_tokenizer_before_there_is_a_sentence_to_cut():
             'from mmvmr.evaluation import moment_recall\n'
             'print({"nltk", "textblob"} & set(sys.modules))')
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'set()\n'
+
+
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGHUP'])
+@pytest.mark.parametrize('line, stops', [
+    ('moving-shapes', True), ('plant cpl_charades there', True), ('reproduce', True), ('benchmark cnm_charades', True),
+    ('train cnm_charades', False), ('test cnm_charades', False)])
+def test_a_signal_ends_a_command_as_ctrl_c_does_unless_processes_may_wait_for_it(line, stops, name, mmvmr, monkeypatch):
+    number = signal.Signals[name]
+    monkeypatch.setattr(module_of(line.split()[0]), 'run', lambda args: signal.raise_signal(number))
+    told = []
+    for ignored in (False, True):  # as behind nohup
+        before = signal.signal(number, signal.SIG_IGN if ignored else lambda *_: told.append(number))
+        try:
+            code, text = mmvmr(*line.split())
+        finally:
+            signal.signal(number, before)
+        assert (code, 'Stopped.' in text) == ((130, True) if stops and not ignored else (0, False))
+    assert len(told) == (not stops)
 
 
 def test_mmvmr_is_run_as_a_module_too():
