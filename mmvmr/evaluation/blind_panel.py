@@ -1,5 +1,5 @@
 """What predictors reach that see neither the video nor the query. A score means little without them."""
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from scipy.special import comb
 from mmvmr.evaluation.average_precision import average_precisions
 from mmvmr.evaluation.predictions import relative_truths
 from mmvmr.evaluation.protocols import Protocol
-from mmvmr.evaluation.scoring import ious_with_all, is_hit
+from mmvmr.evaluation.scoring import discounted_hits, ious_with_all, is_hit
 from mmvmr.evaluation.segments import mean_of_the_best, random_order_scores
 
 Truths = List[List[List[float]]]  # annotated spans of each query as fractions of its video
@@ -97,7 +97,13 @@ def score_windows(truths: Truths, windows: np.ndarray, protocol: Protocol) -> pd
         drawn = min(top, len(windows))
         return 1 - comb(misses, drawn) / comb(len(windows), drawn)  # not all that are drawn are misses
 
+    def best_of(worth: np.ndarray, top: int) -> np.ndarray:
+        drawn = min(top, len(windows))
+        return np.sort(worth) @ (comb(np.arange(len(windows)), drawn - 1) / comb(len(windows), drawn))
+
     scores = _scores(protocol, recall, _counted(ious, protocol).mean(axis=1))
+    if protocol.discounted:
+        scores = scores.join(_discounted(truths, windows, best_of, protocol))
     if protocol.all_moments and len(windows) == 1:
         found = average_precisions(np.repeat(windows[None], len(truths), axis=0), truths)
         scores = pd.concat([scores, found], axis=1)
@@ -110,14 +116,30 @@ def _random(truths: Truths, protocol: Protocol) -> pd.DataFrame:
     offsets = np.where(first == last, 1 / 3, 1 / 2)  # the cells on the diagonal are triangles: their centres of mass
     spans = np.stack([first + offsets, last + 1 - offsets], axis=1) / _STEPS
     weights = np.where(first == last, 1.0, 2.0) / _STEPS**2
+
+    def best_of(worth: np.ndarray, top: int) -> np.ndarray:
+        order = worth.argsort(axis=1)
+        chances = np.diff(weights[order].cumsum(axis=1)**top, axis=1, prepend=0)  # of all up to here, and one here
+        return (np.take_along_axis(worth, order, axis=1) * chances).sum(axis=1)
+
     parts = []
     for begin in range(0, len(truths), _CHUNK):
         ious = ious_with_all(spans, truths[begin:begin + _CHUNK])
         best = ious.max(axis=-1)
         chances = {threshold: is_hit(best, threshold, protocol.strict) @ weights for threshold in protocol.ious}
-        parts.append(_scores(protocol, lambda top, threshold, chances=chances: 1 - (1 - chances[threshold])**top,
-                             _counted(ious, protocol) @ weights))
+        scores = _scores(protocol, lambda top, threshold, chances=chances: 1 - (1 - chances[threshold])**top,
+                         _counted(ious, protocol) @ weights)
+        if protocol.discounted:
+            scores = scores.join(_discounted(truths[begin:begin + _CHUNK], spans, best_of, protocol))
+        parts.append(scores)
     return pd.concat(parts, ignore_index=True)
+
+
+def _discounted(truths: Truths, spans: np.ndarray, best_of: Callable, protocol: Protocol) -> pd.DataFrame:
+    """Expected dR@n of n of the same spans (C, 2) for all queries; ``best_of(worth, n)`` is that of their best."""
+    hits = {threshold: discounted_hits(spans, truths, threshold, protocol.strict) for threshold in protocol.ious}
+    return pd.DataFrame({f'dR@{top},IoU={threshold:g}': best_of(hits[threshold], top)
+                         for top in protocol.tops for threshold in protocol.ious})
 
 
 def _counted(ious: np.ndarray, protocol: Protocol) -> np.ndarray:

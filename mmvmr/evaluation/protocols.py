@@ -11,12 +11,14 @@ class Protocol(NamedTuple):
     nms: Optional[float] = None  # IoU above which a worse prediction is dropped before counting
     clamped: bool = True  # predictions are cut at the ends of the video first
     all_moments: bool = False  # whether all moments of a query are to be found: mAP
+    discounted: bool = False  # hits count the less, the farther their borders are from those annotated: dR@n,IoU=m
     segment: Optional[float] = None  # seconds; the rank of a moment among all of whole segments is measured (DiDeMo)
     shift: str = ''  # how the test pairs differ from those of training, by design
 
     def keys(self) -> Tuple[str, ...]:
-        """Names of the recalls, e.g. ``R@1,IoU=0.5``."""
-        return tuple(f'R@{top},IoU={iou:g}' for top in self.tops for iou in self.ious)
+        """Names of the recalls, e.g. ``R@1,IoU=0.5`` and ``dR@1,IoU=0.5``."""
+        return tuple(f'{kind}@{top},IoU={iou:g}' for kind in (('R', 'dR') if self.discounted else ('R',))
+                     for top in self.tops for iou in self.ious)
 
 
 _SHIFTS = {
@@ -60,4 +62,4 @@ def find_protocol(name: str, tops: Optional[Sequence[int]] = None, ious: Optiona
     dataset, _, pairs = base.partition('/')
     custom = _CUSTOMS.get(base, _CUSTOMS.get(dataset, {}))
     given = {key: value for key, value in given.items() if value is not None}
-    return Protocol(name, shift=_SHIFTS.get(pairs, ''), **custom)._replace(**given)
+    return Protocol(name, shift=_SHIFTS.get(pairs, ''), discounted=pairs.startswith('cd_'), **custom)._replace(**given)

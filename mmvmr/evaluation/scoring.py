@@ -7,6 +7,7 @@ import torch
 
 from mmvmr.evaluation.average_precision import average_precisions, by_length
 from mmvmr.evaluation.highlights import highlight_scores
+from mmvmr.evaluation.predictions import relative_truths
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.segments import segment_scores
 from mmvmr.functional.spans import temporal_iou, temporal_nms
@@ -87,6 +88,12 @@ def per_query(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     columns = {f'R@{top},IoU={threshold:g}': is_hit(iou[:, :top].max(axis=1), threshold, protocol.strict)
                for top in protocol.tops for threshold in protocol.ious}
     parts = [pd.DataFrame(columns).astype(float)]
+    if protocol.discounted:
+        spans = predicted_spans(table, max(protocol.tops), protocol.nms, protocol.clamped)
+        spans, truths = spans / table['duration'].to_numpy(np.float64)[:, None, None], relative_truths(table)
+        hits = {threshold: discounted_hits(spans, truths, threshold, protocol.strict) for threshold in protocol.ious}
+        parts.append(pd.DataFrame({f'dR@{top},IoU={threshold:g}': hits[threshold][:, :top].max(axis=1)
+                                   for top in protocol.tops for threshold in protocol.ious}))
     if protocol.segment is None:
         parts.append(pd.DataFrame(dict(mIoU=iou[:, 0].clip(min=0))))
     else:
@@ -103,6 +110,24 @@ def per_query(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def is_hit(iou: np.ndarray, threshold: float, strict: bool) -> np.ndarray:
     """Whether an IoU reaches the threshold or, where ``strict``, is above it."""
     return iou > threshold + _TIE if strict else iou >= threshold - _TIE
+
+
+def discounted_hits(spans: np.ndarray, truths: List[List[List[float]]], threshold: float, strict: bool) -> np.ndarray:
+    """What each of C spans is worth: a hit counts the less, the farther its borders are from those of the moment.
+
+    A hit [s', e'] of the moment [s, e], in fractions of the video, is worth (1 - |s - s'|) (1 - |e - e'|) (Yuan et al.,
+    "A Closer Look at Temporal Sentence Grounding in Videos", 2021, section "Evaluation metrics").
+
+    Args:
+        spans: (N, C, 2), or (C, 2) for the same spans for all N queries; fractions of the video, as ``truths``.
+
+    Returns:
+        (N, C), in [0, 1].
+    """
+    moments = _pad(truths, None)[:, None]  # (N, 1, G, 2)
+    apart = np.abs(np.asarray(spans, np.float64)[..., None, :] - moments).clip(max=1)
+    worth = np.where(is_hit(ious_with_all(spans, truths), threshold, strict), (1 - apart).prod(axis=-1), 0)
+    return worth.max(axis=-1)
 
 
 def summarize(scores: pd.DataFrame) -> Dict[str, float]:

@@ -109,3 +109,31 @@ def test_the_whole_video_reaches_on_activitynet_what_is_known(shared_data):
                                  find_protocol('activitynet_captions/val_2')).mean()
     assert scores.filter(like='R@1').tolist() == pytest.approx([82.57, 48.02, 21.2, 12.41], abs=0.06)
     assert scores['mIoU'] == pytest.approx(34.57, abs=0.01)
+
+
+def test_blind_predictors_have_discounted_recall_where_it_is_measured():
+    table = pd.DataFrame([dict(gt_spans=[[0.0, 14.0]], duration=20.0)])
+    protocol = find_protocol('charades_sta/cd_test_ood')
+    panel = blind_panel(table, protocol)
+    assert panel.loc['whole video', ['dR@1,IoU=0.7', 'dR@5,IoU=0.7']].tolist() == pytest.approx([70.0, 70.0])
+    # the first three of [0, 1/3], [1/6, 1/2], [1/3, 2/3], [1/2, 5/6], [2/3, 1] have an IoU of 0.48 with [0, 0.7]
+    near = (1 - 11 / 30) + (1 - 1 / 6) * (1 - 1 / 5) + (1 - 1 / 3) * (1 - 1 / 30)
+    assert panel.loc['5 windows of a third', 'dR@1,IoU=0.5'] == 0
+    assert panel.loc['5 windows of a third', 'dR@1,IoU=0.3'] == pytest.approx(100 * near / 5)
+    assert panel.loc['5 windows of a third', 'dR@5,IoU=0.3'] == pytest.approx(100 * (1 - 1 / 6) * (1 - 1 / 5))
+    # of three pairs two hold the second window, which is the best, and one the others: [1, 2], [2, 3] and [1, 3]
+    two = score_windows([[[0.0, 0.7]]], even_windows(5)[:3], protocol._replace(tops=(2,)))['dR@2,IoU=0.3'][0]
+    assert two == pytest.approx((2 * (5 / 6 * 4 / 5) + 2 / 3 * 29 / 30) / 3)
+    assert 'dR@1,IoU=0.5' not in blind_panel(table, find_protocol('charades_sta/official'))
+
+
+def test_random_spans_have_the_discounted_recall_of_many_draws():
+    rng = np.random.default_rng(0)
+    truths, drawn = np.sort(rng.random((200, 1, 2))), np.sort(rng.random((40_000, 1, 2)))
+    overlap = (np.minimum(drawn, truths[:, 0])[..., 1] - np.maximum(drawn, truths[:, 0])[..., 0]).clip(0)
+    ious = overlap / (np.ptp(drawn, axis=-1) + np.ptp(truths[:, 0], axis=-1) - overlap)
+    worth = (ious >= 0.5) * (1 - abs(drawn - truths[:, 0])).prod(axis=-1)
+    panel = _panel(truths.tolist(), find_protocol('charades_sta/cd_test_ood'))
+    assert panel.loc['uniform random', 'dR@1,IoU=0.5'] == pytest.approx(100 * worth.mean(), abs=0.3)
+    assert panel.loc['uniform random', 'dR@5,IoU=0.5'] == pytest.approx(
+        100 * worth.reshape(-1, 5, 200).max(axis=1).mean(), abs=0.6)

@@ -20,6 +20,9 @@ def test_pairs_that_were_divided_anew_count_as_their_parents_and_say_in_what_the
     assert find_protocol('activitynet_captions/cg_novel_word').ious == (0.1, 0.3, 0.5, 0.7)
     assert 'elsewhere' in find_protocol('charades_sta/cd_test_ood (subset)').shift
     assert 'word' in find_protocol('charades_sta/cg_novel_word').shift
+    for parent in ('charades_sta', 'activitynet_captions'):  # as their paper reports both
+        assert find_protocol(f'{parent}/cd_test_iid').discounted and find_protocol(f'{parent}/cd_test_ood').discounted
+    assert not find_protocol('charades_sta/cg_novel_word').discounted
     assert not find_protocol('charades_sta/cd_test_iid').shift and not find_protocol('charades_sta/official').shift
 
 

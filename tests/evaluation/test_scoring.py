@@ -113,3 +113,19 @@ def test_scores_do_not_depend_on_the_unit_of_time(truth, prediction, scale):
     scaled = _table(([[scale * time for time in truth]], [[scale * time for time in prediction]]), duration=scale * 20)
     scores = per_query(scaled, Protocol('test')).iloc[0]
     pd.testing.assert_series_equal(scores, _score([truth], [prediction]), check_exact=False)
+
+
+# ------------------------------------------------------------------------------------------------------ discounted hits
+def test_a_hit_is_worth_the_less_the_farther_its_borders_are():
+    # of 20 s, [2, 10] begins 0.1 after [0, 10]: IoU 0.8; [0, 4] has an IoU of 0.4; [1, 9] is 0.05 off on both sides
+    scores = _score([[0.0, 10.0]], [[2.0, 10.0], [0.0, 4.0], [1.0, 9.0]], tops=(1, 3), ious=(0.5, 0.9), discounted=True)
+    assert scores['dR@1,IoU=0.5'] == pytest.approx(0.9) and scores['R@1,IoU=0.5'] == 1
+    assert scores['dR@3,IoU=0.5'] == pytest.approx(0.95**2)
+    assert scores['dR@1,IoU=0.9'] == scores['dR@3,IoU=0.9'] == 0
+    assert list(scores.index) == list(Protocol('test', tops=(1, 3), ious=(0.5, 0.9), discounted=True).keys()) + ['mIoU']
+
+
+def test_of_several_moments_the_one_that_makes_a_hit_worth_most_counts_and_what_is_missing_is_worth_nothing():
+    scores = per_query(_table(([[0.0, 10.0], [2.0, 10.0]], [[2.0, 10.0]]), ([[2.0, 6.0]], [[2.0, NAN]]),
+                              ([[2.0, 6.0]], [])), Protocol('test', ious=(0.5,), discounted=True))
+    assert scores['dR@1,IoU=0.5'].tolist() == scores['dR@5,IoU=0.5'].tolist() == [1, 0, 0]
