@@ -44,6 +44,10 @@ class KeepDeleteScan(nn.Module):
     def __init__(self, num_clips: Optional[int] = None, window: float = 0.08, weight: float = 0.25, level: float = 0.4,
                  num_proposals: int = 5, feedback: Optional[float] = None) -> None:
         super().__init__()
+        if not (0 < window <= 1 and 0 < level <= 1 and (feedback is None or 0 < feedback <= 1)):
+            raise ValueError('A scan needs a window and a feedback (or None), shares of the video, and a level, one of '
+                             f'the height of a peak, in (0, 1]; got window={window}, feedback={feedback} and '
+                             f'level={level}.')
         self.num_clips = num_clips
         self.window = window
         self.weight = weight
@@ -77,19 +81,20 @@ def _above_median(curve: Tensor) -> Tensor:
 
 def highest_peaks(curve: Tensor, count: int) -> Tuple[Tensor, Tensor]:
     """Heights and places of the highest local maxima, (B, K) each, the first of equal ones first; where there are
-    fewer, the last have height 0.
+    fewer, the highest is repeated with height 0.
 
     Args:
         curve: (B, T'), non-negative.
 
     Example:
-        >>> highest_peaks(torch.tensor([[0.0, 2.0, 1.5, 0.5, 0.0, 3.0]]), 2)
-        (tensor([[3., 2.]]), tensor([[5, 1]]))
+        >>> highest_peaks(torch.tensor([[0.0, 2.0, 1.5, 0.5, 0.0, 3.0]]), 3)
+        (tensor([[3., 2., 0.]]), tensor([[5, 1, 5]]))
     """
     padded = nn.functional.pad(curve, (1, 1), value=-1.0)
     is_peak = (curve > padded[:, :-2]) & (curve >= padded[:, 2:])
     heights, peaks = torch.where(is_peak, curve, torch.zeros_like(curve)).sort(dim=1, descending=True, stable=True)
-    return heights[:, :count], peaks[:, :count]
+    heights, peaks = heights[:, :count], peaks[:, :count]
+    return heights, torch.where(heights > 0, peaks, peaks[:, :1])
 
 
 def masks_around(curve: Tensor, peaks: Tensor, level: float) -> Tensor:

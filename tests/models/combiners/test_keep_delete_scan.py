@@ -81,6 +81,19 @@ def test_mask_around_a_lower_peak_does_not_reach_into_a_higher_one():
     assert masks[0].tolist() == [[1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.5, 1.0, 0.5]]
 
 
+def test_where_there_are_fewer_peaks_the_highest_is_repeated_and_no_other_place_is_a_moment():
+    found = _scan(KeepDeleteScan(window=0.1, num_proposals=4), _explained_by(20))
+    assert found.scores[0].tolist() == [found.scores[0, 0], 0, 0, 0] and found.scores[0, 0] > 0
+    assert (found.spans == found.spans[:, :1]).all()
+
+
+@pytest.mark.parametrize('changes', [dict(window=0), dict(window=-0.1), dict(window=2), dict(level=0), dict(level=2),
+                                     dict(feedback=1.5), dict(feedback=-1)])
+def test_shares_that_are_none_are_refused(changes):
+    with pytest.raises(ValueError, match=f'{next(iter(changes))}={next(iter(changes.values()))}'):
+        KeepDeleteScan(**changes)
+
+
 def test_flat_curve_gives_narrow_masks_of_no_height():
     heights, peaks = highest_peaks(torch.zeros(2, 6), 3)
     assert heights.tolist() == [[0.0] * 3] * 2
