@@ -60,7 +60,7 @@ def smooth_masked(curve: Tensor, mask: Tensor, std: float, radius: Optional[int]
         >>> smooth_masked(torch.tensor([[1.0, 0.0, 9.0]]), torch.tensor([[True, True, False]]), std=1.0)
         tensor([[0.6225, 0.3775, 0.1824]])
     """
-    radius = int(3 * std + 0.5) if radius is None else radius
+    radius = min(int(3 * std + 0.5), curve.size(-1) - 1) if radius is None else radius
     offsets = torch.arange(-radius, radius + 1, device=curve.device, dtype=curve.dtype)
     kernel = (-offsets.square() / (2 * std**2)).exp()
 

@@ -26,6 +26,9 @@ class OtsuRuns(nn.Module):
 
     def __init__(self, num_proposals: int = 5, smoothing: float = 1.5, nested: float = 0.0) -> None:
         super().__init__()
+        if smoothing <= 0 or nested < 0:
+            raise ValueError('Runs need a smoothing above 0, in clips (0.1 leaves a curve as it is), and nested is a '
+                             f'factor of at least 0; got smoothing={smoothing} and nested={nested}.')
         self.num_proposals = num_proposals
         self.smoothing = smoothing
         self.nested = nested

@@ -38,6 +38,8 @@ class FrameScoreProposalGenerator(nn.Module):
                  num_proposals: int = 8, num_clips: Optional[int] = None,
                  levels: Sequence[float] = LEVELS, nms: float = 0.5, feedback: Optional[float] = None) -> None:
         super().__init__()
+        if feedback is not None and not 0 < feedback <= 1:
+            raise ValueError(f'feedback must be None or in (0, 1], a share of the video, got {feedback}.')
         self.co_attention = MODELS.build(co_attention)
         self.score = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
         self.project = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, feature_dim))

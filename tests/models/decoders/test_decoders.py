@@ -204,6 +204,12 @@ def test_windows_of_no_length_are_refused():
         build('windows', stride=0)
 
 
+@pytest.mark.parametrize('changes', [dict(smoothing=0), dict(smoothing=-1), dict(nested=-0.5)])
+def test_runs_without_a_smoothing_are_refused(changes):
+    with pytest.raises(ValueError, match='smoothing above 0'):
+        build('otsu', **changes)
+
+
 def test_mixture_finds_the_gaussians_that_a_curve_was_made_of():
     time = torch.arange(40) + 0.5
     curve = 2 * torch.exp(-(time - 10).square() / 8) + torch.exp(-(time - 30).square() / 18)
