@@ -7,7 +7,6 @@ from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.logging import print_log
 
 from mmvmr.apis.confidence import Confidence
@@ -24,6 +23,7 @@ from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import MODELS
 from mmvmr.structures import Batch, MomentSample
 from mmvmr.text.sentences import Sentences, read_sentences
+from mmvmr.utils.devices import choose_device
 from mmvmr.utils.files import sha256_of_files
 from mmvmr.utils.progress import progress
 
@@ -258,24 +258,6 @@ def batches_of_pairs(pairs: Iterable[Dict], size: int) -> Iterator[List[Dict]]:
     for _, group in groupby(pairs, key=lambda pair: pair['inputs'].video.size(1)):
         while batch := list(islice(group, size)):
             yield batch
-
-
-def choose_device(name: Optional[str] = None) -> torch.device:
-    """The device of that name, by default a GPU if there is one.
-
-    Raises:
-        ValueError: If there is no such device here.
-    """
-    there = [f'cuda:{number}' for number in range(torch.cuda.device_count())]
-    try:
-        device = torch.device(name or get_device())
-        torch.zeros(1, device=device)
-    except (AssertionError, RuntimeError, NotImplementedError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip('.')
-        known = ' and '.join(filter(None, ['cpu', ', '.join(there)]))
-        raise ValueError(f'The device {name!r} cannot be used: {reason}. Here are {known}: choose of these, or none, '
-                         'to take a GPU if there is one. `mmvmr doctor` says what PyTorch can use.') from error
-    return device
 
 
 def _sources(inputs: Union[Source, Sequence[Source]]) -> List[Source]:

@@ -231,6 +231,8 @@ def raise_from(*words):
     (['infer', '--zero-shot', 'MODEL', 'v.mp4', 'a ball', '--checkpoint', 'x'], '--checkpoint belongs to a run'),
     (['infer', 'RUN'], 'There is no video'),
     (['infer', '--zero-shot', 'nowhere', '.', 'a ball'], 'nowhere" does not exist'),
+    (['infer', '--zero-shot', 'nowhere', '.', 'a ball', '--device', 'gpu0'], "The device 'gpu0' cannot be used"),
+    (['search', 'index', '.', 'i', '--zero-shot', 'nowhere', '--device', 'cuda:77'], "The device 'cuda:77' cannot be"),
     (['search', 'index', 'videos', 'i'], 'An index is made with a run'),
     (['search', 'index', 'run', 'videos', 'i', '--zero-shot', 'MODEL'], 'An index is made with a run')])
 def test_what_does_not_fit_together_is_said(tmp_path, monkeypatch, words, message):

@@ -1,0 +1,23 @@
+"""Where a network runs."""
+from typing import Optional
+
+import torch
+from mmengine.device import get_device
+
+
+def choose_device(name: Optional[str] = None) -> torch.device:
+    """The device of that name, by default a GPU if there is one.
+
+    Raises:
+        ValueError: If there is no such device here.
+    """
+    there = [f'cuda:{number}' for number in range(torch.cuda.device_count())]
+    try:
+        device = torch.device(name or get_device())
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip('.')
+        known = ' and '.join(filter(None, ['cpu', ', '.join(there)]))
+        raise ValueError(f'The device {name!r} cannot be used: {reason}. Here are {known}: choose of these, or none, '
+                         'to take a GPU if there is one. `mmvmr doctor` says what PyTorch can use.') from error
+    return device
