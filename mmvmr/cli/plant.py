@@ -60,10 +60,12 @@ def run(args: argparse.Namespace) -> None:
     sentences = [pair['query'] for pair in parts.get('train_dataloader', pairs)]
     build_vocabulary('random', sentences)[0].save(vocabulary)
     here = args.out.absolute()
+    changes = [*args.cfg_options, f'dataset.features={here}/features', f'dataset.vocabulary={here}/vocabulary.npz',
+               f'dataset.feature_dim={args.dim}']
+    trains = config.get('model') and 'train_dataloader' in parts
     print(f'"{args.out}": {len(pairs)} sentences planted in {count} videos. To train on them:\n'
-          f'  mmvmr train {quote(args.config) if config.get("model") else "CONFIG"} --work-dir work_dirs/planted '
-          f'--cfg-options dataset.features={quote(f"{here}/features")} '
-          f'dataset.vocabulary={quote(f"{here}/vocabulary.npz")} dataset.feature_dim={args.dim}')
+          f'  mmvmr train {quote(args.config) if trains else "CONFIG"} --work-dir work_dirs/planted '
+          f'--cfg-options {" ".join(map(quote, changes))}')
 
 
 def check_planted(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Features made up for real annotations."""
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,8 @@ def test_a_config_is_planted_and_its_results_are_named_so(tmp_path, monkeypatch,
     options = dict(dim=6, seconds=2, strength=1.5, background=0.3, noise=0.5, distractors=1, blur=3, seed=4)
     flags = [word for name, value in options.items() for word in (f'--{name}', value)]
     assert run_command('plant', 'config.py', 'planted', *flags) == 0
-    assert '3 sentences planted in 3 videos' in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert '3 sentences planted in 3 videos' in text and 'mmvmr train CONFIG' in text, 'which has no model'
     store = open_feature_store('planted/features')
     assert sorted(store.video_ids) == ['a', 'b', 'c'] and store.read('a').shape == (20, 6)
     assert store.manifest['planted'] == options and store.manifest['clip_seconds'] == 2
@@ -92,7 +94,14 @@ def test_a_config_is_planted_and_its_results_are_named_so(tmp_path, monkeypatch,
         run_command('plant', 'config.py', 'planted')
     assert run_command('plant', 'config.py', 'planted', '--force') == 0
     assert run_command('plant', 'config.py', 'with blanks') == 0
-    assert "dataset.features='" + str(tmp_path / 'with blanks' / 'features') + "'" in capsys.readouterr().out
+    capsys.readouterr()
+    Path('model.py').write_text(Path('config.py').read_text() + "model = dict(type='MomentRetriever')\n")
+    change = 'train_dataloader.dataset.num_clips=4'
+    assert run_command('plant', 'model.py', 'with blanks', '--force', '--cfg-options', change) == 0
+    typed = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert typed == ['mmvmr', 'train', 'model.py', '--work-dir', 'work_dirs/planted', '--cfg-options', change,
+                     f'dataset.features={tmp_path}/with blanks/features',
+                     f'dataset.vocabulary={tmp_path}/with blanks/vocabulary.npz', 'dataset.feature_dim=128']
 
 
 def test_features_that_were_not_planted_are_not_replaced(tmp_path, monkeypatch):
