@@ -82,11 +82,15 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.evaluation.scoring import answerable, per_query
 
     init_default_scope('mmvmr')
+    given = [find_predictions(path) for path in given]
+    bare = {path for path in given if path.is_file() and is_bare(path)}
+    unread = [f'--{name}' for name in ('annotations', 'durations') if getattr(args, name)]
+    if unread and not bare:
+        raise ValueError(f'{" and ".join(unread)} would change nothing: "{given[0]}" holds the annotated moments that '
+                         'it is compared with. Leave this out; to compare with others, test again.')
 
     def read(path: Path):
-        path = find_predictions(path)
-        bare = path.is_file() and is_bare(path)
-        return with_moments(read_bare_predictions(path, *annotated_pairs(args)) if bare else
+        return with_moments(read_bare_predictions(path, *annotated_pairs(args)) if path in bare else
                             read_protocol(path, args.protocol), path)
 
     table = read(given[0])

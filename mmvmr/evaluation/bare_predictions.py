@@ -116,8 +116,11 @@ def _spans(spans: Any, where: str) -> Tuple[List[List[float]], List[float]]:
     spans = [spans] if spans and not isinstance(spans[0], (list, tuple)) else spans
     times, scores = [], []
     for start, end, *score in spans:
+        if len(score) > 1:
+            raise ValueError(f'{where}: expected spans [start, end] or [start, end, score], got '
+                             f'{[start, end, *score]}.')
         times.append([float(start), float(end)])
-        scores += map(float, score[:1])
+        scores += map(float, score)
     if scores and (len(scores) < len(times) or not np.isfinite(scores).all()):
         raise ValueError(f'{where}: {len(scores)} of {len(times)} spans have a score, expected all or none.')
     if (np.diff(scores) > 0).any():

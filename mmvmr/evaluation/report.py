@@ -72,6 +72,11 @@ def _notes(table: pd.DataFrame, protocol: Protocol, train_spans: Optional[np.nda
              *how_far_from_training(table, protocol, train_spans)]
     spans = [np.array(spans, dtype=float) for spans in table['pred_spans']]
     faults = {'no prediction': sum(not len(one) for one in spans),
-              'predictions that are not numbers': sum(bool(np.isnan(one).any()) for one in spans)}
+              'predictions that are not numbers': sum(bool(np.isnan(one).any()) for one in spans),
+              'predictions that end before they begin': sum(bool((one[:, 0] > one[:, 1]).any()) for one in spans
+                                                            if len(one))}
+    if max((one.max() for one in spans if len(one)), default=0) <= 1 < table['duration'].min():
+        notes.append('All predictions lie in the first second of their videos. If they are fractions: seconds are '
+                     'expected.')
     notes += [f'{number} queries have {fault}, which counts as wrong.' for fault, number in faults.items() if number]
     return notes

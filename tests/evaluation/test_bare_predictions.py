@@ -42,6 +42,7 @@ def test_one_span_needs_no_list_and_all_may_be_one_list(tmp_path):
     ([dict(qid=7, spans=[[0, 1]]), dict(vid='a', query='he sits down', spans=[])], 'prediction 1: there is another'),
     ([dict(qid=7, spans=[[0, 1, 0.1], [2, 3, 0.9]])], 'scores rise'),
     ([dict(qid=7, spans=[[0, 1, 0.1], [2, 3]])], '1 of 2 spans have a score'),
+    ([dict(qid=7, spans=[[0, 1, 2, 3]])], r'expected spans .*, got \[0, 1, 2, 3\]'),
     ([dict(qid=7, spans=[[0]])], 'prediction 0: expected a dict with qid'),
     ([dict(qid=7, spans=['0 - 3'])], 'prediction 0: expected a dict with qid'),
     ([dict(qid=7, answer=[[0, 1]])], 'and with spans'), ([7], 'prediction 0: expected'),
@@ -136,6 +137,18 @@ def test_bare_spans_are_scored_against_annotations_of_ones_own(tmp_path, capsys)
     text = capsys.readouterr().out
     assert text.count(r'\begin{tabular}') == 3 and r'model & 100.00 & 100.00 & 100.00 & 80.00 \\' in text
     assert all(line.startswith(('%', '\\')) or line.endswith(r'\\') for line in text.splitlines() if line)
+
+
+def test_annotations_that_would_not_be_read_are_refused(tmp_path):
+    row = dict(sample_idx=0, video_id='v', query='He sits.', duration=20, gt_spans=[[0, 10]], pred_spans=[[0, 8]],
+               pred_scores=[1], protocol='custom (mine)')
+    path = write(tmp_path / 'own.jsonl', row)
+    for flag in ('annotations', 'durations'):
+        with pytest.raises(ValueError, match=f'--{flag} would change nothing: ".*own.jsonl" holds the annotated'):
+            run_command('score', path, f'--{flag}', tmp_path / 'absent.json')
+    bare = write(tmp_path / 'bare.jsonl', dict(vid='v', query='He sits.', spans=[[0, 8]]))
+    (tmp_path / 'mine.json').write_text(json.dumps([['v', 20, [0, 10], 'He sits.']]))
+    run_command('score', path, '--against', bare, '--annotations', tmp_path / 'mine.json')
 
 
 def test_bare_spans_without_annotations_are_refused(charades):
