@@ -132,9 +132,17 @@ def how_to_convert(path: Path, of_all_videos: bool = False) -> str:
             f"python -c 'import glob, pickle, numpy as np, torch; [{save} for f in {files}]'")
 
 
+def _may_hold_objects(path: Path) -> bool:
+    """Whether a file begins as those of NumPy, PyTorch and pickle do."""
+    with open(path, 'rb') as file:
+        return file.read(6).startswith((b'\x93NUMPY', b'PK', b'\x80'))
+
+
 def _unreadable(path: Path, error: Exception, of_all_videos: bool = False) -> str:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     objects = 'allow_pickle' in reason or 'Weights only' in reason or 'weights_only' in reason
+    if objects and not _may_hold_objects(path):  # both libraries say so of any text
+        reason, objects = 'it is no file of arrays', False
     if objects:
         return (f'{path} cannot be read: it holds Python objects, which may run code. '
                 f'{how_to_convert(path, of_all_videos)}')

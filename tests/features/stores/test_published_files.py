@@ -81,6 +81,14 @@ def test_objects_are_refused_with_a_line_that_converts_them(tmp_path, name, writ
     np.testing.assert_array_equal(open_feature_store(tmp_path).read('a'), A)
 
 
+@pytest.mark.parametrize('name', ['a.npy', 'a.pt'])
+def test_a_page_that_was_saved_as_features_is_no_file_of_objects(tmp_path, name):
+    (tmp_path / name).write_text('<html><body>404 Not Found</body></html>')
+    with pytest.raises(ValueError, match=rf'{name} cannot be read .*: fetch or extract it again') as refused:
+        open_feature_store(tmp_path).read('a')
+    assert 'objects' not in str(refused.value) and 'pickle' not in str(refused.value)
+
+
 @pytest.mark.parametrize('name, write', [
     ('all.pkl', lambda path, videos: path.write_bytes(__import__('pickle').dumps(videos))),
     ('all.npy', lambda path, videos: np.save(path, videos, allow_pickle=True))])
