@@ -7,6 +7,7 @@ import pandas as pd
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.scoring import per_query, summarize
 from mmvmr.features.stores.names import short_name
+from mmvmr.utils.text_files import open_text
 
 COLUMNS = ('video_id', 'description', 'start', 'end')
 Moments = Dict[Tuple[str, str], List[Tuple[float, float]]]  # (video, query) -> moments as fractions of the video
@@ -26,20 +27,28 @@ def read_human_moments(paths: Sequence[Union[str, Path]]) -> Moments:
 
     Raises:
         FileNotFoundError: If a file is absent.
-        ValueError: If one has other columns, or times that are no per cent.
+        ValueError: If one is no such table, or has times that are no per cent.
     """
     moments: Moments = {}
     for path in paths:
         if not Path(path).is_file():
             raise FileNotFoundError(f'There is no file "{path}" with moments that people gave: CSV with the columns '
                                     f'{", ".join(COLUMNS)}.')
-        table = pd.read_csv(path, dtype=dict(video_id=str, description=str))
+        try:
+            with open_text(path) as file:
+                table = pd.read_csv(file, dtype=str, na_filter=False)
+        except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+            raise ValueError(f'"{path}" is no CSV with the columns {", ".join(COLUMNS)} '
+                             f'({str(error).strip()}).') from error
         if not {*COLUMNS} <= {*table}:
             raise ValueError(f'"{path}" has the columns {", ".join(table)}; expected {", ".join(COLUMNS)}, times in '
                              'per cent of the video.')
         times = table[['start', 'end']].apply(pd.to_numeric, errors='coerce')
         if not ((times >= 0) & (times <= 100)).all(axis=None):
             raise ValueError(f'"{path}" has times that are not between 0 and 100. They are per cent of the video.')
+        empty = table[['video_id', 'description']].apply(lambda column: column.str.strip()).eq('').any(axis=1)
+        if empty.any():
+            raise ValueError(f'"{path}": row {empty.to_numpy().argmax() + 1} has no video_id or no description.')
         for video, query, start, end in zip(table['video_id'], table['description'], *(times / 100).T.to_numpy()):
             if start < end:
                 moments.setdefault(_key(video, query), []).append((float(start), float(end)))

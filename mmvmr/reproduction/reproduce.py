@@ -184,11 +184,13 @@ def check_marks(page: Path) -> Tuple[List[str], int, int]:
     Raises:
         FileNotFoundError, ValueError: If there is no such page, or it lacks the marks.
     """
-    lines = page.read_text(encoding='utf-8').split('\n')
-    if lines.count(_BEGIN) != 1 or lines.count(_END) != 1 or lines.index(_BEGIN) > lines.index(_END):
+    with open(page, encoding='utf-8', newline='') as file:
+        lines = file.read().split('\n')  # with the \r of Windows, to be left as they are
+    marks = [line.rstrip('\r') for line in lines]
+    if marks.count(_BEGIN) != 1 or marks.count(_END) != 1 or marks.index(_BEGIN) > marks.index(_END):
         raise ValueError(f'"{page}" has no place for the table. Mark it by these two lines, once, in this order:\n'
                          f'{_BEGIN}\n{_END}')
-    return lines, lines.index(_BEGIN), lines.index(_END)
+    return lines, marks.index(_BEGIN), marks.index(_END)
 
 
 def between_marks(page: Path) -> str:
@@ -200,5 +202,7 @@ def between_marks(page: Path) -> str:
 def write_between_marks(page: Path, summary: Sequence[Section]) -> None:
     """Put the tables of a summary into a page; the rest of it stays."""
     lines, begin, end = check_marks(page)
-    block = to_markdown(section._replace(title='') for section in summary)
-    write_text(os.path.realpath(page), '\n'.join([*lines[:begin + 1], '', block, *lines[end:]]))
+    block = '\n' + to_markdown(section._replace(title='') for section in summary)
+    if lines[begin].endswith('\r'):
+        block = block.replace('\n', '\r\n') + '\r'
+    write_text(os.path.realpath(page), '\n'.join([*lines[:begin + 1], block, *lines[end:]]))

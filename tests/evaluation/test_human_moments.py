@@ -41,8 +41,19 @@ def test_there_is_no_line_where_nobody_was_asked(moments):
 
 @pytest.mark.parametrize('text, message', [
     ('video,start\nv,1\n', 'has the columns video, start; expected video_id, description'),
+    ('', 'a.csv" is no CSV with the columns video_id, description, start, end .No columns'),
+    (HEAD + 'x,v,,0,30\n', 'a.csv": row 1 has no video_id or no description'),
+    (HEAD + 'x,v,a,0,30\nx, ,he sits,0,30\n', 'row 2 has no video_id'),
     (HEAD + 'x,v,he sits,0,130\n', 'not between 0 and 100'), (HEAD + 'x,v,he sits,soon,30\n', 'not between 0 and 100')])
 def test_files_of_another_form_are_refused(tmp_path, text, message):
     (tmp_path / 'a.csv').write_text(text)
     with pytest.raises(ValueError, match=message):
+        read_human_moments([tmp_path / 'a.csv'])
+
+
+def test_words_that_pandas_would_take_for_nothing_are_words_and_an_encoding_is_named(tmp_path):
+    (tmp_path / 'a.csv').write_text(HEAD + 'x,v,null,0,30\n')
+    assert read_human_moments([tmp_path / 'a.csv']) == {('v', 'null'): [(0.0, 0.3)]}
+    (tmp_path / 'a.csv').write_bytes((HEAD + 'x,v,café,0,30\n').encode('latin-1'))
+    with pytest.raises(ValueError, match='a.csv" is not a text in UTF-8'):
         read_human_moments([tmp_path / 'a.csv'])

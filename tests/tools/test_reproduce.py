@@ -214,6 +214,9 @@ def test_table_of_all_benchmarks_is_put_between_the_marks_of_a_page(run, pretend
     first = page.read_text()
     run('--seeds', '0', '--into', page)
     assert page.read_text() == first
+    page.write_bytes(first.replace('\n', '\r\n').encode())  # as Windows ends lines
+    run('--seeds', '0', '--into', page)
+    assert page.read_bytes() == first.replace('\n', '\r\n').encode()
 
 
 def test_cores_are_shared_out(run, pretend, monkeypatch):
