@@ -129,7 +129,8 @@ def _answer_all(connection: Connection, model: Model) -> None:
     try:
         answers = _Answers(model)
     except Exception as error:
-        traceback.print_exc()
+        if not isinstance(error, (OSError, ValueError, KeyError, ImportError)):  # whose message says enough
+            traceback.print_exc()
         connection.send_bytes(json.dumps(['failed', str(error)]).encode())
         return
     reply = 'ready', ''

@@ -351,6 +351,7 @@ def test_what_is_missing_is_told_before_anything_is_opened(monkeypatch, tmp_path
         run_command('serve')
 
 
-def test_a_model_that_cannot_be_opened_is_told_of_at_once(tmp_path):
+def test_a_model_that_cannot_be_opened_is_told_of_at_once_and_once(tmp_path, capfd):
     with pytest.raises(ValueError, match='There is no'):
         ModelProcess(Model(str(tmp_path / 'absent')), 60).start()
+    assert 'Traceback' not in capfd.readouterr().err
