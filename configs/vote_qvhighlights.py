@@ -7,7 +7,7 @@ transformer = dict(type='DualTransformer', dim=dim, num_heads=4, num_layers=1, d
 
 model = dict(
     type='MomentRetriever',
-    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True),
+    encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, readout=True, rescale=True),
     proposal_generator=dict(
         type='GaussianProposalGenerator',
         dim=dim,
@@ -30,7 +30,7 @@ model = dict(
     advisers=dict(
         frames=dict(
             type='MomentRetriever',
-            encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, blank=False),
+            encoder=dict(type='LinearEncoder', dim=dim, dropout=0.1, blank=False, rescale=True),
             proposal_generator=dict(
                 type='FrameScoreProposalGenerator',
                 dim=dim,

@@ -159,7 +159,7 @@ def test_the_scan_is_trained_as_cpl(data):
 
 
 @pytest.mark.parametrize('data', ['moving_shapes', 'charades', 'activitynet', 'qvhighlights'])
-def test_the_vote_is_of_cpl_with_the_scan_and_of_mscl_both_with_feedback(data):
+def test_the_vote_is_of_cpl_with_the_scan_and_of_mscl_both_rescaled_and_with_feedback(data):
     model, cpl, mscl = (read_shipped(DATASETS.parents[1] / f'{name}_{data}.py').model.to_dict()
                         for name in ('vote', 'cpl', 'mscl'))
     points = {key: value for key, value in model.pop('combiner').items() if key != 'num_clips'}
@@ -168,4 +168,5 @@ def test_the_vote_is_of_cpl_with_the_scan_and_of_mscl_both_with_feedback(data):
     own = [key for key in cpl if key not in ('ranker', 'span_level')]
     adviser, = model.pop('advisers').values()
     assert adviser['proposal_generator'].pop('feedback') == 0.02
+    assert model['encoder'].pop('rescale') is adviser['encoder'].pop('rescale') is True
     assert model == {key: cpl[key] for key in own} and adviser == mscl

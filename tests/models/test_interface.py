@@ -314,6 +314,21 @@ def test_encoded_query_holds_what_was_encoded():
     assert query.features.shape == (3, 6, 16) and query.blank.shape == (16,) and query.readout.shape == (3, 1, 16)
 
 
+def test_an_encoder_that_rescales_reads_features_in_any_unit_and_only_those_that_count():
+    batch = make_batch()
+    torch.manual_seed(0)
+    encoder = LinearEncoder(8, 6, 16, readout=True, rescale=True).eval()
+    video, query = encoder(batch.video, batch.query)
+    factors = torch.tensor([1e-3, 20.0, 7.0])[:, None, None]
+    padding = batch.query.features.masked_fill(~batch.query.mask.unsqueeze(-1), 9.0)
+    again, other = encoder(batch.video * factors, batch.query._replace(features=padding * factors))
+    torch.testing.assert_close(again, video)
+    torch.testing.assert_close(other.features[other.mask], query.features[query.mask])
+    unit = batch.video / batch.video.square().mean(dim=(1, 2), keepdim=True).sqrt()
+    torch.testing.assert_close(video, encoder.video_projection(unit))
+    assert torch.isfinite(encoder(torch.zeros_like(batch.video), batch.query)[0]).all(), 'of an absent video'
+
+
 def test_configs_of_parts_are_left_as_they_were():
     given = config('mcmt')
     before = copy.deepcopy(given)
