@@ -51,7 +51,7 @@ class TextNetwork:
     def __init__(self, folder: Union[str, Path], layer: Optional[int] = None, prefix: str = '',
                  device: Optional[str] = None, reader: Optional[WordReader] = None) -> None:
         self.folder, self.layer, self.prefix, self.reader = Path(folder), layer, prefix, reader or WordReader()
-        self.device = choose_device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.device = choose_device(device) if device else 'cuda' if torch.cuda.is_available() else 'cpu'
         self.network = load_network(folder)
         self._joint = hasattr(self.network, 'get_text_features')
         if not self._joint and self.network.main_input_name != 'input_ids':

@@ -43,7 +43,7 @@ class ClipExtractor(FrameEmbedder):
         if dtype not in _TYPES:
             raise ValueError(f'dtype must be one of {", ".join(_TYPES)}, got {dtype!r}.')
         self.weights = Path(weights)
-        self.device = choose_device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.device = choose_device(device) if device else 'cuda' if torch.cuda.is_available() else 'cpu'
         self.network = load_network(weights, dtype)
         for ask in ('get_image_features', 'get_text_features'):
             if not hasattr(self.network, ask):
