@@ -44,10 +44,10 @@ class KeepDeleteScan(nn.Module):
     def __init__(self, num_clips: Optional[int] = None, window: float = 0.08, weight: float = 0.25, level: float = 0.4,
                  num_proposals: int = 5, feedback: Optional[float] = None) -> None:
         super().__init__()
-        if not (0 < window <= 1 and 0 < level <= 1 and (feedback is None or 0 < feedback <= 1)):
-            raise ValueError('A scan needs a window and a feedback (or None), shares of the video, and a level, one of '
-                             f'the height of a peak, in (0, 1]; got window={window}, feedback={feedback} and '
-                             f'level={level}.')
+        if not (window > 0 and 0 < level <= 1 and (feedback is None or 0 < feedback <= 1)):
+            raise ValueError('A scan needs a window above 0 and a feedback (or None) in (0, 1], shares of the video, '
+                             f'and a level in (0, 1], one of the height of a peak; got window={window}, '
+                             f'feedback={feedback} and level={level}.')
         self.num_clips = num_clips
         self.window = window
         self.weight = weight
