@@ -137,7 +137,7 @@ def _random(truths: Truths, protocol: Protocol) -> pd.DataFrame:
 
 def _discounted(truths: Truths, spans: np.ndarray, best_of: Callable, protocol: Protocol) -> pd.DataFrame:
     """Expected dR@n of n of the same spans (C, 2) for all queries; ``best_of(worth, n)`` is that of their best."""
-    hits = {threshold: discounted_hits(spans, truths, threshold, protocol.strict) for threshold in protocol.ious}
+    hits = discounted_hits(spans, truths, protocol)
     return pd.DataFrame({f'dR@{top},IoU={threshold:g}': best_of(hits[threshold], top)
                          for top in protocol.tops for threshold in protocol.ious})
 

@@ -91,7 +91,7 @@ def per_query(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     if protocol.discounted:
         spans = predicted_spans(table, max(protocol.tops), protocol.nms, protocol.clamped)
         spans, truths = spans / table['duration'].to_numpy(np.float64)[:, None, None], relative_truths(table)
-        hits = {threshold: discounted_hits(spans, truths, threshold, protocol.strict) for threshold in protocol.ious}
+        hits = discounted_hits(spans, truths, protocol)
         parts.append(pd.DataFrame({f'dR@{top},IoU={threshold:g}': hits[threshold][:, :top].max(axis=1)
                                    for top in protocol.tops for threshold in protocol.ious}))
     if protocol.segment is None:
@@ -112,8 +112,9 @@ def is_hit(iou: np.ndarray, threshold: float, strict: bool) -> np.ndarray:
     return iou > threshold + _TIE if strict else iou >= threshold - _TIE
 
 
-def discounted_hits(spans: np.ndarray, truths: List[List[List[float]]], threshold: float, strict: bool) -> np.ndarray:
-    """What each of C spans is worth: a hit counts the less, the farther its borders are from those of the moment.
+def discounted_hits(spans: np.ndarray, truths: List[List[List[float]]],
+                    protocol: Protocol) -> Dict[float, np.ndarray]:
+    """What each of C spans is worth at each IoU of the protocol: a hit counts the less, the farther its borders are from those of the moment.
 
     A hit [s', e'] of the moment [s, e], in fractions of the video, is worth (1 - |s - s'|) (1 - |e - e'|) (Yuan et al.,
     "A Closer Look at Temporal Sentence Grounding in Videos", 2021, section "Evaluation metrics").
@@ -122,12 +123,14 @@ def discounted_hits(spans: np.ndarray, truths: List[List[List[float]]], threshol
         spans: (N, C, 2), or (C, 2) for the same spans for all N queries; fractions of the video, as ``truths``.
 
     Returns:
-        (N, C), in [0, 1].
+        (N, C), in [0, 1], by IoU.
     """
+    ious = ious_with_all(spans, truths)
     moments = _pad(truths, None)[:, None]  # (N, 1, G, 2)
     apart = np.abs(np.asarray(spans, np.float64)[..., None, :] - moments).clip(max=1)
-    worth = np.where(is_hit(ious_with_all(spans, truths), threshold, strict), (1 - apart).prod(axis=-1), 0)
-    return worth.max(axis=-1)
+    worth = (1 - apart).prod(axis=-1)  # (N, C, G)
+    return {threshold: np.where(is_hit(ious, threshold, protocol.strict), worth, 0).max(axis=-1)
+            for threshold in protocol.ious}
 
 
 def summarize(scores: pd.DataFrame) -> Dict[str, float]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from mmvmr.text.query_store import QueryFeatures
 from mmvmr.text.tokenizer import WordReader
-from mmvmr.utils.devices import choose_device
+from mmvmr.utils.devices import device_of_network
 from mmvmr.utils.progress import progress
 from mmvmr.utils.transformers_folder import load_network, load_tokenizer
 
@@ -51,7 +51,7 @@ class TextNetwork:
     def __init__(self, folder: Union[str, Path], layer: Optional[int] = None, prefix: str = '',
                  device: Optional[str] = None, reader: Optional[WordReader] = None) -> None:
         self.folder, self.layer, self.prefix, self.reader = Path(folder), layer, prefix, reader or WordReader()
-        self.device = choose_device(device) if device else 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.device = device_of_network(device)
         self.network = load_network(folder)
         self._joint = hasattr(self.network, 'get_text_features')
         if not self._joint and self.network.main_input_name != 'input_ids':

@@ -21,3 +21,8 @@ def choose_device(name: Optional[str] = None) -> torch.device:
         raise ValueError(f'The device {name!r} cannot be used: {reason}. Here are {known}: choose of these, or none, '
                          'to take a GPU if there is one. `mmvmr doctor` says what PyTorch can use.') from error
     return device
+
+
+def device_of_network(name: Optional[str] = None) -> torch.device:
+    """As :func:`choose_device`, but nothing is put on a GPU that nobody has named before the network is."""
+    return choose_device(name) if name else torch.device('cuda' if torch.cuda.is_available() else 'cpu')

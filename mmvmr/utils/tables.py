@@ -25,12 +25,10 @@ def format_table(rows: Sequence[Sequence[str]], title: str = '', form: str = 'te
     """
     rows = [[str(cell) for cell in row] for row in rows]
     if form == 'text':
-        table = AsciiTable(rows)
+        table = AsciiTable(rows, f' {title} ' if title else None)
         table.inner_footing_row_border = rule
-        width = table.table.index('\n')
-        if title and len(title) + 4 <= width:  # else terminaltables leaves it out
-            table.title = f' {title} '
-        return table.table if table.title or not title else f'{title}\n{table.table}'
+        left_out = title and len(title) + 4 > table.table_width  # by terminaltables
+        return f'{title}\n{table.table}' if left_out else table.table
     if form == 'markdown':
         lines = ['| ' + ' | '.join(row).replace('*', r'\*') + ' |' for row in rows]
         return '\n'.join([*([f'**{title}**', ''] if title else []), lines[0], '|---|' + '---:|' * (len(rows[0]) - 1),

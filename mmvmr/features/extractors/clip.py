@@ -8,7 +8,7 @@ import torch
 
 from mmvmr.features.extractors.frame_embedder import FrameEmbedder
 from mmvmr.registry import EXTRACTORS
-from mmvmr.utils.devices import choose_device
+from mmvmr.utils.devices import device_of_network
 from mmvmr.utils.transformers_folder import load_image_processor, load_network, sha256_of_text_side, sha256_of_weights
 
 _TYPES = ('float32', 'bfloat16', 'float16')
@@ -43,7 +43,7 @@ class ClipExtractor(FrameEmbedder):
         if dtype not in _TYPES:
             raise ValueError(f'dtype must be one of {", ".join(_TYPES)}, got {dtype!r}.')
         self.weights = Path(weights)
-        self.device = choose_device(device) if device else 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.device = device_of_network(device)
         self.network = load_network(weights, dtype)
         for ask in ('get_image_features', 'get_text_features'):
             if not hasattr(self.network, ask):

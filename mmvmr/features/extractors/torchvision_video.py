@@ -8,7 +8,7 @@ import torch
 
 from mmvmr.features.extract import by_clip, check_positive
 from mmvmr.registry import EXTRACTORS
-from mmvmr.utils.devices import choose_device
+from mmvmr.utils.devices import device_of_network
 from mmvmr.utils.files import refuse_lfs_pointers, sha256_of_files
 
 
@@ -35,7 +35,7 @@ class TorchvisionVideoExtractor:
         check_positive(clip_seconds=clip_seconds, num_frames=num_frames)
         self.weights = Path(weights)
         self.clip_seconds, self.num_frames, self.fps = clip_seconds, num_frames, num_frames / clip_seconds
-        self.device = choose_device(device) if device else 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.device = device_of_network(device)
         self.network, self.prepare = _load(model, self.weights)
         self.network.eval().to(self.device)
         self.dim: int = self._describe([np.zeros((8, 8, 3), np.uint8)]).shape[0]

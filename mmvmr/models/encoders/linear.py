@@ -4,6 +4,7 @@ from typing import Tuple
 import torch
 from torch import Tensor, nn
 
+from mmvmr.functional.curves import masked_mean
 from mmvmr.models.layers.attention import Dropout
 from mmvmr.registry import MODELS
 from mmvmr.structures import EncodedQuery, Query
@@ -58,6 +59,5 @@ class LinearEncoder(nn.Module):
 
 def _rescale(rows: Tensor, mask: Tensor) -> Tensor:
     """(B, N, D), divided by the root mean square of those that count (B, N)."""
-    squares = rows.square().mean(dim=-1) * mask
-    mean = squares.sum(dim=1) / mask.sum(dim=1).clamp(min=1)
-    return rows / mean.clamp(min=1e-12).sqrt()[:, None, None]
+    squares = masked_mean(rows.square().mean(dim=-1), mask)  # (B, 1)
+    return rows / squares.clamp(min=1e-12).sqrt().unsqueeze(-1)
