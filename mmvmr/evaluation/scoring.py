@@ -114,10 +114,11 @@ def is_hit(iou: np.ndarray, threshold: float, strict: bool) -> np.ndarray:
 
 def discounted_hits(spans: np.ndarray, truths: List[List[List[float]]],
                     protocol: Protocol) -> Dict[float, np.ndarray]:
-    """What each of C spans is worth at each IoU of the protocol: a hit counts the less, the farther its borders are from those of the moment.
+    """What each of C spans is worth at each IoU of the protocol.
 
-    A hit [s', e'] of the moment [s, e], in fractions of the video, is worth (1 - |s - s'|) (1 - |e - e'|) (Yuan et al.,
-    "A Closer Look at Temporal Sentence Grounding in Videos", 2021, section "Evaluation metrics").
+    A hit counts the less, the farther its borders are from those of the moment: [s', e'] of [s, e], in fractions of the
+    video, is worth (1 - |s - s'|) (1 - |e - e'|) (Yuan et al., "A Closer Look at Temporal Sentence Grounding in
+    Videos", 2021, section "Evaluation metrics").
 
     Args:
         spans: (N, C, 2), or (C, 2) for the same spans for all N queries; fractions of the video, as ``truths``.
