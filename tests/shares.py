@@ -6,7 +6,7 @@ import torch
 from mmengine.dist import get_world_size
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
-from parts import CNM, METHODS, MSCL, make_batch
+from parts import CNM, CPL, METHODS, MSCL, make_batch
 from torch import nn
 
 from mmvmr.engine.distributed import MomentDistributedDataParallel, end_processes
@@ -24,7 +24,9 @@ MANY = copy.deepcopy(MSCL)
 MANY['proposal_generator']['num_mismatched'] = 11
 MIXTURE = dict(MSCL, reconstructors=CNM['reconstructors'], negatives=CNM['negatives'], encoder=CNM['encoder'],
                losses=dict(MSCL['losses'], **CNM['losses']))
-CASES = dict(METHODS, mscl_many=MANY, mscl_cnm=MIXTURE, cnm_in_turn=CNM)
+VOTE = dict(CPL, combiner=dict(type='KeepDeleteScan'), ranker=dict(type='ScoreRanker'),
+            advisers=dict(frames=dict(MSCL, type='MomentRetriever')), merger=dict(type='CurveVoteMerger'))
+CASES = dict(METHODS, mscl_many=MANY, mscl_cnm=MIXTURE, cnm_in_turn=CNM, vote=VOTE)
 
 
 def _pairs(rows: slice) -> Batch:

@@ -83,9 +83,12 @@ class Merger(Protocol):
     Attributes:
         reads: What it reads of each answer beside spans, masks and scores, of :data:`FIELDS`.
         gives: As of a generator.
+        observe: Method, called in each training step with what the reconstructor of the model says, the nll (B,) of
+            the queries of the batch from the whole of their own video, and from that of the next pair.
     """
     reads: Sequence[str] = ()
     gives: Sequence[str] = ('scores',)
+    observe: Optional[Callable[[Tensor, Tensor], None]] = None
 
     def __call__(self, own: Proposals, advice: List[Proposals]) -> Proposals:
         """Ranked proposals of the model and of each adviser -> proposals with masks as long as its own, and scores."""

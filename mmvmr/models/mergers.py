@@ -30,6 +30,11 @@ class CurveVoteMerger(nn.Module):
     voter weighs as much as its curve stands out, the contrast of the best run: mean inside minus mean outside, and
     nothing where the curve is flat.
 
+    The model itself, which reads a reconstructor, weighs ``separation`` times as much, which is measured in training:
+    by how many standard deviations (Cohen's d) its reconstructor explains a query worse from the whole of another
+    video than from the whole of its own, the mean of the last 100 batches. A reconstructor that guesses the words
+    whatever the video shows, 0, has no say. Without training, or a reconstructor, it is 1.
+
     Args:
         num_proposals: Candidates of the sum.
         levels, nms: As of ``FrameScoreProposalGenerator``.
@@ -42,6 +47,15 @@ class CurveVoteMerger(nn.Module):
         self.num_proposals = num_proposals
         self.register_buffer('levels', as_levels(levels), persistent=False)
         self.nms = nms
+        self.register_buffer('separation', torch.ones(()))
+        self.register_buffer('num_batches_tracked', torch.zeros((), dtype=torch.long))
+
+    def observe(self, own: Tensor, other: Tensor) -> None:
+        """Measure the separation, from the nll (B,) of queries in their own video and in another one."""
+        self.num_batches_tracked += 1
+        deviation = ((own.var(correction=0) + other.var(correction=0)) / 2).sqrt()
+        now = (other.mean() - own.mean()) / deviation.clamp(min=1e-6)
+        self.separation += (now - self.separation) / self.num_batches_tracked.clamp(max=100)
 
     def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
         """The candidates of the model (B, K), those of each adviser, and those of the sum, with their votes; the sum
@@ -52,7 +66,9 @@ class CurveVoteMerger(nn.Module):
         curves.append(stretch(sum(curves)))
         runs, contrasts = best_runs(curves[-1], self.levels, self.num_proposals, self.nms)
         together = Proposals(runs / longest, own.masks, contrasts)
-        elected = _election([own, *advice, together], [self._weight(curve) for curve in curves])
+        weights = [self._weight(curve) for curve in curves]
+        weights[0] = weights[0] * self.separation.clamp(min=0)
+        elected = _election([own, *advice, together], weights)
         return elected._replace(clips=Clips(curves[-1]))
 
     def _weight(self, curve: Tensor) -> Tensor:

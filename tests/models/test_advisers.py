@@ -6,6 +6,7 @@ from torch import nn
 
 from mmvmr.engine.optim.alternating import AlternatingConstructor
 from mmvmr.functional.votes import behind_better, decided_weights
+from mmvmr.models.mergers import CurveVoteMerger
 from mmvmr.models.moment_retriever import MomentRetriever
 from mmvmr.registry import MODELS
 from mmvmr.structures import Clips, MomentSample, Proposals
@@ -127,6 +128,54 @@ def test_a_flat_curve_has_no_weight():
         spans = found.pred_spans.tolist()
         unheard = [0, 4] if own is flat else [8, 10]
         assert found.pred_scores[spans.index(first)] > found.pred_scores[spans.index(unheard)] == 0
+
+
+def test_a_model_weighs_as_much_as_it_tells_videos_apart():
+    merger = CurveVoteMerger()
+    assert merger.separation == 1, 'not measured yet'
+    merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([4.0, 6.0]))  # means 3 apart, deviation 1
+    assert merger.separation == 3
+    merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 4.0]))
+    assert merger.separation == 2, 'the mean of the batches'
+    for _ in range(200):
+        merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 4.0]))
+    before = merger.separation.item()
+    merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([4.0, 6.0]))
+    assert merger.separation.item() == pytest.approx(before + (3 - before) / 100), 'of the last hundred'
+
+    clear = [0.0] * 10 + [1.0] * 4 + [0.0] * 6
+    model = with_curve(*OWN[:2], clear, advisers=dict(other=with_curve(*OTHER[:2], clear)),
+                       merger=dict(type='CurveVoteMerger', levels=[0.999]))
+    for separation, first in ((2.0, [0, 4]), (0.5, [8, 10]), (0.0, [8, 10]), (-1.0, [8, 10])):
+        model.merger.separation.fill_(separation)
+        found = predict(model, make_batch())[0]
+        spans = found.pred_spans.tolist()
+        assert spans.index(first) < spans.index([8, 10] if first == [0, 4] else [0, 4])
+        if separation <= 0:
+            assert found.pred_scores[spans.index([0, 4])] == 0
+
+
+def test_a_training_step_shows_the_merger_queries_in_their_own_video_and_in_that_of_the_next_pair():
+    def step(model):
+        torch.manual_seed(1)
+        return model(**model.data_preprocessor(dict(inputs=make_batch()), True), mode='loss')
+
+    vote = dict(combiner=dict(type='KeepDeleteScan'), ranker=dict(type='ScoreRanker'))
+    model, plain = (build('cpl', 'mscl', **vote, merger=dict(type=kind)) for kind in ('CurveVoteMerger', 'VoteMerger'))
+    losses, expected = step(model), step(plain)
+    assert losses == expected, 'nothing is trained by it'
+
+    model, seen = build('cpl', 'mscl', **vote, merger=dict(type='CurveVoteMerger')), []
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    model.merger.observe = lambda *nll: seen.extend(nll)
+    inputs = model.data_preprocessor(dict(inputs=make_batch()), True)['inputs']
+    model.train()(inputs, mode='loss')
+    for nll, batch in zip(seen, (inputs, inputs._replace(video=inputs.video.roll(-1, 0)))):
+        outputs = model.retrieve(batch, ['hard'])  # the whole video
+        torch.testing.assert_close(nll, outputs.nll['query']['hard'].squeeze(1))
+    assert not seen[0].requires_grad and not torch.allclose(*seen)
 
 
 class OwnMerger(nn.Module):
