@@ -13,27 +13,51 @@ from mmvmr.structures import Clips, Proposals
 
 @MODELS.register_module()
 class VoteMerger(nn.Module):
-    """All candidates stay, and vote: number i gets sum_j IoU(i, j) w_j, where the w of one model sum to 1, see
-    :func:`~mmvmr.functional.votes.decided_weights`."""
+    """All candidates stay, and vote: number i gets sum_j IoU(i, j) w_j, where the w_j of one model sum to 1, see
+    :func:`~mmvmr.functional.votes.decided_weights`.
+
+    Those of the model itself, which may read a reconstructor, sum to ``separation``, which is measured in training: by
+    how many standard deviations (Cohen's d) its reconstructor explains a query worse from the whole of another video
+    than from the whole of its own, the mean of the last 100 batches. A reconstructor that guesses the words whatever
+    the video shows, 0, has no say. Without training, or a reconstructor, it is 1.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer('separation', torch.ones(()))
+        self.register_buffer('num_batches_tracked', torch.zeros((), dtype=torch.long))
+
+    def observe(self, own: Tensor, other: Tensor) -> None:
+        """Measure the separation, from the nll (B,) of queries in their own video and in another one."""
+        self.num_batches_tracked += 1
+        deviation = ((own.var(correction=0) + other.var(correction=0)) / 2).sqrt()
+        change = (other.mean() - own.mean()) / deviation.clamp(min=1e-6) - self.separation
+        self.separation += change.nan_to_num(0, 0, 0) / self.num_batches_tracked.clamp(max=100)
 
     def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
         """The candidates of the model (B, K), and those of each adviser behind them, with their votes."""
-        return _election([own, *advice], [1.0] * (1 + len(advice)))
+        return self._elect([own, *advice], [1.0] * (1 + len(advice)))
+
+    def _elect(self, voters: List[Proposals], weights: List[Union[float, Tensor]]) -> Proposals:
+        """All candidates with their votes, by the weight of each voter, the model first; masks beside its own are the
+        spans."""
+        masks, own = voters[0].masks, self.separation.clamp(min=0)
+        spans = torch.cat([one.spans for one in voters], dim=1)
+        others = [span_mask(one.spans, masks.size(-1)).to(masks.dtype) for one in voters[1:]]
+        said = [weight * decided_weights(one.scores) for weight, one in zip(weights, voters)]
+        said = torch.cat([own * said[0], *said[1:]], dim=1)
+        scores = behind_better(spans, votes(spans, said), nms=0.7, top=spans.size(1))
+        return Proposals(spans, torch.cat([masks, *others], dim=1), scores)
 
 
 @MODELS.register_module()
-class CurveVoteMerger(nn.Module):
+class CurveVoteMerger(VoteMerger):
     """As :class:`VoteMerger`, and the sum of the curves of all models has a vote as well.
 
     Each curve is smoothed and stretched to [0, 1]. Candidates of the sum are its runs above several levels, by
-    contrast, as in MSCL, see :class:`~mmvmr.models.proposal_generators.frame_score.FrameScoreProposalGenerator`. A
-    voter weighs as much as its curve stands out, the contrast of the best run: mean inside minus mean outside, and
-    nothing where the curve is flat.
-
-    The model itself, which reads a reconstructor, weighs ``separation`` times as much, which is measured in training:
-    by how many standard deviations (Cohen's d) its reconstructor explains a query worse from the whole of another
-    video than from the whole of its own, the mean of the last 100 batches. A reconstructor that guesses the words
-    whatever the video shows, 0, has no say. Without training, or a reconstructor, it is 1.
+    contrast, as in MSCL, see :class:`~mmvmr.models.proposal_generators.frame_score.FrameScoreProposalGenerator`. The
+    votes of a voter are multiplied by how much its curve stands out, the contrast of the best run: mean inside minus
+    mean outside, and nothing where the curve is flat.
 
     Args:
         num_proposals: Candidates of the sum.
@@ -47,15 +71,6 @@ class CurveVoteMerger(nn.Module):
         self.num_proposals = num_proposals
         self.register_buffer('levels', as_levels(levels), persistent=False)
         self.nms = nms
-        self.register_buffer('separation', torch.ones(()))
-        self.register_buffer('num_batches_tracked', torch.zeros((), dtype=torch.long))
-
-    def observe(self, own: Tensor, other: Tensor) -> None:
-        """Measure the separation, from the nll (B,) of queries in their own video and in another one."""
-        self.num_batches_tracked += 1
-        deviation = ((own.var(correction=0) + other.var(correction=0)) / 2).sqrt()
-        now = (other.mean() - own.mean()) / deviation.clamp(min=1e-6)
-        self.separation += (now - self.separation) / self.num_batches_tracked.clamp(max=100)
 
     def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
         """The candidates of the model (B, K), those of each adviser, and those of the sum, with their votes; the sum
@@ -66,22 +81,10 @@ class CurveVoteMerger(nn.Module):
         curves.append(stretch(sum(curves)))
         runs, contrasts = best_runs(curves[-1], self.levels, self.num_proposals, self.nms)
         together = Proposals(runs / longest, own.masks, contrasts)
-        weights = [self._weight(curve) for curve in curves]
-        weights[0] = weights[0] * self.separation.clamp(min=0)
-        elected = _election([own, *advice, together], weights)
+        elected = self._elect([own, *advice, together], [self._weight(curve) for curve in curves])
         return elected._replace(clips=Clips(curves[-1]))
 
     def _weight(self, curve: Tensor) -> Tensor:
         """How much a curve (B, T) stands out: (B, 1)."""
         best = score_runs(curve, self.levels)[1].amax(dim=1, keepdim=True)
         return best * (curve.amin(dim=1, keepdim=True) < 1)  # a flat curve is stretched to ones
-
-
-def _election(voters: List[Proposals], weights: List[Union[float, Tensor]]) -> Proposals:
-    """All candidates with their votes, by the weight of each voter; masks beside those of the first are the spans."""
-    masks = voters[0].masks
-    spans = torch.cat([one.spans for one in voters], dim=1)
-    others = [span_mask(one.spans, masks.size(-1)).to(masks.dtype) for one in voters[1:]]
-    said = torch.cat([weight * decided_weights(one.scores) for weight, one in zip(weights, voters)], dim=1)
-    scores = behind_better(spans, votes(spans, said), nms=0.7, top=spans.size(1))
-    return Proposals(spans, torch.cat([masks, *others], dim=1), scores)

@@ -141,7 +141,11 @@ def test_a_model_weighs_as_much_as_it_tells_videos_apart():
         merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 4.0]))
     before = merger.separation.item()
     merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([4.0, 6.0]))
-    assert merger.separation.item() == pytest.approx(before + (3 - before) / 100), 'of the last hundred'
+    after = before + (3 - before) / 100
+    assert merger.separation.item() == pytest.approx(after), 'of the last hundred'
+    for broken in ('nan', 'inf'):  # a step that is skipped
+        merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([4.0, float(broken)]))
+    assert merger.separation.item() == pytest.approx(after)
 
     clear = [0.0] * 10 + [1.0] * 4 + [0.0] * 6
     model = with_curve(*OWN[:2], clear, advisers=dict(other=with_curve(*OTHER[:2], clear)),
@@ -161,9 +165,10 @@ def test_a_training_step_shows_the_merger_queries_in_their_own_video_and_in_that
         return model(**model.data_preprocessor(dict(inputs=make_batch()), True), mode='loss')
 
     vote = dict(combiner=dict(type='KeepDeleteScan'), ranker=dict(type='ScoreRanker'))
-    model, plain = (build('cpl', 'mscl', **vote, merger=dict(type=kind)) for kind in ('CurveVoteMerger', 'VoteMerger'))
+    model, plain = (build('cpl', 'mscl', **vote, merger=merger) for merger in (dict(type='VoteMerger'), OwnMerger()))
     losses, expected = step(model), step(plain)
     assert losses == expected, 'nothing is trained by it'
+    assert model.merger.num_batches_tracked == 1 and model.merger.separation != 1
 
     model, seen = build('cpl', 'mscl', **vote, merger=dict(type='CurveVoteMerger')), []
     for module in model.modules():
