@@ -213,7 +213,7 @@ class MomentRetriever(BaseModel):
         if names is None:
             for place, adviser in self.advisers.items():
                 losses.update((f'{key}_{place}', value) for key, value in adviser.loss(batch).items())
-            if trait(self.merger, Merger, 'observe') and 'query' in self.reconstructors:
+            if self.training and trait(self.merger, Merger, 'observe') and 'query' in self.reconstructors:
                 self._show_merger(outputs)
         return losses
 

@@ -168,7 +168,8 @@ def test_a_training_step_shows_the_merger_queries_in_their_own_video_and_in_that
     model, plain = (build('cpl', 'mscl', **vote, merger=merger) for merger in (dict(type='VoteMerger'), OwnMerger()))
     losses, expected = step(model), step(plain)
     assert losses == expected, 'nothing is trained by it'
-    assert model.merger.num_batches_tracked == 1 and model.merger.separation != 1
+    step(model.eval())
+    assert model.merger.num_batches_tracked == 1 and model.merger.separation != 1, 'in training alone'
 
     model, seen = build('cpl', 'mscl', **vote, merger=dict(type='CurveVoteMerger')), []
     for module in model.modules():
