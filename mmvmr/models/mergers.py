@@ -41,11 +41,11 @@ class VoteMerger(nn.Module):
     def _elect(self, voters: List[Proposals], weights: List[Union[float, Tensor]]) -> Proposals:
         """All candidates with their votes, by the weight of each voter, the model first; masks beside its own are the
         spans."""
-        masks, own = voters[0].masks, self.separation.clamp(min=0)
+        masks = voters[0].masks
+        weights = [weights[0] * self.separation.clamp(min=0), *weights[1:]]
         spans = torch.cat([one.spans for one in voters], dim=1)
         others = [span_mask(one.spans, masks.size(-1)).to(masks.dtype) for one in voters[1:]]
-        said = [weight * decided_weights(one.scores) for weight, one in zip(weights, voters)]
-        said = torch.cat([own * said[0], *said[1:]], dim=1)
+        said = torch.cat([weight * decided_weights(one.scores) for weight, one in zip(weights, voters)], dim=1)
         scores = behind_better(spans, votes(spans, said), nms=0.7, top=spans.size(1))
         return Proposals(spans, torch.cat([masks, *others], dim=1), scores)
 

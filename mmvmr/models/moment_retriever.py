@@ -13,7 +13,7 @@ from mmvmr.models.match_score import match_scores
 from mmvmr.models.train_step import train_step, without_autocast_cache
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS, Registry
 from mmvmr.structures import Batch, MomentSample, Outputs, Proposals
-from mmvmr.utils.global_batch import gather_pairs, places
+from mmvmr.utils.global_batch import following, gather_pairs
 
 Part = Union[dict, nn.Module]  # its config, or the part itself
 
@@ -221,11 +221,9 @@ class MomentRetriever(BaseModel):
     def _show_merger(self, outputs: Outputs) -> None:
         """Queries explained by the whole of their own video, and by that of the next pair, round the batch of all."""
         whole = torch.ones_like(outputs.proposals.masks[:, :1])
-        videos = gather_pairs(outputs.video)
-        following = (places(len(whole)).to(videos.device, non_blocking=True) + 1) % len(videos)
-        with without_autocast_cache():
-            own, other = (self.reconstructors['query'](video, outputs.query, whole).squeeze(1)
-                          for video in (outputs.video, videos[following]))
+        another = gather_pairs(outputs.video)[following(outputs.video, 2)[:, 1]]
+        own, other = (self.reconstructors['query'](video, outputs.query, whole).squeeze(1)
+                      for video in (outputs.video, another))
         self.merger.observe(gather_pairs(own), gather_pairs(other))
 
     def predict(self, inputs: Batch, data_samples: List[MomentSample], margin: bool = False,

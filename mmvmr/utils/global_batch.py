@@ -15,6 +15,21 @@ def places(count: int) -> Tensor:
     return torch.arange(rank, count * world_size, world_size)
 
 
+def following(own: Tensor, count: int) -> Tensor:
+    """Where the next ``count`` pairs of each of ``own`` (B, ...) lie, itself first, round the batch of all: (B, count).
+
+    These are rows of what is gathered.
+
+    Example:
+        >>> following(torch.zeros(3, 5), 2)
+        tensor([[0, 1],
+                [1, 2],
+                [2, 0]])
+    """
+    rows = places(len(own)).to(own.device, non_blocking=True)
+    return (rows.unsqueeze(1) + torch.arange(count, device=own.device)) % (len(own) * get_dist_info()[1])
+
+
 def gather_pairs(values: Tensor) -> Tensor:
     """The values (B, ...) of all processes, in the order of the whole batch: (N * B, ...). Gradients flow back.
 

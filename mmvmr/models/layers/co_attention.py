@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mmvmr.models.layers.attention import Attention, SinusoidalEncoding
 from mmvmr.registry import MODELS
-from mmvmr.utils.global_batch import gather_padded, places
+from mmvmr.utils.global_batch import following, gather_padded
 
 
 @MODELS.register_module()
@@ -59,11 +59,8 @@ class CoAttention(nn.Module):
         """Of each pair the queries of the next ``count`` pairs, its own first: (B, M, N, D) and (B, M, N)."""
         if count == 1:
             return words.unsqueeze(1), mask.unsqueeze(1)
-        rows = places(len(words)).to(words.device, non_blocking=True).unsqueeze(1)
-        rows = rows + torch.arange(count, device=words.device)
-        words, mask = gather_padded(words), gather_padded(mask)
-        rows = rows % len(words)
-        return words[rows], mask[rows]
+        rows = following(words, count)
+        return gather_padded(words)[rows], gather_padded(mask)[rows]
 
     def _read_words(self, words: Tensor, mask: Tensor) -> Tensor:
         words = self.positions(words).unsqueeze(1)

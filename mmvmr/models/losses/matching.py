@@ -1,12 +1,11 @@
 """A video should match its own query and no query of another video."""
 from typing import Optional
 
-import torch
 from torch import Tensor, nn
 
 from mmvmr.registry import LOSSES
 from mmvmr.structures import Outputs
-from mmvmr.utils.global_batch import gather_pairs, places
+from mmvmr.utils.global_batch import following, gather_pairs
 
 
 @LOSSES.register_module()
@@ -45,8 +44,6 @@ class MatchingLoss(nn.Module):
 
 def _are_of_other_videos(video_ids: Optional[Tensor], mismatched: Tensor) -> Tensor:
     """Is pair i + 1 + r, counted round the batch of all processes, of another video than pair i? (B, R) bool."""
-    rows = places(len(mismatched)).to(mismatched.device, non_blocking=True)
-    own = rows if video_ids is None else video_ids
-    others = gather_pairs(own)
-    columns = rows.unsqueeze(1) + 1 + torch.arange(mismatched.size(1), device=rows.device)
-    return own.unsqueeze(1) != others[columns % len(others)]
+    rows = following(mismatched, 1 + mismatched.size(1))
+    own = rows[:, 0] if video_ids is None else video_ids
+    return own.unsqueeze(1) != gather_pairs(own)[rows[:, 1:]]
