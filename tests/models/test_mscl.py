@@ -214,7 +214,8 @@ def test_scores_get_no_gradient_from_the_contrast():
 
 def test_contrast_waits_for_the_scores_to_mean_something():
     loss = SelfContrastiveLoss(windows=[1], shares=[1], start=0.5)
-    outputs = _outputs(torch.rand(2, 16), features=F.normalize(torch.randn(2, 16, 4), dim=-1))
+    scores = torch.tensor([0.0] * 6 + [1.0] * 4 + [0.0] * 6).expand(2, -1)  # a run of one clip has none to be close to
+    outputs = _outputs(scores, features=F.normalize(torch.randn(2, 16, 4), dim=-1))
     values = []
     for progress in (0.4, 0.5):
         loss.set_progress(progress)
