@@ -2,7 +2,7 @@
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import mask_spans
@@ -25,12 +25,12 @@ def _build(registry: Registry, part: Part, place: str) -> nn.Module:
         raise type(error)(f'model.{place}: {error}') from error
 
 
-def _build_all(registry: Registry, parts: Optional[Dict[str, Part]], place: str) -> nn.ModuleDict:
+def _build_all(registry: Registry, parts: Optional[Dict[str, Part]], place: str) -> ModuleDict:
     if parts is not None and not isinstance(parts, dict):
         raise TypeError(f'model.{place} should be parts by name, such as dict(first=...); got {parts!r}.')
     built = {name: _build(registry, part, f'{place}.{name}') for name, part in (parts or {}).items()}
     try:
-        return nn.ModuleDict(built)
+        return ModuleDict(built)
     except KeyError as error:  # a dot, or the name of an attribute of dicts
         raise ValueError(f'model.{place}: {error.args[0]}. Choose another name.') from error
 

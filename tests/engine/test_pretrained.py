@@ -7,8 +7,12 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
+from runs import make_runner, write_config
 from test_checkpoint import Exploit
 from torch import nn
+
+from mmvmr.engine.run.check_config import check_config
+from mmvmr.engine.run.config import read_config
 
 CHECK = """
 import json, mmengine.runner.checkpoint as c, mmengine.fileio.backends.registry_utils as r
@@ -62,6 +66,22 @@ def test_local_weights_of_a_part_are_read_without_running_anything(tmp_path):
     with pytest.raises(ValueError, match='was refused, and nothing in it has been run'):
         Part(tmp_path / 'bad.pth').init_weights()
     assert not (tmp_path / 'owned').exists()
+
+
+def test_a_training_begins_with_the_weights_that_its_config_names(tmp_path, tiny_dataset):
+    still = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.0))
+    runner = make_runner(write_config(tmp_path / 'first.py', tiny_dataset, 'cpl', train_cfg=dict(max_epochs=1)),
+                         tmp_path / 'first')
+    runner.train()
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'first/epoch_1.pth'))
+    model = dict(read_config(str(tmp_path / 'first.py')).model, init_cfg=init_cfg)
+    file = write_config(tmp_path / 'second.py', tiny_dataset, 'cpl', model=model, optim_wrapper=still)
+    check_config(read_config(file))
+    again = make_runner(file, tmp_path / 'second')
+    again.train()
+    torch.testing.assert_close(dict(again.model.state_dict()), dict(runner.model.state_dict()), rtol=0, atol=1e-5)
+    with pytest.raises(KeyError, match='model.init_cfg: "Pretraned" is not in the mmvmr::weight initializer registry'):
+        check_config(read_config(file, {'model.init_cfg.type': 'Pretraned'}))
 
 
 def test_addresses_are_left_to_mmengine(monkeypatch):

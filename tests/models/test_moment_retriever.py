@@ -313,6 +313,15 @@ def test_model_begins_with_the_weights_that_its_config_names(tmp_path):
     assert all(torch.equal(value, trained[name] + 1) for name, value in model.state_dict().items())
 
 
+def test_advisers_begin_with_the_weights_that_the_config_names(tmp_path):
+    trained = _build('mscl').state_dict()
+    torch.save(dict(state_dict={name: value + 1 for name, value in trained.items()}), tmp_path / 'trained.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth'))
+    model = _build('cpl', advisers=dict(frames=dict(config('mscl'), init_cfg=init_cfg)))
+    model.init_weights()
+    assert all(torch.equal(value, trained[name] + 1) for name, value in model.advisers['frames'].state_dict().items())
+
+
 def test_unknown_negative_in_a_loss_is_named():
     broken = config('cnm')
     broken['losses']['ranking']['margins'] = dict(esay=0.1)

@@ -142,6 +142,8 @@ def _registry_of(name: Any, key: str) -> Registry:
     for known in _PARTS:
         known.import_from_location()
     places = key.split('.')
+    if 'init_cfg' in places:
+        return registry.WEIGHT_INITIALIZERS
     expected = (registry.LOSSES if places[-2] == 'losses' else registry.RECONSTRUCTORS if places[-2] == 'reconstructors'
                 else registry.PROPOSAL_GENERATORS if places[-1].endswith('generator') else registry.MODELS
                 ) if len(places) > 1 else registry.MODELS
