@@ -220,10 +220,16 @@ def check_weights(model: nn.Module, checkpoint: Dict, source: Union[str, Path]) 
             problems.append(f'{len(names)} weights are {title}, e.g. {", ".join(sorted(map(str, names))[:3])}')
     problems += [f'{name} has shape {tuple(state[name].shape)}, the model needs {tuple(wanted[name].shape)}'
                  for name in sorted(wanted.keys() & state.keys()) if state[name].shape != wanted[name].shape]
+    missing = wanted.keys() - state.keys()
     if problems:
+        if len(problems) == 1 and missing <= {name for name, _ in model.named_buffers()}:
+            advice = ('What is missing is measured in training, which the version of mmvmr that trained it did not do: '
+                      'train it anew.')
+        else:
+            advice = 'Use the config that it was trained with; it lies in the work dir of the run.'
         more = f'; and {len(problems) - 4} more' if len(problems) > 4 else ''
-        raise ValueError(f'"{source}" does not fit the model of this config: {"; ".join(problems[:4])}{more}. Use the '
-                         'config that it was trained with; it lies in the work dir of the run.')
+        raise ValueError(f'"{source}" does not fit the model of this config: {"; ".join(problems[:4])}{more}. '
+                         f'{advice}')
 
 
 def load_weights(model: nn.Module, path: Union[str, Path]) -> Dict:

@@ -6,9 +6,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
+from torch import nn
 
 from mmvmr.engine.checkpoint import (
     AtomicLocalBackend,
+    check_weights,
     find_latest,
     find_weights,
     from_plain,
@@ -142,3 +144,12 @@ def test_folder_of_a_run_stands_for_its_best_checkpoint(tmp_path):
     _save(tmp_path / 'best_reconstruction_margin_epoch_2.pth')
     assert find_weights(tmp_path) == str(tmp_path / 'best_reconstruction_margin_epoch_2.pth')
     assert find_weights(tmp_path / 'epoch_3.pth') == str(tmp_path / 'epoch_3.pth')
+
+
+def test_a_checkpoint_without_what_training_measures_is_to_be_trained_anew():
+    model = nn.BatchNorm1d(2)
+    state = {name: value for name, value in model.state_dict().items() if not name.startswith('running')}
+    with pytest.raises(ValueError, match='2 weights are missing in the checkpoint, e.g. running_mean, .*train it anew'):
+        check_weights(model, dict(state_dict=state), 'old.pth')
+    with pytest.raises(ValueError, match='e.g. bias. Use the config that it was trained with'):
+        check_weights(nn.Linear(2, 2), dict(state_dict=dict(weight=torch.ones(2, 2))), 'other.pth')
