@@ -89,6 +89,14 @@ def _check_merger(model: BaseModel) -> None:
     if 'scores' not in trait(model.merger, Merger, 'gives'):
         raise ValueError(f'merger: {type(model.merger).__name__} does not give the scores by which the candidates are '
                          "ordered. Add 'scores' to `gives` of the class, and give them.")
+    observe = trait(model.merger, Merger, 'observe')
+    if observe is not None:
+        try:
+            inspect.signature(observe).bind('own', 'other')
+        except TypeError as error:
+            raise TypeError(f'merger: observe of {type(model.merger).__name__} should be a method that takes '
+                            '(own, other), the nll (B,) of queries in their own and in another video: '
+                            f'{error}.') from None
     for place, one in (('the model', model), *((f'advisers.{name}', one) for name, one in model.advisers.items())):
         if one is not model and one.merger is not None:
             source, verb = one.merger, Merger

@@ -16,23 +16,30 @@ class VoteMerger(nn.Module):
     """All candidates stay, and vote: number i gets sum_j IoU(i, j) w_j, where the w_j of one model sum to 1, see
     :func:`~mmvmr.functional.votes.decided_weights`.
 
-    Those of the model itself, which may read a reconstructor, sum to ``separation``, which is measured in training: by
-    how many standard deviations (Cohen's d) its reconstructor explains a query worse from the whole of another video
-    than from the whole of its own, the mean of the last 100 batches. A reconstructor that guesses the words whatever
-    the video shows, 0, has no say. Without training, or a reconstructor, it is 1.
+    Those of the model itself, which may read a reconstructor, sum to its :attr:`separation`, which is measured in
+    training; a reconstructor that guesses the words whatever the video shows, 0, has no say.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer('separation', torch.ones(()))
-        self.register_buffer('num_batches_tracked', torch.zeros((), dtype=torch.long))
+        self.register_buffer('observed', torch.zeros(5))  # pairs; sums of their nll, own and other, and of its squares
+
+    @property
+    def separation(self) -> Tensor:
+        """By how many standard deviations (Cohen's d) the reconstructor explains a query worse from the whole of
+        another video than from the whole of its own, over the pairs of training, which count for 1 % less with each
+        later batch. 1 without training, without a reconstructor, and where no pairs of different videos have met."""
+        pairs = self.observed[0]
+        means, squares = (self.observed[1:] / pairs).view(2, 2)
+        deviation = (squares - means.square()).mean().clamp(min=1e-9).sqrt()
+        return torch.where(pairs < 2, 1.0, (means[1] - means[0]) / deviation)
 
     def observe(self, own: Tensor, other: Tensor) -> None:
-        """Measure the separation, from the nll (B,) of queries in their own video and in another one."""
-        self.num_batches_tracked += 1
-        deviation = ((own.var(correction=0) + other.var(correction=0)) / 2).sqrt()
-        change = (other.mean() - own.mean()) / deviation.clamp(min=1e-6) - self.separation
-        self.separation += change.nan_to_num(0, 0, 0) / self.num_batches_tracked.clamp(max=100)
+        """Take in the nll (B,) of queries in their own video and in another one; what is not finite is left out."""
+        known = (own - other).isfinite()
+        nll = torch.stack([own, other]).float().where(known, 0.0)
+        self.observed *= torch.where(known.any(), 0.99, 1.0)
+        self.observed += torch.cat([known.sum().view(1), nll.sum(dim=1), nll.square().sum(dim=1)])
 
     def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
         """The candidates of the model (B, K), and those of each adviser behind them, with their votes."""

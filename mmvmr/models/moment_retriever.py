@@ -1,4 +1,5 @@
 """The only model class: it runs the six verbs of the interface in order."""
+import math
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
@@ -13,7 +14,7 @@ from mmvmr.models.match_score import match_scores
 from mmvmr.models.train_step import train_step, without_autocast_cache
 from mmvmr.registry import LOSSES, MODELS, PROPOSAL_GENERATORS, RECONSTRUCTORS, Registry
 from mmvmr.structures import Batch, MomentSample, Outputs, Proposals
-from mmvmr.utils.global_batch import following, gather_pairs
+from mmvmr.utils.global_batch import following, gather_pairs, of_other_videos
 
 Part = Union[dict, nn.Module]  # its config, or the part itself
 
@@ -221,9 +222,10 @@ class MomentRetriever(BaseModel):
     def _show_merger(self, outputs: Outputs) -> None:
         """Queries explained by the whole of their own video, and by that of the next pair, round the batch of all."""
         whole = torch.ones_like(outputs.proposals.masks[:, :1])
-        another = gather_pairs(outputs.video)[following(outputs.video, 2)[:, 1]]
+        rows = following(outputs.video, 2)
         own, other = (self.reconstructors['query'](video, outputs.query, whole).squeeze(1)
-                      for video in (outputs.video, another))
+                      for video in (outputs.video, gather_pairs(outputs.video)[rows[:, 1]]))
+        other = other.where(of_other_videos(rows, outputs.video_ids).squeeze(1), math.nan)
         self.merger.observe(gather_pairs(own), gather_pairs(other))
 
     def predict(self, inputs: Batch, data_samples: List[MomentSample], margin: bool = False,

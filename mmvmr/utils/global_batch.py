@@ -3,6 +3,8 @@
 So the sampler deals them out. What compares pairs with each other has to reach those of the other processes; then N
 processes with B / N pairs each compute the loss and the gradients of one process with B pairs.
 """
+from typing import Optional
+
 import torch
 from mmengine.dist import get_dist_info
 from torch import Tensor
@@ -28,6 +30,16 @@ def following(own: Tensor, count: int) -> Tensor:
     """
     rows = places(len(own)).to(own.device, non_blocking=True)
     return (rows.unsqueeze(1) + torch.arange(count, device=own.device)) % (len(own) * get_dist_info()[1])
+
+
+def of_other_videos(rows: Tensor, video_ids: Optional[Tensor]) -> Tensor:
+    """Are the pairs behind the first in ``rows`` (B, 1 + R), see :func:`following`, of other videos? (B, R) bool.
+
+    Args:
+        video_ids: (B,), of the own pairs; without, each pair has a video of its own.
+    """
+    own = rows[:, 0] if video_ids is None else video_ids
+    return own.unsqueeze(1) != gather_pairs(own)[rows[:, 1:]]
 
 
 def gather_pairs(values: Tensor) -> Tensor:

@@ -134,24 +134,48 @@ def test_a_model_weighs_as_much_as_it_tells_videos_apart():
     merger = CurveVoteMerger()
     assert merger.separation == 1, 'not measured yet'
     merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([4.0, 6.0]))  # means 3 apart, deviation 1
-    assert merger.separation == 3
-    merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 4.0]))
-    assert merger.separation == 2, 'the mean of the batches'
-    for _ in range(200):
+    assert merger.separation == pytest.approx(3)
+    for broken in ('nan', 'inf'):  # the next pair is of the same video, or the step is skipped
+        merger.observe(torch.tensor([1.0]), torch.tensor([float(broken)]))
+    assert merger.separation == pytest.approx(3)
+    for _ in range(1000):
         merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 4.0]))
-    before = merger.separation.item()
-    merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([4.0, 6.0]))
-    after = before + (3 - before) / 100
-    assert merger.separation.item() == pytest.approx(after), 'of the last hundred'
-    for broken in ('nan', 'inf'):  # a step that is skipped
-        merger.observe(torch.tensor([1.0, 3.0]), torch.tensor([4.0, float(broken)]))
-    assert merger.separation.item() == pytest.approx(after)
+    assert merger.separation == pytest.approx(1), 'later batches count for more'
+    merger.observe(torch.full((2,), 2.0), torch.full((2,), 103.0))
+    variances = 0.99, 0.99 + 0.99 * 0.01 * 100**2
+    assert merger.separation == pytest.approx(2 / (sum(variances) / 2)**0.5, rel=1e-2), 'a batch is a hundredth of all'
 
+
+def test_the_separation_does_not_depend_on_how_many_pairs_a_batch_has():
+    found = []
+    for size in (1, 2, 3, 64):
+        merger, generator = CurveVoteMerger(), torch.Generator().manual_seed(0)
+        for _ in range(40000 // size):
+            own = torch.randn(size, generator=generator)
+            merger.observe(own + 4, own + 5.5)
+        found.append(merger.separation.item())
+    assert found == pytest.approx([1.5] * 4, rel=0.25)  # a hundred batches of one pair are few
+
+
+def test_one_video_cannot_be_told_from_others():
+    model = build('cpl', 'mscl', combiner=dict(type='KeepDeleteScan'), ranker=dict(type='ScoreRanker'),
+                  merger=dict(type='VoteMerger'))
+    for ids, separable in (([3, 3, 3], 0), ([3, 3, 4], 2)):
+        batch = make_batch()._replace(video_ids=torch.tensor(ids))
+        model(**model.data_preprocessor(dict(inputs=batch), True), mode='loss')
+        assert model.merger.observed[0] == separable
+    alone = make_batch(lengths=(5,))
+    model.merger.observed.zero_()
+    model(**model.data_preprocessor(dict(inputs=alone), True), mode='loss')
+    assert model.merger.separation == 1, 'the next pair is the pair itself'
+
+
+def test_votes_of_a_model_count_as_much_as_its_separation():
     clear = [0.0] * 10 + [1.0] * 4 + [0.0] * 6
     model = with_curve(*OWN[:2], clear, advisers=dict(other=with_curve(*OTHER[:2], clear)),
                        merger=dict(type='CurveVoteMerger', levels=[0.999]))
     for separation, first in ((2.0, [0, 4]), (0.5, [8, 10]), (0.0, [8, 10]), (-1.0, [8, 10])):
-        model.merger.separation.fill_(separation)
+        model.merger.observed = torch.tensor([1, 0, separation, 1, 1 + separation**2]) * 4  # deviations 1
         found = predict(model, make_batch())[0]
         spans = found.pred_spans.tolist()
         assert spans.index(first) < spans.index([8, 10] if first == [0, 4] else [0, 4])
@@ -169,7 +193,7 @@ def test_a_training_step_shows_the_merger_queries_in_their_own_video_and_in_that
     losses, expected = step(model), step(plain)
     assert losses == expected, 'nothing is trained by it'
     step(model.eval())
-    assert model.merger.num_batches_tracked == 1 and model.merger.separation != 1, 'in training alone'
+    assert model.merger.observed[0] == 3 and model.merger.separation != 1, 'in training alone'
 
     model, seen = build('cpl', 'mscl', **vote, merger=dict(type='CurveVoteMerger')), []
     for module in model.modules():
@@ -185,9 +209,9 @@ def test_a_training_step_shows_the_merger_queries_in_their_own_video_and_in_that
 
 
 class OwnMerger(nn.Module):
-    def __init__(self, change=lambda merged: merged, gives=('scores',)):
+    def __init__(self, change=lambda merged: merged, gives=('scores',), observe=None):
         super().__init__()
-        self.change, self.gives = change, gives
+        self.change, self.gives, self.observe = change, gives, observe
 
     def forward(self, own, advice):
         return self.change(own)
@@ -195,6 +219,8 @@ class OwnMerger(nn.Module):
 
 @pytest.mark.parametrize('merger, error, message', [
     (nn.Identity(), TypeError, r'merger: the forward of Identity takes'),
+    (OwnMerger(observe=lambda nll: None), TypeError, r'OwnMerger should be a method that takes \(own, other\)'),
+    (OwnMerger(observe=True), TypeError, 'observe of OwnMerger should be a method .*: True is not a callable object'),
     (OwnMerger(gives=()), ValueError, 'OwnMerger does not give the scores by which'),
     (OwnMerger(lambda own: own._replace(scores=None)), TypeError, 'OwnMerger returned a NoneType for scores'),
     (OwnMerger(lambda own: own._replace(masks=own.masks[..., :3])), ValueError, r"masks of shape .*, 3\).*T'=8\)"),

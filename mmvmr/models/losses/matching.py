@@ -1,11 +1,9 @@
 """A video should match its own query and no query of another video."""
-from typing import Optional
-
 from torch import Tensor, nn
 
 from mmvmr.registry import LOSSES
 from mmvmr.structures import Outputs
-from mmvmr.utils.global_batch import following, gather_pairs
+from mmvmr.utils.global_batch import following, gather_pairs, of_other_videos
 
 
 @LOSSES.register_module()
@@ -31,7 +29,7 @@ class MatchingLoss(nn.Module):
         if clips.mismatched is not None:
             mismatched = self._video_score(clips.mismatched)  # (B, R)
             losses = -mismatched.square() * (1 - mismatched).log()
-            other = _are_of_other_videos(outputs.video_ids, mismatched)
+            other = of_other_videos(following(mismatched, 1 + mismatched.size(1)), outputs.video_ids)
             count = gather_pairs(other.sum().unsqueeze(0))  # of each process
             loss = loss + len(count) * (losses * other).sum() / count.sum().clamp(min=1)
         return self.loss_weight * loss
@@ -41,9 +39,3 @@ class MatchingLoss(nn.Module):
         count = max(int(self.share * scores.size(-1)), 1)
         return scores.topk(count, dim=-1).values.mean(dim=-1).clamp(1e-6, 1 - 1e-6)
 
-
-def _are_of_other_videos(video_ids: Optional[Tensor], mismatched: Tensor) -> Tensor:
-    """Is pair i + 1 + r, counted round the batch of all processes, of another video than pair i? (B, R) bool."""
-    rows = following(mismatched, 1 + mismatched.size(1))
-    own = rows[:, 0] if video_ids is None else video_ids
-    return own.unsqueeze(1) != gather_pairs(own)[rows[:, 1:]]
