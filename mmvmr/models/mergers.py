@@ -22,24 +22,27 @@ class VoteMerger(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer('observed', torch.zeros(5))  # pairs; sums of their nll, own and other, and of its squares
+        self.register_buffer('observed', torch.zeros(5))  # pairs; means of their nll, own and other; variances
 
     @property
     def separation(self) -> Tensor:
         """By how many standard deviations (Cohen's d) the reconstructor explains a query worse from the whole of
         another video than from the whole of its own, over the pairs of training, which count for 1 % less with each
         later batch. 1 without training, without a reconstructor, and where no pairs of different videos have met."""
-        pairs = self.observed[0]
-        means, squares = (self.observed[1:] / pairs).view(2, 2)
-        deviation = (squares - means.square()).mean().clamp(min=1e-9).sqrt()
-        return torch.where(pairs < 2, 1.0, (means[1] - means[0]) / deviation)
+        pairs, own, other = self.observed[:3]
+        return torch.where(pairs < 2, 1.0, (other - own) / self.observed[3:].mean().clamp(min=1e-9).sqrt())
 
     def observe(self, own: Tensor, other: Tensor) -> None:
         """Take in the nll (B,) of queries in their own video and in another one; what is not finite is left out."""
         known = (own - other).isfinite()
-        nll = torch.stack([own, other]).float().where(known, 0.0)
-        self.observed *= torch.where(known.any(), 0.99, 1.0)
-        self.observed += torch.cat([known.sum().view(1), nll.sum(dim=1), nll.square().sum(dim=1)])
+        nll, count = torch.stack([own, other]).float().where(known, 0.0), known.sum()
+        mean = nll.sum(dim=1) / count.clamp(min=1)
+        variance = ((nll - mean.unsqueeze(1)).square() * known).sum(dim=1) / count.clamp(min=1)
+        pairs, means, variances = self.observed.split([1, 2, 2])
+        pairs = pairs * torch.where(count > 0, 0.99, 1.0) + count
+        share, change = count / pairs.clamp(min=1), mean - means
+        variances = (1 - share) * (variances + share * change.square()) + share * variance
+        self.observed.copy_(torch.cat([pairs, means + share * change, variances]))
 
     def forward(self, own: Proposals, advice: List[Proposals]) -> Proposals:
         """The candidates of the model (B, K), and those of each adviser behind them, with their votes."""
