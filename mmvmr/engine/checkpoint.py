@@ -214,15 +214,14 @@ def check_weights(model: nn.Module, checkpoint: Dict, source: Union[str, Path]) 
         raise ValueError(f'"{source}" has no `state_dict` of tensors; it holds {sorted(map(str, checkpoint))[:5]}. '
                          'Checkpoints of the released code of CNM and CPL are converted by '
                          '`mmvmr convert-official`.')
-    for title, names in (('missing in the checkpoint', wanted.keys() - state.keys()),
-                         ('not in the model', state.keys() - wanted.keys())):
+    missing = wanted.keys() - state.keys()
+    for title, names in (('missing in the checkpoint', missing), ('not in the model', state.keys() - wanted.keys())):
         if names:
             problems.append(f'{len(names)} weights are {title}, e.g. {", ".join(sorted(map(str, names))[:3])}')
     problems += [f'{name} has shape {tuple(state[name].shape)}, the model needs {tuple(wanted[name].shape)}'
                  for name in sorted(wanted.keys() & state.keys()) if state[name].shape != wanted[name].shape]
-    missing = wanted.keys() - state.keys()
     if problems:
-        if len(problems) == 1 and missing <= {name for name, _ in model.named_buffers()}:
+        if missing and len(problems) == 1 and missing <= {name for name, _ in model.named_buffers()}:
             advice = ('What is missing is measured in training, which the version of mmvmr that trained it did not do: '
                       'train it anew.')
         else:

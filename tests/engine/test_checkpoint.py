@@ -151,5 +151,7 @@ def test_a_checkpoint_without_what_training_measures_is_to_be_trained_anew():
     state = {name: value for name, value in model.state_dict().items() if not name.startswith('running')}
     with pytest.raises(ValueError, match='2 weights are missing in the checkpoint, e.g. running_mean, .*train it anew'):
         check_weights(model, dict(state_dict=state), 'old.pth')
-    with pytest.raises(ValueError, match='e.g. bias. Use the config that it was trained with'):
-        check_weights(nn.Linear(2, 2), dict(state_dict=dict(weight=torch.ones(2, 2))), 'other.pth')
+    weight, bias = torch.ones(2, 2), torch.ones(2)
+    for other in (dict(weight=weight), dict(weight=weight, bias=bias, more=bias), dict(weight=weight.T[:1], bias=bias)):
+        with pytest.raises(ValueError, match='Use the config that it was trained with'):
+            check_weights(nn.Linear(2, 2), dict(state_dict=other), 'other.pth')
