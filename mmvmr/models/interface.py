@@ -84,8 +84,8 @@ class Merger(Protocol):
         reads: What it reads of each answer beside spans, masks and scores, of :data:`FIELDS`.
         gives: As of a generator.
         observe: Method, called in each training step with what the reconstructor of the model says, the nll (B,) of
-            the queries of the batch from the whole of their own video, and from that of the next pair, NaN where that
-            is the same.
+            the queries of the batch from the whole of their own video, and from that of the next pair, NaN where both
+            are one video.
     """
     reads: Sequence[str] = ()
     gives: Sequence[str] = ('scores',)

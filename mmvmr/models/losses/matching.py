@@ -38,4 +38,3 @@ class MatchingLoss(nn.Module):
         """(..., T) -> (...), inside (0, 1)."""
         count = max(int(self.share * scores.size(-1)), 1)
         return scores.topk(count, dim=-1).values.mean(dim=-1).clamp(1e-6, 1 - 1e-6)
-
