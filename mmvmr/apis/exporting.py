@@ -16,6 +16,7 @@ from mmvmr.utils.files import folder_written_aside, write_text
 PROGRAM, ONNX, INPUTS = 'program.pt2', 'program.onnx', 'program.json'
 NAMES = ('video', 'word_features', 'word_mask', 'word_ids', 'word_weights', 'sentences')
 OUTPUTS = 'spans', 'scores'
+ANY_PAIRS = {0: torch.export.Dim('pairs', min=1)}
 
 
 class Ranking(nn.Module):
@@ -35,16 +36,16 @@ class Ranking(nn.Module):
 
 
 def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[str, Path, None] = None,
-           batch: int = 1, onnx: bool = False) -> float:
+           onnx: bool = False) -> float:
     """Write a folder with the program of a run, what its inputs are, and the recipe of its inputs.
 
-    All sizes are fixed: ``batch`` pairs, T clips, and as many words as a query may have, shorter ones being padded.
+    It answers any number of pairs at a time. Other sizes are fixed: T clips, and as many words as a query may have,
+    shorter ones being padded.
 
     Args:
         run: Folder of a run.
         target: Folder to write; it must not be there, or be empty.
         checkpoint: Of the run, by default that of :func:`~mmvmr.engine.checkpoint.find_weights`.
-        batch: Pairs that the program answers at once.
         onnx: Write ``program.onnx`` as well, and compare it, too.
 
     Returns:
@@ -61,14 +62,16 @@ def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[st
         if inferencer.recipe.num_clips is None:
             raise ValueError(f'"{run}" takes as many clips as a video has, and a program has fixed sizes. Export a run '
                              'that was trained with a number for num_clips.')
-        inputs, ranking = random_inputs(inferencer, batch, seed=0), Ranking(inferencer.model).eval()
+        inputs, ranking = random_inputs(inferencer, 2, seed=0), Ranking(inferencer.model).eval()
         try:
             with torch.no_grad():
-                program = torch.export.export(ranking, tuple(inputs.values()), strict=False)
+                program = torch.export.export(ranking, tuple(inputs.values()), strict=False,
+                                              dynamic_shapes=(ANY_PAIRS,) * len(inputs))
         except Exception as error:  # of PyTorch's compiler, of many kinds
             reason = (str(error).splitlines() or [''])[0]
-            raise ValueError(f'The model of "{run}" cannot be exported ({type(error).__name__}: {reason}). Use it by '
-                             '`mmvmr infer` instead.') from error
+            raise ValueError(f'The model of "{run}" cannot be exported ({type(error).__name__}: {reason}). If '
+                             '`pairs` are said to be a constant, a part fixes their number, as `len(x)` of a tensor '
+                             'does and `x.size(0)` does not. Else use it by `mmvmr infer`.') from error
         torch.export.save(program, partial / PROGRAM)
         written = [torch.export.load(partial / PROGRAM).module()]
         if onnx:
@@ -78,8 +81,8 @@ def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[st
             except Exception as error:  # of the packages of ONNX, of many kinds
                 raise ValueError(f'The model of "{run}" cannot be written as ONNX ({type(error).__name__}: '
                                  f'{str(error).strip()[-200:]}). Leave `--onnx` out.') from error
-        difference = torch.tensor([_difference(one, ranking, random_inputs(inferencer, batch, seed))
-                                   for one in written for seed in (1, 2, 3)]).max().item()  # NaN, where there is one
+        difference = torch.tensor([_difference(one, ranking, random_inputs(inferencer, pairs, seed=pairs))
+                                   for one in written for pairs in (1, 2, 5)]).max().item()  # NaN, where there is one
         if not difference < 1e-3:
             raise ValueError(f'What was written of "{run}" differs by {difference:.1e} from the model on random '
                              'inputs, so it is not kept. Please report it, with the config. Use `mmvmr infer` instead.')
@@ -118,5 +121,5 @@ def _difference(program: Callable, model: nn.Module, inputs: Dict[str, Tensor]) 
 
 
 def _described(tensors: Dict[str, Tensor]) -> List[Dict]:
-    return [dict(name=name, shape=list(tensor.shape), dtype=str(tensor.dtype).removeprefix('torch.'))
+    return [dict(name=name, shape=[None, *tensor.shape[1:]], dtype=str(tensor.dtype).removeprefix('torch.'))
             for name, tensor in tensors.items()]

@@ -168,20 +168,20 @@ class MomentRetriever(BaseModel):
         check_encoded(self.encoder, encoded, batch.video, batch.query)
         video, query = encoded
         components = proposals = self.proposal_generator(video, query)
-        check_proposals(self.proposal_generator, ProposalGenerator, components, len(video))
+        check_proposals(self.proposal_generator, ProposalGenerator, components, video.size(0))
         asked = []
 
         def explain(masks: Tensor) -> Tuple[Tensor, Tensor]:
             part = self.reconstructors['query']
             if masks.dim() == 2 and not trait(part, Reconstructor, 'common_masks'):
-                masks = masks.expand(len(video), -1, -1)
+                masks = masks.expand(video.size(0), -1, -1)
             nll, states = part.explain(video, query, masks)
             asked.append((masks, nll))
             return nll, states
 
         if self.combiner is not None:
             proposals = self.combiner(components, video, query, explain)
-            check_proposals(self.combiner, Combiner, proposals, len(video))
+            check_proposals(self.combiner, Combiner, proposals, video.size(0))
         return Outputs(video, query, batch.video_ids, components, proposals, nll={}), asked
 
     def _oppose(self, outputs: Outputs, negatives: Sequence[str]) -> Dict[str, Tensor]:
@@ -261,8 +261,8 @@ class MomentRetriever(BaseModel):
         if self.merger is not None:
             own = Proposals(spans.clamp(0, 1), masks, scores, clips)
             merged = self.merger(own, [adviser.rank(batch)[1] for adviser in self.advisers.values()])
-            check_proposals(self.merger, Merger, merged, len(spans))
-            check_shape(self.merger, 'masks', merged.masks, **{'B': len(spans), 'C': None, "T'": masks.size(-1)})
+            check_proposals(self.merger, Merger, merged, spans.size(0))
+            check_shape(self.merger, 'masks', merged.masks, **{'B': spans.size(0), 'C': None, "T'": masks.size(-1)})
             spans, masks, scores, clips = merged
             outputs = outputs._replace(proposals=merged, nll={}, num_combined=0)  # the nll is of other candidates
         order = scores.argsort(dim=1, descending=True, stable=True)

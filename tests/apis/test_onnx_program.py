@@ -3,16 +3,17 @@ import pytest
 import torch
 from parts import METHODS, config, make_batch
 
-from mmvmr.apis.exporting import OUTPUTS, Ranking
+from mmvmr.apis.exporting import ANY_PAIRS, OUTPUTS, Ranking
 from mmvmr.apis.onnx_program import _ABSENT, read_onnx, write_onnx
 from mmvmr.registry import MODELS
 
 SCAN = dict(combiner=dict(type='KeepDeleteScan', num_clips=20, feedback=0.1), ranker=dict(type='ScoreRanker'))
 
 
-def _inputs(seed):
+def _inputs(seed, pairs):
     batch = make_batch(seed=seed)
-    return batch.video, batch.query.features, batch.query.mask, batch.query.word_ids, batch.query.word_weights
+    inputs = batch.video, batch.query.features, batch.query.mask, batch.query.word_ids, batch.query.word_weights
+    return [torch.cat([one, one])[:pairs] for one in inputs]
 
 
 @pytest.mark.parametrize('method', [*METHODS, 'scan'])
@@ -22,10 +23,12 @@ def test_answers_are_those_of_the_model(method, tmp_path):
     model = Ranking(MODELS.build(dict(config('cpl' if changes else method), **changes))).eval()
     file = tmp_path / 'program.onnx'
     with torch.no_grad():
-        write_onnx(torch.export.export(model, _inputs(0), strict=False), file, OUTPUTS)
+        program = torch.export.export(model, tuple(_inputs(0, pairs=2)), strict=False, dynamic_shapes=(ANY_PAIRS,) * 5)
+        write_onnx(program, file, OUTPUTS)
         assert list(tmp_path.iterdir()) == [file]
-        for seed in (1, 2):
-            torch.testing.assert_close(read_onnx(file)(*_inputs(seed)), model(*_inputs(seed)), atol=1e-5, rtol=1e-5)
+        for pairs in (1, 5):
+            inputs = _inputs(pairs, pairs)
+            torch.testing.assert_close(read_onnx(file)(*inputs), model(*inputs), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize('size', [1, 2, 7, 8])

@@ -57,9 +57,9 @@ CALLS = {
             'mmvmr.engine.run.publishing.publish': dict(checkpoint=Path('run/epoch_1.pth'), half=True)})],
     'export': [
         (['run', 'target'], {'mmvmr.apis.exporting.export': dict(
-            run=Path('run'), target=Path('target'), checkpoint=None, batch=1, onnx=False)}),
-        (['run', 'target', '--checkpoint', 'run/epoch_1.pth', '--batch', 3, '--onnx'], {
-            'mmvmr.apis.exporting.export': dict(checkpoint=Path('run/epoch_1.pth'), batch=3, onnx=True)})],
+            run=Path('run'), target=Path('target'), checkpoint=None, onnx=False)}),
+        (['run', 'target', '--checkpoint', 'run/epoch_1.pth', '--onnx'], {
+            'mmvmr.apis.exporting.export': dict(checkpoint=Path('run/epoch_1.pth'), onnx=True)})],
     'pack': [
         (['source', 'target'], {'mmvmr.features.stores.packing.pack_features': dict(
             source=[dict(path='source', key=None, normalize=False)], target=Path('target'), num_clips=200,

@@ -114,7 +114,7 @@ class DualTransformer(nn.Module):
         if masks.dim() == 2:
             if video.device.type == 'cpu' and not (self.training or torch.compiler.is_compiling()):
                 return self._reconstruct_common(video, words, masks)
-            masks = masks.expand(len(video), -1, -1)
+            masks = masks.expand(video.size(0), -1, -1)
         bias = mask_bias(masks)
         clips, words = video.unsqueeze(1), words.unsqueeze(1)
         for layer in self.video_layers:
@@ -134,7 +134,7 @@ class DualTransformer(nn.Module):
         order, states = [], []
         for group, rows, before in groups_by_reach(masks):
             own = masks[group].gather(1, rows.expand(len(group), -1))
-            bias = mask_bias(torch.cat([masks[group, :before], own], dim=1).expand(len(video), -1, -1))
+            bias = mask_bias(torch.cat([masks[group, :before], own], dim=1).expand(video.size(0), -1, -1))
             clips, told = video[:, rows], words
             for layer, (k, v) in zip(self.video_layers, whole):
                 clips = layer(clips, bias=bias, before=(k[:, :, :before], v[:, :, :before]))
