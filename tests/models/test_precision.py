@@ -12,13 +12,6 @@ pytestmark = [pytest.mark.parametrize('method', METHODS),
               pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16], ids=str)]
 
 
-@pytest.fixture(autouse=True)
-def lstm_in_float16():
-    """oneDNN has none for most CPUs and says so by an error; without oneDNN, PyTorch computes it in float32."""
-    with torch.backends.mkldnn.flags(enabled=False):
-        yield
-
-
 def _build(method):
     """A model without dropout in the middle of its training, so that all losses count."""
     torch.manual_seed(0)

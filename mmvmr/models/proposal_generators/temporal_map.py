@@ -10,6 +10,7 @@ from mmvmr.functional.maps import max_pool_moments, moment_index, neighbour_weig
 from mmvmr.functional.masks import span_mask
 from mmvmr.functional.noise import gumbel, pair_noise
 from mmvmr.functional.spans import temporal_nms
+from mmvmr.models.layers.recurrence import run_lstm
 from mmvmr.registry import PROPOSAL_GENERATORS
 from mmvmr.structures import EncodedQuery, Proposals
 
@@ -91,13 +92,13 @@ class TemporalMapProposalGenerator(nn.Module):
         maps = []
         for scale in self.scales:
             scores = self._score(clips, code, scale)
-            empty = scores.new_full((len(scores), scale.size**2), torch.nan)
+            empty = scores.new_full((scores.size(0), scale.size**2), torch.nan)
             maps.append(empty.index_copy(1, scale.places, scores).unflatten(1, (scale.size, -1)))
         return maps
 
     def _read(self, query: EncodedQuery) -> Tensor:
         """(B, E) code of the query: the state of the LSTM at its last word."""
-        states = self.words(query.features[:, 1:])[0]  # (B, L, E), without the start token
+        states = run_lstm(self.words, query.features[:, 1:])  # (B, L, E), without the start token
         last = query.words.mask.sum(dim=1)[:, None, None] - 1
         return self.word_projection(states.gather(1, last.expand(-1, 1, states.size(2))).squeeze(1))
 
@@ -108,7 +109,7 @@ class TemporalMapProposalGenerator(nn.Module):
         so that one map of each is kept for the gradient; the fusion is cheap and computed again for it.
         """
         fused = checkpoint(self._fuse, clips, code, scale, use_reentrant=False, preserve_rng_state=False)
-        cells = fused.new_zeros(len(fused), scale.size**2, fused.size(2)).index_copy(1, scale.places, fused)
+        cells = fused.new_zeros(fused.size(0), scale.size**2, fused.size(2)).index_copy(1, scale.places, fused)
         cells = cells.unflatten(1, (scale.size, scale.size)).permute(0, 3, 1, 2)  # (B, E, N, N)
         for layer, weight in zip(self.layers, scale.weights):
             cells = layer.activate(layer(cells, activate=False).mul_(weight))

@@ -7,6 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mmvmr.functional.masks import resample
 from mmvmr.functional.words import query_nll, word_scores
+from mmvmr.models.layers.recurrence import run_lstm
 from mmvmr.registry import RECONSTRUCTORS
 from mmvmr.structures import EncodedQuery
 
@@ -52,8 +53,8 @@ class CaptionReconstructor(nn.Module):
         num_masks, num_words = masks.size(1), query.features.size(1)
         moments = moments.unsqueeze(2).expand(-1, -1, num_words, -1).flatten(0, 1)  # (B*M, N, D)
         words = query.features.unsqueeze(1).expand(-1, num_masks, -1, -1).flatten(0, 1)
-        states = self.first(torch.cat([words, moments], dim=-1))[0]
-        states = self.second(torch.cat([states, moments], dim=-1))[0]
+        states = run_lstm(self.first, torch.cat([words, moments], dim=-1))
+        states = run_lstm(self.second, torch.cat([states, moments], dim=-1))
         return states.unflatten(0, (-1, num_masks))
 
     def _nll(self, states: Tensor, query: EncodedQuery) -> Tensor:
