@@ -5,7 +5,8 @@
     mmvmr convert youcookii_annotations_trainval.json data/custom/train.jsonl --subset training
     mmvmr convert charades_sta_test.txt test.jsonl --durations Charades_v1_test.csv
 
-A line has the fields qid, query, vid, duration and relevant_windows, in seconds, as those of QVHighlights. Without a
+A line has the fields query, vid, duration and relevant_windows, in seconds, as those of QVHighlights, and qid where
+the file has one. Without a
 second file the form and the first pair are printed.
 """
 import argparse
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     videos = len({pair['video_id'] for pair in pairs})
     print(f'{args.annotations}: {name}, {len(pairs)} pairs of {videos} videos'
           f'{", subsets " + ", ".join(subsets) if subsets and not args.subset else ""}.')
-    lines = [json.dumps(as_json_line(number, pair), ensure_ascii=False) for number, pair in enumerate(pairs)]
+    lines = [json.dumps(as_json_line(pair), ensure_ascii=False) for pair in pairs]
     if args.target:
         write_text(args.target, ''.join(f'{line}\n' for line in lines))
         print(f'Written: {args.target}')

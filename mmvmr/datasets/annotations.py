@@ -20,10 +20,15 @@ def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
     Raises:
         ValueError: If some pairs cannot be right; the message names the first of them.
     """
-    checked, errors = [], []
+    checked, errors, videos = [], [], {}
     for number, pair in enumerate(pairs):
+        where = f'"{source}", entry {number}'
         try:
-            checked.append(_check_pair(pair, f'"{source}", entry {number}'))
+            checked.append(_check_pair(pair, where))
+            if 'qid' in pair and videos.setdefault(str(pair['qid']), pair['video_id']) != pair['video_id']:
+                raise ValueError(f'{where} (video {pair["video_id"]!r}): its qid {pair["qid"]!r} is that of a query of '
+                                 f'video {videos[str(pair["qid"])]!r}, and queries are found by their qid. Number them '
+                                 'anew, or take the qid out.')
         except ValueError as error:
             errors.append(str(error))
     if errors:

@@ -3,6 +3,7 @@
 All give pairs of ``video_id``, ``duration``, ``query`` and ``spans`` (seconds); some add what else is known of them.
 """
 import json
+import re
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple, Union
 
@@ -72,7 +73,7 @@ def read_queries(path: Union[str, Path]) -> List[str]:
         ValueError: If it holds JSON without sentences.
     """
     text = read_text(path)
-    if text.lstrip()[:1] not in ('[', '{') and not _is_quoted(text):
+    if not re.match(r'\s*(\[\s*[\[{"\]\d-]|\{\s*["}])', text) and not _is_quoted(text):  # '[door opens]' is a sentence
         return [line.strip() for line in split_lines(text) if line.strip()]
     values = read_json_lines(path)
     entries = values[0] if len(values) == 1 and isinstance(values[0], list) else values
@@ -90,10 +91,11 @@ def _is_quoted(text: str) -> bool:
         return False
 
 
-def as_json_line(number: int, pair: Dict) -> Dict:
-    """A pair as a line of QVHighlights has it."""
+def as_json_line(pair: Dict) -> Dict:
+    """A pair as a line of QVHighlights has it; a qid, by which other files find a query, only where it has one."""
+    own = {key: pair[key] for key in ('qid',) if key in pair}
     known = {key: pair[key] for key in ('relevant_clip_ids', 'saliency_scores') if key in pair}
-    return dict(qid=pair.get('qid', number), query=pair['query'], vid=pair['video_id'], duration=pair['duration'],
+    return dict(own, query=pair['query'], vid=pair['video_id'], duration=pair['duration'],
                 relevant_windows=pair['spans'], **known)
 
 

@@ -62,10 +62,11 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
             if str(error).startswith(where):
                 raise
             raise ValueError(f'{where}: expected {_EXPECTED}; got {str(entry)[:100]}.') from error
-        rows = next((tuple(by_key[name]) for name in names if name in by_key), None)
-        if rows is None:
+        found = [by_key[name] for name in names if name in by_key]
+        if not found:
             raise ValueError(f'{where} is for a query that the annotations do not have: {str(entry)[:100]}. Are they '
                              f'of the same split, {protocol}?')
+        rows = _meant(found, entry, pairs, where)
         given.setdefault(rows, []).append((spans, scores, entry.get('pred_saliency_scores')))
         if len(given[rows]) > len(rows):
             raise ValueError(f'{where}: there is another prediction for the same query, {pairs[rows[0]]["query"]!r}. '
@@ -82,6 +83,20 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
         table['pred_saliency'] = [found[number][2] for number in range(len(pairs))]
         table['gt_saliency'] = [clip_ratings(pair) for pair in pairs]
     return table
+
+
+def _meant(found: Sequence[Sequence[int]], entry: Dict, pairs: Sequence[Dict], where: str) -> Tuple[int, ...]:
+    """The pairs that all names of an entry agree on."""
+    rows = tuple(sorted(set(found[0]).intersection(*found[1:])))
+    videos = {short_name(str(entry[name])) for name in _VIDEO if name in entry}
+    if not rows or videos - {short_name(pairs[row]['video_id']) for row in rows}:
+        raise ValueError(f'{where}: its qid is that of {pairs[found[0][0]]["query"]!r} in '
+                         f'{pairs[found[0][0]]["video_id"]!r} in the annotations, its video or sentence is another: '
+                         f'{str(entry)[:100]}. Are they numbered alike? Leave the qid out, where vid and query tell.')
+    if len({_key(pairs[row]['video_id'], pairs[row]['query']) for row in rows}) > 1:
+        raise ValueError(f'{where}: the annotations have its qid for several queries, {pairs[rows[0]]["query"]!r} and '
+                         f'{pairs[rows[-1]]["query"]!r} among them. Add vid and query to the predictions.')
+    return rows
 
 
 def _of_each_pair(given: Dict[Tuple[int, ...], List], pairs: Sequence[Dict], path: Union[str, Path]) -> Dict[int, Any]:
@@ -106,8 +121,8 @@ def _entries(path: Union[str, Path], pairs: Sequence[Dict], protocol: str) -> It
     submission, task = content[0], 'VCMR' if protocol.endswith('_corpus') else 'SVMR'
     if task not in submission:
         raise ValueError(f'"{path}" is a submission to TVR without {task}, which {protocol} takes.')
-    videos = {pair.get('qid'): submission['video2idx'].get(pair['video_id']) for pair in pairs}
-    return [dict(qid=entry['desc_id'], spans=[span[1:3] if span[0] == videos.get(entry['desc_id']) else _ELSEWHERE
+    videos = {str(pair.get('qid')): submission['video2idx'].get(pair['video_id']) for pair in pairs}
+    return [dict(qid=entry['desc_id'], spans=[span[1:3] if span[0] == videos.get(str(entry['desc_id'])) else _ELSEWHERE
                                               for span in entry['predictions']]) for entry in submission[task]]
 
 

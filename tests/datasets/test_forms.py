@@ -159,6 +159,25 @@ def test_converted_annotations_are_json_lines_with_what_else_is_known(tmp_path, 
         run_command('convert', path, tmp_path / 'out.jsonl')
 
 
+def test_no_number_is_made_up_and_none_stands_for_queries_of_two_videos(tmp_path):
+    path = _write(tmp_path / 'a', [['a', 20, None, 'He runs.']])
+    run_command('convert', path, tmp_path / 'out.jsonl')
+    line = json.loads((tmp_path / 'out.jsonl').read_text())
+    assert 'qid' not in line and line['query'] == 'He runs.'
+    lines = [dict(line, qid=1), dict(line, qid='1', query='He jumps.'), dict(line, qid=1, vid='b')]
+    assert len(check_pairs(read_pairs(_write(tmp_path / 'b', lines[:2])), 'b')) == 2  # as of rewritten queries
+    with pytest.raises(ValueError, match=r"entry 2 \(video 'b'\): its qid 1 is that of a query of video 'a'"):
+        check_pairs(read_pairs(_write(tmp_path / 'b', lines)), 'b')
+
+
+def test_a_sentence_may_begin_with_a_bracket(tmp_path):
+    (tmp_path / 'q.txt').write_text('[door opens] a man enters\n{a} dog runs\n')
+    assert read_queries(tmp_path / 'q.txt') == ['[door opens] a man enters', '{a} dog runs']
+    (tmp_path / 'q.json').write_text('{"query": "he runs"}\n{"query": "he ju')
+    with pytest.raises(ValueError, match='q.json'):
+        read_queries(tmp_path / 'q.json')
+
+
 def test_the_form_and_the_first_pair_are_printed(tmp_path, capsys):
     run_command('convert', _write(tmp_path / 'a', FORMS['DiDeMo'][0]))
     head, line = capsys.readouterr().out.splitlines()

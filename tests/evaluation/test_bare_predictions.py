@@ -37,6 +37,8 @@ def test_one_span_needs_no_list_and_all_may_be_one_list(tmp_path):
 
 
 @pytest.mark.parametrize('entries, message', [
+    ([dict(qid=7, vid='b', query='She eats.', spans=[[0, 1]])], "its qid is that of 'He sits down.' in 'a.mp4'"),
+    ([dict(qid=7, vid='b', query='He stands.', spans=[[0, 1]])], 'Leave the qid out'),
     ([dict(qid=9, spans=[[0, 1]])], 'prediction 0 is for a query that the annotations do not have'),
     ([dict(vid='a', query='He runs.', spans=[[0, 1]])], 'do not have'),
     ([dict(qid=7, spans=[[0, 1]]), dict(vid='a', query='he sits down', spans=[])], 'prediction 1: there is another'),
@@ -50,6 +52,22 @@ def test_one_span_needs_no_list_and_all_may_be_one_list(tmp_path):
 def test_what_is_wrong_with_a_file_is_said(tmp_path, entries, message):
     with pytest.raises(ValueError, match=message):
         read_bare_predictions(write(tmp_path / 'p.jsonl', *entries), PAIRS, 'x')
+
+
+def test_a_number_of_several_queries_does_not_tell_which_is_meant(tmp_path):
+    pairs = [dict(pair, qid=0, video_id='a') for pair in PAIRS]
+    with pytest.raises(ValueError, match="for several queries, 'He sits down.' and 'She eats.' among them"):
+        read_bare_predictions(write(tmp_path / 'p.jsonl', dict(qid=0, spans=[[0, 8]])), pairs, 'x')
+    entries = [dict(qid=0, vid='a', query=pair['query'], spans=pair['spans']) for pair in PAIRS[::-1]]
+    table = read_bare_predictions(write(tmp_path / 'p.jsonl', *entries), pairs, 'x')
+    assert table['pred_spans'].tolist() == [pair['spans'] for pair in PAIRS]
+
+
+def test_a_submission_to_tvr_may_number_in_another_type(tmp_path):
+    submission = dict(video2idx=dict(a=3, b=4), SVMR=[dict(desc_id=7, predictions=[[3, 0, 10, 0.5]])])
+    pairs = [dict(PAIRS[0], video_id='a', qid='7')]
+    table = read_bare_predictions(write(tmp_path / 'p.json', submission), pairs, 'tvr/val')
+    assert table['pred_spans'].tolist() == [[[0, 10]]]
 
 
 def test_pairs_of_the_same_video_and_sentence_share_one_entry_or_have_one_each(tmp_path):
