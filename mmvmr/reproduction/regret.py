@@ -16,6 +16,7 @@ from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.places import find_run_config
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import fill_sizes
+from mmvmr.evaluation.moment_recall import MomentRecall
 from mmvmr.evaluation.probes import apply_probe
 from mmvmr.evaluation.protocols import find_protocol
 from mmvmr.evaluation.scoring import per_query, summarize
@@ -139,10 +140,12 @@ def apply_rules(epoch: int, own: Reading, other: Reading, before: Optional[Readi
 
 @torch.no_grad()
 def score(model: MomentRetriever, loader: DataLoader) -> Dict[str, float]:
-    """Scores on annotated pairs, in per cent."""
-    table = pd.DataFrame([
-        dict(duration=sample.duration, gt_spans=sample.gt_spans.tolist(), pred_spans=sample.pred_spans.tolist())
-        for batch in loader for sample in model.predict(**model.data_preprocessor(batch, False))])
+    """Scores on annotated pairs, in per cent, as of a test."""
+    tested = MomentRecall()
+    for batch in loader:
+        tested.process(batch, [sample.to_dict() for sample in model.predict(**model.data_preprocessor(batch, False))])
+    table = pd.DataFrame(tested.results)
+    table = table[table['gt_spans'].str.len() > 0].reset_index(drop=True)
     protocol = find_protocol(loader.dataset.metainfo['protocol'], tops=[1])._replace(all_moments=False)
     scores = summarize(per_query(table, protocol))
     return {metric: scores[metric] for metric in METRICS}

@@ -91,6 +91,21 @@ def test_real_run_is_measured_without_the_moments_of_the_validation(trained, tin
         epochs_of(trained)
 
 
+def test_scores_are_those_of_a_test_where_moments_or_videos_are_missing(trained, tiny_dataset, tmp_path):
+    test = DATASETS.build(dict(tiny_dataset.test, features=None)).ann_file
+    pairs = json.loads(open(test).read())
+    pairs = [[video, duration, span if number % 2 else None, query]
+             for number, (video, duration, span, query) in enumerate(pairs)]
+    pairs.append(['absent', 20.0, [0.0, 9.0], 'a ball spins'])
+    (tmp_path / 'half.json').write_text(json.dumps(pairs))
+    changes = {'test_dataloader.dataset.ann_file': str(tmp_path / 'half.json'),
+               'test_dataloader.dataset.missing': 'score_as_wrong'}
+    tested = run_test(read_config(trained / 'cpl.py', changes), trained / 'epoch_1.pth', tmp_path / 'test')
+    scores = summarize(score_predictions(tested, {}).scores)
+    assert {name: values[0] for name, values in measure_regret(trained, changes)['scores'].items()} == pytest.approx(
+        {name: scores[name] for name in ('mIoU', 'R@1,IoU=0.5')}, abs=0.01)
+
+
 def test_what_was_measured_of_other_weights_or_options_is_measured_again(trained, tmp_path, monkeypatch):
     measured = []
     monkeypatch.setattr(regret, 'measure_regret', lambda folder, options: measured.append((folder, options)) or {})
