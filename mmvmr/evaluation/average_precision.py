@@ -44,7 +44,7 @@ def _right(overlaps: np.ndarray, iou: float) -> np.ndarray:
     for number, row in enumerate(overlaps):
         fits = free & (row >= iou)
         if fits.any():
-            free[np.where(fits, row, -1).argmax()] = False
+            free[len(row) - 1 - np.where(fits, row, -1)[::-1].argmax()] = False  # of equal ones the last, as theirs
             right[number] = True
     return right
 

@@ -75,7 +75,7 @@ def _notes(table: pd.DataFrame, protocol: Protocol, train_spans: Optional[np.nda
               'predictions that are not numbers': sum(bool(np.isnan(one).any()) for one in spans),
               'predictions that end before they begin': sum(bool((one[:, 0] > one[:, 1]).any()) for one in spans
                                                             if len(one))}
-    if max((one.max() for one in spans if len(one)), default=0) <= 1 < table['duration'].min():
+    if max((one.max() for one in spans if len(one)), default=np.inf) <= 1 < table['duration'].min():
         notes.append('All predictions lie in the first second of their videos. If they are fractions: seconds are '
                      'expected.')
     notes += [f'{number} queries have {fault}, which counts as wrong.' for fault, number in faults.items() if number]

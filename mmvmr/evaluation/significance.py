@@ -13,7 +13,7 @@ def confidence_interval(values: pd.Series, videos: pd.Series, level: float = 0.9
         videos: Video of each query, in the same order.
     """
     from scipy.stats import bootstrap  # slow to import, and only tools need it
-    sums, counts = _by_video(values, videos)
+    sums, counts = _by_video(values.dropna(), videos[values.notna().to_numpy()])
     if len(sums) < 2:
         return float('nan'), float('nan')
     result = bootstrap((sums, counts), lambda s, n, axis=-1: s.sum(axis=axis) / n.sum(axis=axis), paired=True,

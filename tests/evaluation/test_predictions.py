@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from mmvmr.datasets.charades_sta import CharadesSTA
-from mmvmr.evaluation.predictions import read_predictions, select_protocol, write_predictions
+from mmvmr.evaluation.predictions import read_predictions, same_queries, select_protocol, write_predictions
 
 ROW = dict(sample_idx=0, video_id='v', query='il s’assied', duration=20.0, gt_spans=[[1.0, 4.5]],
            pred_spans=[[0.0, 4.0], [2.0, 3.0]], pred_scores=[0.5, 0.25], protocol='custom (mine)')
@@ -56,6 +56,14 @@ def test_pairs_whose_moment_ends_with_the_video_are_not_in_the_filtered_protocol
     table = pd.DataFrame([dict(ROW, gt_spans=[[1.0, end]], protocol='charades_sta/official') for end in (20.0, 19.9)])
     expected = pd.DataFrame([dict(ROW, gt_spans=[[1.0, 19.9]], protocol='charades_sta/filtered')])
     pd.testing.assert_frame_equal(select_protocol(table, 'charades_sta/filtered'), expected)
+
+
+def test_queries_are_the_same_though_their_times_are_rounded():
+    table = pd.DataFrame(dict(video_id=['a', 'b'], query='he runs', gt_spans=[[[1 / 3, 6000.11]], []]))
+    rounded = table.assign(gt_spans=[[[0.3333, 6000.1099]], []])
+    assert same_queries(table, rounded)
+    for others in ([[[0.34, 6000.11]], []], [[[1 / 3, 6000.11]], [[1.0, 2.0]]]):
+        assert not same_queries(table, table.assign(gt_spans=others))
 
 
 def test_a_protocol_with_other_pairs_is_refused():

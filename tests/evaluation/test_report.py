@@ -34,6 +34,7 @@ def test_predictions_that_cannot_be_meant_are_named():
     assert '4 queries have predictions that end before they begin, which counts as wrong.' in card
     assert 'fractions' not in card and 'fractions' in score_card(*_scored([[0.0, 0.3]]), None)
     assert 'fractions' not in score_card(*_scored([[0.0, 1.3]]), None)
+    assert 'fractions' not in score_card(*_scored([]), None)
 
 
 def _scored(spans):

@@ -30,6 +30,13 @@ def test_a_single_video_has_no_interval():
     assert np.isnan(confidence_interval(pd.Series([0.0, 1.0]), pd.Series(['a', 'a']))).all()
 
 
+def test_videos_without_a_value_are_not_drawn():
+    values = pd.Series([1.0, 3.0, np.nan, np.nan, np.nan])
+    interval = confidence_interval(values[:2], pd.Series(['a', 'b']))
+    assert confidence_interval(values, pd.Series(list('abcde'))) == interval == (1, 3)
+    assert np.isnan(confidence_interval(values[1:], pd.Series(list('bcde')))).all()
+
+
 def test_the_p_value_is_the_share_of_sign_changes_that_do_as_much():
     # differences of three videos: 1, 1, 1; of 8 choices of signs, 2 give a sum of 3 or more in size
     ones, zeros = pd.Series([1.0, 1.0, 1.0]), pd.Series([0.0, 0.0, 0.0])
