@@ -108,6 +108,8 @@ def changes(before: Dict[str, Dict], now: Dict[str, Dict]) -> str:
     facts = [(before[video_id].get('file') or {}, now[video_id].get('file') or {}) for video_id in both]
     again = sum(one.get('modified') != other.get('modified') or one.get('size') != other.get('size')
                 for one, other in facts)
+    again += sum(any(before[video_id].get(key, now[video_id][key]) != now[video_id][key]
+                     for key in ('sha256', 'duration')) for video_id in both if 'file' not in now[video_id])
     moved = sum(one.get('relative') != other.get('relative') for one, other in facts)
     done = [f'{count} {what}' for count, what in (
         (len(now.keys() - before.keys()), 'added'), (again, 'read again'), (moved, 'found elsewhere'),

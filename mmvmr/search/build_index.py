@@ -75,7 +75,7 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
         videos, broken = _from_files(paths, inferencer, extracted, workers)
         failures.update(broken)
     else:
-        videos, files, failures = _from_store(source, annotations, kept, inferencer), {}, {}
+        videos, files, failures = _from_store(source, annotations, old, kept, inferencer), {}, {}
     if old and not (kept or videos):
         raise ValueError(f'No video of the index "{folder}" would be left. Remove the index, or give a folder of '
                          'videos.')
@@ -155,19 +155,26 @@ def _is_extracted(target: Path, paths: Dict[str, Path], manifest: Dict) -> bool:
             and all(path.stat().st_mtime <= (target / MANIFEST).stat().st_mtime for path in paths.values()))
 
 
-def _from_store(source: Union[str, Path], annotations: str, kept: Dict[str, Dict],
+def _from_store(source: Union[str, Path], annotations: str, old: Optional[IndexFiles], kept: Dict[str, Dict],
                 inferencer: MomentRetrievalInferencer) -> Videos:
-    """Features of the annotated videos that are not in the old index."""
+    """Features of the annotated videos that the old index does not have as they are now, which are taken out of
+    ``kept``."""
     store = open_feature_store(source)
     seconds = inferencer.recipe.features.get('clip_seconds')
     durations = {pair['video_id']: pair['duration'] for pair in read_pairs(inferencer.cfg, annotations)
-                 if pair['video_id'] not in kept}
-    missing = [video_id for video_id in durations if video_id not in store]
+                 if 'file' not in kept.get(pair['video_id'], {})}
+    missing = [video_id for video_id in durations if video_id not in store and video_id not in kept]
     if missing:
         raise ValueError(f'"{source}" has no features of {len(missing)} of {len(durations)} videos in "{annotations}", '
                          f'e.g. {missing[0]!r}. Choose the store that belongs to the annotations.')
-    return {video_id: inferencer.read(VideoFeatures.from_store(store, video_id, duration, seconds))
-            for video_id, duration in durations.items()}
+    found = {}
+    for video_id, duration in durations.items():
+        if video_id in store:
+            video = inferencer.read(VideoFeatures.from_store(store, video_id, duration, seconds))
+            if video_id not in kept or not old.holds(video_id, video):
+                kept.pop(video_id, None)
+                found[video_id] = video
+    return found
 
 
 def read_pairs(config: Config, annotations: str) -> List[Dict]:

@@ -1,4 +1,5 @@
 """The folder of a search index: features and coarse vectors of all windows, and whose they are."""
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from mmvmr.features.stores.packed_store import PackedStore, write_packed_store
 from mmvmr.features.stores.shards import STORE_FILES
 from mmvmr.features.video_features import VideoFeatures
-from mmvmr.utils.files import folder_written_aside
+from mmvmr.utils.files import folder_written_aside, write_text
 
 FORMAT = 'mmvmr-index-2'
 HEAD, FEATURES, COARSE = 'index.json', 'features', 'coarse.npy'
@@ -31,6 +32,11 @@ class IndexFiles(NamedTuple):
         """Features of one video, read when they are used."""
         return VideoFeatures(rows=self.store.read(video_id), **{
             key: self.videos[video_id][key] for key in ('name', 'row_seconds', 'duration')})
+
+    def holds(self, video_id: str, video: VideoFeatures) -> bool:
+        """Whether it has a video with just these features."""
+        own = self.video(video_id)
+        return (own.duration, _sha256(own.rows)) == (video.duration, _sha256(video.rows))
 
     def find(self, video_id: str) -> Tuple[str, Optional[str]]:
         """Where a video is now, and what is wrong with its file, :data:`GONE` or :data:`CHANGED`; else None.
@@ -101,7 +107,12 @@ def write_index(folder: Path, head: Dict, videos: Iterable[Tuple[str, VideoFeatu
         write_packed_store(partial / FEATURES, _rows(videos, files, known))
         np.save(partial / COARSE, coarse)
         text = json.dumps(dict(format=FORMAT, **head, videos=known), indent=1, ensure_ascii=False)
-        (partial / HEAD).write_text(text + '\n', encoding='utf-8')
+        write_text(partial / HEAD, text + '\n')
+
+
+def _sha256(rows: np.ndarray) -> str:
+    """By which rows (N, Dv) of a feature store are known again."""
+    return hashlib.sha256(np.ascontiguousarray(rows, np.float32)).hexdigest()
 
 
 def _rows(videos: Iterable[Tuple[str, VideoFeatures]], files: Mapping[str, Dict],
@@ -111,4 +122,6 @@ def _rows(videos: Iterable[Tuple[str, VideoFeatures]], files: Mapping[str, Dict]
         known[video_id] = dict(name=video.name, row_seconds=video.row_seconds, duration=video.duration)
         if video_id in files:
             known[video_id]['file'] = files[video_id]
+        else:
+            known[video_id]['sha256'] = _sha256(video.rows)
         yield video_id, video.rows

@@ -102,6 +102,25 @@ def test_an_index_that_has_grown_is_the_one_made_at_once(tmp_path, trained):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['at_once', 'grown', 'part.json']
 
 
+def test_features_that_have_changed_are_read_again(tmp_path, trained, capsys):
+    def index(source, annotations):
+        run_command('search', 'index', trained / 'run', source, tmp_path / 'index', '--annotations', annotations,
+                    '--device', 'cpu')
+        return capsys.readouterr().out
+
+    index(trained / 'store.h5', trained / 'all.json')
+    assert '(nothing has changed)' in index(trained / 'store.h5', trained / 'all.json')
+    with h5py.File(trained / 'store.h5') as source, h5py.File(tmp_path / 'new.h5', 'w') as target:
+        for name in source:
+            target[name] = source[name][()] + (name == 'vidéo 1')
+    assert '(1 read again)' in index(tmp_path / 'new.h5', trained / 'all.json')
+    pairs = json.loads((trained / 'all.json').read_text())
+    (tmp_path / 'longer.json').write_text(json.dumps([[name, 2 * seconds, *rest] for name, seconds, *rest in pairs]))
+    assert '(4 read again)' in index(tmp_path / 'new.h5', tmp_path / 'longer.json')
+    build_index(trained / 'run', tmp_path / 'new.h5', tmp_path / 'at_once', str(tmp_path / 'longer.json'), device='cpu')
+    assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
+
+
 def test_changed_weights_are_refused_and_a_moved_run_is_found(tmp_path, trained):
     shutil.copytree(trained / 'run', tmp_path / 'run')
     build_index(tmp_path / 'run', trained / 'store.h5', tmp_path / 'index', str(trained / 'all.json'))
