@@ -92,6 +92,19 @@ def test_flat_curves_and_absent_videos_have_an_answer(name):
     assert (flat.spans[..., 1] > flat.spans[..., 0]).all()
 
 
+@pytest.mark.parametrize('height', [0.27, 0.3, -0.3, 1.0])
+@pytest.mark.parametrize('name', ['otsu', 'mixture'])
+def test_a_flat_curve_is_one_moment_or_even_ones_whatever_rounding_makes_of_it(name, height):
+    for num_clips in (64, 75):
+        noise = 1e-8 * torch.rand(1, num_clips, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        mask = torch.ones(1, num_clips).bool()
+        found = build(name)(noise + height, mask)
+        even = build(name)(torch.zeros(1, num_clips, dtype=torch.float64), mask)
+        torch.testing.assert_close(found.spans, even.spans)
+        if name == 'otsu':
+            assert found.spans[0, 0].tolist() == [0, 1]
+
+
 @pytest.mark.parametrize('name', sorted(DECODERS.keys() - {'transitions'}))  # a rise has a direction
 def test_the_end_of_the_video_is_as_good_as_its_beginning(name):
     curve = [0.1, 0.12, 0.1, 0.9, 0.8, 0.95, 0.11, 0.1, 0.1, 0.13]
