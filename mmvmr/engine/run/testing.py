@@ -64,10 +64,11 @@ def run_test(config: MomentConfig, checkpoint: Union[str, Path, None], folder: U
     chosen = [folder or _find_folder(config, tested, facts, options or {}) if is_main_process() else None]
     broadcast_object_list(chosen)  # the others may see what the first has begun to write there
     folder = Path(chosen[0])
-    out = Path(out or folder / PREDICTIONS)
+    asked, out = out, folder / PREDICTIONS
     for evaluator in config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]:
         if evaluator['type'] == 'MomentRecall':
-            evaluator.setdefault('out_file', str(out))
+            out = Path(asked or evaluator.get('out_file') or folder / PREDICTIONS)
+            evaluator['out_file'] = str(out)
     new = not folder.exists()
     try:
         runner = MomentRunner.from_cfg(config, without=('train', 'val'), launcher=launcher, load_from=weights,

@@ -77,6 +77,16 @@ def test_test_with_a_change_leaves_the_run_as_it_was(trained):
     assert _answer(data, run) == answer
 
 
+def test_predictions_lie_where_they_are_asked_for(trained, tmp_path):
+    _, file, run = trained
+    options = {'test_evaluator.out_file': str(tmp_path / 'config.jsonl')}
+    assert run_test(read_config(file, options), run, options=options) == tmp_path / 'config.jsonl'
+    (tmp_path / 'config.jsonl').unlink()
+    asked = tmp_path / 'asked.jsonl'
+    assert run_test(read_config(file, options), run, out=asked, options=options) == asked
+    assert asked.exists() and not (tmp_path / 'config.jsonl').exists()
+
+
 def test_config_of_a_run_is_whole_and_trains_resumes_and_tests(trained, tmp_path):
     data, file, run = trained
     own = find_run_config(run)
