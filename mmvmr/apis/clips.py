@@ -1,4 +1,6 @@
 """Cutting a moment out of a video file."""
+import hashlib
+import os
 import re
 from contextlib import suppress
 from fractions import Fraction
@@ -22,8 +24,12 @@ def clip_name(video: Union[str, Path], number: int, query: str) -> str:
         >>> clip_name('videos/kitchen.mp4', 1, 'A person, laughing, sits down.')
         'kitchen_1_a_person_laughing_sits_down.mp4'
     """
-    words = re.sub(r'\W+', '_', query.lower()).strip('_')
-    return f'{Path(video).stem}_{number}_{words[:60]}.mp4'
+    words = re.sub(r'\W+', '_', query.lower()).strip('_')[:60]
+    name = f'{Path(video).stem}_{number}_{words}'
+    if len(os.fsencode(name)) > 240:  # a name may have 255 bytes
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+        name = f'{os.fsdecode(os.fsencode(name)[:200])}_{digest}'
+    return f'{name}.mp4'
 
 
 def cut_clip(video: Union[str, Path], start: float, end: float, out: Union[str, Path]) -> None:

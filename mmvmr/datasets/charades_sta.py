@@ -83,7 +83,11 @@ def read_durations(path: str) -> Dict[str, float]:
         raise ValueError(f'"{path}" should hold {{id: {{"duration": seconds}}}} ({type(error).__name__}: '
                          f'{error}).') from None
     try:
-        return {row['id']: float(row['length']) for row in rows}
+        durations: Dict[str, float] = {}
+        for row in rows:
+            if durations.setdefault(row['id'], float(row['length'])) != float(row['length']):
+                raise ValueError(f'{row["id"]} has another length above, {durations[row["id"]]}')
+        return durations
     except (TypeError, ValueError) as error:
         raise ValueError(f'"{path}", line {rows.line_num}: the length should be a number of seconds ({error}). Is the '
                          'file damaged?') from error

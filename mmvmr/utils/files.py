@@ -16,7 +16,8 @@ PARTIAL = '.{name}.{writer}.partial'  # what is being written beside NAME; a kil
 def _aside(path: Path, what: str = '') -> Path:
     """A name beside ``path`` that nobody else takes, as numbers of processes repeat in containers and after kills."""
     writer = f'{os.getpid()}_{secrets.token_hex(4)}'
-    return path.with_name(PARTIAL.format(name=f'{path.name}{what}', writer=writer))
+    name = os.fsdecode(os.fsencode(path.name)[:200])  # of the 255 bytes that a name may have
+    return path.with_name(PARTIAL.format(name=f'{name}{what}', writer=writer))
 
 
 @contextmanager
@@ -44,8 +45,8 @@ def write_bytes(path: Union[str, Path], content: bytes) -> None:
 
 
 def write_text(path: Union[str, Path], text: str) -> None:
-    """Write a text file in UTF-8 in one piece."""
-    write_bytes(path, text.encode())
+    """Write a text file in UTF-8 in one piece; of file names that are not, bytes are written as JSON reads them."""
+    write_bytes(path, text.encode(errors='backslashreplace'))
 
 
 def check_output(path: Union[str, Path], overwrite: bool = False) -> None:

@@ -6,7 +6,7 @@ import pytest
 from videos import grey, numbers, write_frames
 
 from mmvmr.apis import clips
-from mmvmr.apis.clips import cut_clip
+from mmvmr.apis.clips import clip_name, cut_clip
 from mmvmr.features.video import probe_video, read_frames
 
 
@@ -67,6 +67,12 @@ def test_sound_is_cut_at_the_same_seconds(tmp_path, name, options):
     assert len(heard) / 48000 == pytest.approx(2, abs=0.1)  # the encoder fills its last frame up
     loud = np.flatnonzero(np.abs(heard) > 0.2) / 48000
     assert loud[0] == pytest.approx(0.5, abs=0.06) and loud[-1] == pytest.approx(1.5, abs=0.06)
+
+
+def test_names_of_clips_are_no_longer_than_a_file_system_takes():
+    names = {clip_name(f'videos/{stem}.mp4', 1, query) for stem in ('x' * 250, 'x' * 249 + 'y', 'é' * 120)
+             for query in ('Person opens the door', '人' * 80)}
+    assert len(names) == 6 and all(len(name.encode()) <= 255 and name.endswith('.mp4') for name in names)
 
 
 def test_nothing_is_left_of_a_clip_that_fails(tmp_path):

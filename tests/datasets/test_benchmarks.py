@@ -66,6 +66,7 @@ def test_a_wrong_number_of_pairs_is_an_error_that_says_both_numbers(charades):
     ('train.txt', 'AAAAA 1.0##person.\n', r'train\.txt", line 1: expected "id start end##sentence"'),
     ('train.txt', 'CCCCC 1.0 2.0##person.\n', r'train\.csv" has no length of video "CCCCC" \(line 1'),
     ('train.csv', 'id,duration\nAAAAA,12\n', r'train\.csv" should have the columns id and length'),
+    ('train.csv', 'id,length\nAAAAA,12\nAAAAA,13\n', r'train\.csv", line 3: .*AAAAA has another length above, 12'),
     ('train.txt', 'AAAAA 1.0 2.0##\n', r'entry 0 .*sentence is empty'),
 ])
 def test_bad_charades_files_are_named(charades, tmp_path, name, content, message):

@@ -1,5 +1,6 @@
 """Files and folders that are whole or as they were."""
 import hashlib
+import json
 import multiprocessing
 import os
 
@@ -23,6 +24,12 @@ def test_file_appears_when_it_is_whole(tmp_path):
         assert not path.exists() and partial.parent == path.parent
     assert path.read_text() == 'all of it'
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_names_may_be_long_and_text_may_hold_the_bytes_of_a_name(tmp_path):
+    path = tmp_path / ('é' * 125 + '.json')
+    write_text(path, json.dumps('caf\udce9', ensure_ascii=False))
+    assert json.loads(path.read_text(encoding='utf-8')) == 'caf\udce9' and list(tmp_path.iterdir()) == [path]
 
 
 def test_file_stays_as_it_was_when_writing_fails(tmp_path):

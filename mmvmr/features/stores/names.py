@@ -1,5 +1,6 @@
 """Which features belong to a video: ids that differ by a suffix or a prefix name the same video."""
 import hashlib
+import unicodedata
 from collections import Counter
 from functools import cached_property
 from typing import Any, Dict, Iterable, List, Optional, Sequence
@@ -23,13 +24,13 @@ def without_suffix(name: str) -> str:
 
 
 def short_name(video_id: str) -> str:
-    """What two ids of one video have in common.
+    """What two ids of one video have in common; a letter with its accent may be one character or two.
 
     Example:
         >>> short_name('s13-d21.avi'), short_name('v_uqiMw7tQ1Cc'), short_name('NUsG9BgSes0_210.0_360.0')
         ('s13-d21', 'uqiMw7tQ1Cc', 'NUsG9BgSes0_210.0_360.0')
     """
-    name = without_suffix(video_id)
+    name = unicodedata.normalize('NFC', without_suffix(video_id))
     return name.removeprefix('v_') or name
 
 

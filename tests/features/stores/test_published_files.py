@@ -211,7 +211,8 @@ def test_a_linked_table_is_not_looked_into(tmp_path):
 # ----------------------------------------------------------------------------------------------------------------- ids
 @pytest.mark.parametrize('kind', ['npy', 'hdf5', 'packed'])
 @pytest.mark.parametrize('theirs, ours', [('s13-d21', 's13-d21.avi'), ('s13-d21.avi', 's13-d21'), ('abc', 'v_abc.MP4'),
-                                          ('v_abc', 'abc'), ('x_210.0_360.0', 'x_210.0_360.0.mp4')])
+                                          ('v_abc', 'abc'), ('x_210.0_360.0', 'x_210.0_360.0.mp4'),
+                                          ('caf\u00e9', 'cafe\u0301')])
 def test_a_suffix_or_a_prefix_names_the_same_video(tmp_path, kind, theirs, ours):
     videos = {theirs: A, 'other': B}
     if kind == 'packed':
