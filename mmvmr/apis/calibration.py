@@ -45,6 +45,10 @@ def calibrate(inferencer: MomentRetrievalInferencer, dataset: Any, queries: int,
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(queries, len(pairs))).astype(int))
     pairs = [pairs[number] for number in chosen]
     sentences = read_sentences([pair['query'] for pair in pairs], inferencer.text, inferencer.recipe.max_words)
+    sides = np.array([halves[pairs[number]['video_id']] for number in sentences.answerable])
+    if len({*sides.tolist()}) < 2:
+        raise ValueError(f'The {len(sides)} sentences that were taken are all of videos of one half, so none are left '
+                         'to fit by. Take more with --queries.')
     clips = {video: inferencer.clips(dataset.store.read(video)) for video in videos}
     wanted = {number: [*videos[:references], pairs[number]['video_id'], _other(pairs[number], pairs, halves, generator)]
               for number in sentences.answerable}
@@ -52,7 +56,6 @@ def calibrate(inferencer: MomentRetrievalInferencer, dataset: Any, queries: int,
         sentences, {number: [(video, clips[video]) for video in of_sentence] for number, of_sentence in wanted.items()},
         'Sentences in videos').values()
     own, other = (np.array([distance(found[place], found[:references]) for found in matches]) for place in (-2, -1))
-    sides = np.array([halves[pairs[number]['video_id']] for number in wanted])
     own_odds, other_odds = np.empty_like(own), np.empty_like(other)
     for side in (0, 1):
         slope, intercept = fit_odds(own[sides != side], other[sides != side])
@@ -68,5 +71,8 @@ def calibrate(inferencer: MomentRetrievalInferencer, dataset: Any, queries: int,
 def _other(pair: Dict, pairs: List[Dict], halves: Dict[str, int], generator: np.random.Generator) -> str:
     """A video of the same half that no pair says to hold what this one describes."""
     same = {one['video_id'] for one in pairs if one['query'] == pair['query']}
-    return generator.choice([video for video, side in halves.items()
-                             if side == halves[pair['video_id']] and video not in same])
+    others = [video for video, side in halves.items() if side == halves[pair['video_id']] and video not in same]
+    if not others:
+        raise ValueError(f'{pair["query"]!r} is said of all videos, so there is none that it does not describe. Choose '
+                         'pairs with more kinds of sentences.')
+    return generator.choice(others)

@@ -41,7 +41,8 @@ class FeatureReader:
 
     def _read(self, source: Source) -> VideoFeatures:
         if isinstance(source, VideoFeatures):
-            return source
+            name, rows, seconds, duration, manifest = source
+            return VideoFeatures.from_array(rows, name, duration, seconds)._replace(manifest=manifest)
         seconds = self.features.get('clip_seconds')
         if not isinstance(source, (str, Path)):
             return VideoFeatures.from_array(np.asarray(source), row_seconds=seconds)

@@ -243,10 +243,15 @@ class MomentRetrievalInferencer:
         """Rows (N, Dv) of a window -> (1, T, Dv)."""
         return torch.from_numpy(resample_clips(rows, self.recipe.num_clips))[None]
 
-    @staticmethod
-    def warn(sentences: Sentences) -> None:
-        """Name the words that the model does not know."""
+    def warn(self, sentences: Sentences) -> None:
+        """Name the words that the model does not know, and those that are too many."""
         for number in sentences.answerable:
+            known = [word for word in self.text.reader.words(sentences.texts[number])
+                     if word not in sentences.unknown_words[number]]
+            if known[self.recipe.max_words:]:
+                print_log(f'The model reads {self.recipe.max_words} words of a sentence, and of '
+                          f'{sentences.texts[number]!r} nothing from {known[self.recipe.max_words]!r} on. Say it '
+                          'shorter.', 'current', logging.WARNING)
             unknown = ', '.join(map(repr, sentences.unknown_words[number]))
             if unknown:
                 print_log(f'The model does not know {unknown} in {sentences.texts[number]!r}, and reads the sentence '

@@ -17,6 +17,8 @@ from mmvmr.engine.run.places import find_config
 from mmvmr.utils.files import check_output
 from mmvmr.utils.text_files import read_json
 
+_PARTS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument('config', help='config file or name, whose annotations are read')
@@ -48,9 +50,12 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.utils.progress import progress
     init_default_scope('mmvmr')
     config = read_config(args.config, parse_options(args.cfg_options))
+    if not any(config.get(name) for name in _PARTS):
+        raise ValueError(f'"{args.config}" has no data set to plant moments for; expected a config with one of '
+                         f'{", ".join(_PARTS)}.')
     planting = Planting(**{name: getattr(args, name) for name in Planting._fields})
     parts = {name: read_annotations(config[name].dataset)
-             for name in ('train_dataloader', 'val_dataloader', 'test_dataloader') if config.get(name)}
+             for name in _PARTS if config.get(name)}
     pairs = list({_key(pair): pair for part in parts.values() for pair in part}.values())
     features = planted_features(pairs, planting)
     count = len({pair['video_id'] for pair in pairs})

@@ -90,6 +90,11 @@ def test_too_few_videos_are_refused(inferencer, dataset):
         calibrate(inferencer, dataset, 30, 12, 'sha')
 
 
+def test_too_few_sentences_are_refused(inferencer, dataset):
+    with pytest.raises(ValueError, match='all of videos of one half.*--queries'):
+        calibrate(inferencer, dataset, 1, 6, 'sha')
+
+
 def test_a_calibrated_run_says_its_confidence_and_refuses_below_the_least(run, capsys):
     folder = run[0]
     assert run_command('calibrate', folder, '--queries', 12, '--references', 4, '--device', 'cpu') == 0

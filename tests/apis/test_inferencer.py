@@ -132,6 +132,17 @@ def test_unknown_words_are_named_in_a_warning(trained, inferencer, monkeypatch):
     assert [moment['start'] for moment in prediction['moments']] == [moment['start'] for moment in same['moments']]
 
 
+def test_words_that_are_too_many_are_named_in_a_warning(trained, inferencer, monkeypatch):
+    warnings, longest = [], inferencer.recipe.max_words
+    monkeypatch.setattr(inferencer_module, 'print_log', lambda message, *_: warnings.append(message))
+    sentence = ' '.join(['red'] * (longest - 1) + ['ball'])
+    inferencer(_video(trained[0]), sentence)
+    assert not warnings
+    inferencer(_video(trained[0]), f'zebra {sentence} moves')
+    assert f'reads {longest} words' in warnings[0] and "nothing from 'moves' on" in warnings[0]
+    assert "does not know 'zebra'" in warnings[1]
+
+
 @pytest.mark.parametrize('bad', ['', '   ', '...', 'zebra.', '人が歩く', 'Ein Haus', 'a zebra is seen.', 'a .'])
 def test_a_sentence_that_says_nothing_to_the_model_stops_no_other(trained, inferencer, bad):
     result = inferencer(_video(trained[0]), [QUERIES[0], bad, QUERIES[1]])
@@ -229,7 +240,7 @@ def test_features_from_elsewhere_are_refused(tmp_path, trained, inferencer, chan
     inferencer.read.features = dict(CLIP, dim=8)
     video = VideoFeatures.from_file(tmp_path / 'store', 'a', duration=20.0)
     with pytest.raises(ValueError, match=problem) if problem else nullcontext():
-        assert inferencer.read(video) is video
+        assert inferencer.read(video).rows is video.rows
 
 
 @pytest.mark.parametrize('rows, message', [
@@ -244,6 +255,15 @@ def test_features_that_cannot_be_used_are_refused(inferencer, rows, message):
 def test_features_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match='"a" has NaN or infinite features'):
         VideoFeatures.from_array(np.full((4, 8), np.nan), 'a', duration=4.0)
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(rows=np.full((4, 8), np.nan)), '"a" has NaN'), (dict(rows=np.zeros((0, 8))), r'shape \(0, 8\)'),
+    (dict(duration=0.0), 'duration of "a" must be a positive'), (dict(row_seconds=-1.0), 'duration of "a" must be')])
+def test_features_made_by_hand_are_checked_as_well(inferencer, change, message):
+    video = VideoFeatures('a', np.zeros((4, 8)), 1.0, 4.0)._replace(**change)
+    with pytest.raises(ValueError, match=message):
+        inferencer(video, QUERIES[0])
 
 
 def test_weights_that_are_no_numbers_give_no_answer(trained):

@@ -92,6 +92,9 @@ def test_a_config_is_planted_and_its_results_are_named_so(tmp_path, monkeypatch,
     assert normalized.metainfo['protocol'] == 'custom (test) (planted features)', 'whatever is made of them'
     with pytest.raises(FileExistsError, match='--force'):
         run_command('plant', 'config.py', 'planted')
+    Path('model.py').write_text("model = dict(type='MomentRetriever')\n")
+    with pytest.raises(ValueError, match='no data set to plant moments for'):
+        run_command('plant', 'model.py', 'other')
     assert run_command('plant', 'config.py', 'planted', '--force') == 0
     assert run_command('plant', 'config.py', 'with blanks') == 0
     capsys.readouterr()
