@@ -191,7 +191,7 @@ LINES = {'train': 'train RUN', 'test': 'test RUN', 'infer': 'infer RUN v.mp4 s',
          'browse': 'browse RUN', 'reproduce': 'reproduce RUN', 'benchmark': 'benchmark RUN', 'flops': 'flops RUN',
          'publish': 'publish RUN x', 'export': 'export RUN x', 'score': 'score RUN',
          'timelines': 'timelines RUN --out x',
-         'serve': 'serve RUN --port 0',
+         'serve': 'serve RUN --port 0', 'calibrate': 'calibrate RUN', 'regret': 'regret RUN',
          'plot-results': 'plot-results RUN --out x', 'plot-training': 'plot-training RUN',
          'extract': 'extract v.mp4 x --extractor RUN/config.py',
          'vocabulary': 'vocabulary x.npz --vectors x --sentences RUN',
@@ -202,7 +202,8 @@ LINES = {'train': 'train RUN', 'test': 'test RUN', 'infer': 'infer RUN v.mp4 s',
 def test_the_page_says_which_commands_run_the_config_of_a_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path('run').mkdir()
-    torch.save({}, 'run/epoch_1.pth')
+    for epoch in (1, 2):
+        torch.save({}, f'run/epoch_{epoch}.pth')
     write_frames(tmp_path / 'v.mp4', [grey(0)] * 8)
     torch.save({}, 'x.pth')
     Path('run/config.py').write_text("open('ran', 'w').close()\n")

@@ -21,8 +21,8 @@ def add_arguments(parser: Parser) -> None:
                         'checkpoint in it; or the config of a model that has nothing to learn')
     parser.add_argument('--config', help='config file or name (that in the folder of the run)')
     parser.add_argument('--split', choices=['val', 'test'], default='val')
-    parser.add_argument('--predictions', type=Path, help='for the test split: predictions.jsonl of `mmvmr test` (the '
-                        'newest of the run)')
+    parser.add_argument('--predictions', type=Path, help='for the test split: predictions.jsonl of `mmvmr test` (that '
+                        'of the run without changes)')
     parser.add_argument('--against', type=Path, metavar='RUN', help='folder of another run, to see what it finds for '
                         'the same queries')
     parser.add_argument('--videos', type=Path, help='folder of videos named by their ids, to play them and show frames')

@@ -34,7 +34,7 @@ _base_ = ['mmvmr::_base_/datasets/json_list.py', 'mmvmr::_base_/schedules/invers
           'mmvmr::_base_/default_runtime.py']
 
 dataset = dict(data_root={str(data_root)!r}, num_clips={num_clips})  # T, a clip is about a second
-training_files = dict(val_fraction={val_fraction})  # share of the training videos that chooses the checkpoint
+training_files = dict(val_fraction={val_fraction})  # share of the training videos held out to watch the training
 '''
     body = text.split(_BASE)[1]
     return head + body.replace('num_clips=50', f'num_clips={min(num_clips, 50)}')  # T'

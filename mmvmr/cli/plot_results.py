@@ -16,7 +16,8 @@ from mmvmr.utils.files import check_writable
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument('predictions', type=Path, nargs='+', help='predictions.jsonl of tests; or runs: their newest')
+    parser.add_argument('predictions', type=Path, nargs='+', help='predictions.jsonl of tests; or runs: their tests '
+                        'without changes')
     parser.add_argument('--labels', nargs='+', help='names of the methods, one per file (from the folders)')
     parser.add_argument('--out', type=Path, required=True, help='folder for the pictures; those in it are replaced')
     parser.add_argument('--format', choices=['png', 'svg', 'pdf'], default='png')

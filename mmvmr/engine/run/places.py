@@ -125,7 +125,7 @@ def find_predictions_of(name: Union[str, Path]) -> Path:
     """
     path = Path(name)
     if path.suffix == '.pth' and path.is_file():
-        raise ValueError(f'"{path}" is a checkpoint, and predictions are wanted here. The newest of its run are taken '
+        raise ValueError(f'"{path}" is a checkpoint, and predictions are wanted here. Those of its run are taken '
                          f'with "{path.parent}".')
     if path.is_dir() and not (is_run(path) or any(path.glob('predictions*.jsonl')) or (path / 'test').is_dir()):
         raise FileNotFoundError(f'"{path}" is no folder of a run.{runs_near(path / "x")}')
