@@ -6,8 +6,7 @@
     mmvmr convert charades_sta_test.txt test.jsonl --durations Charades_v1_test.csv
 
 A line has the fields query, vid, duration and relevant_windows, in seconds, as those of QVHighlights, and qid where
-the file has one. Without a
-second file the form and the first pair are printed.
+the file has one. Without a second file the form and the first pair are printed.
 """
 import argparse
 import json
