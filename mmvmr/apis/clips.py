@@ -12,7 +12,7 @@ import av.filter
 import numpy as np
 
 from mmvmr.features.video import open_container, probe_video, read_frames
-from mmvmr.utils.files import written_aside
+from mmvmr.utils.files import cut_name, written_aside
 
 _ENCODERS = ('libx264', 'mpeg4')  # the second is part of FFmpeg itself
 
@@ -26,9 +26,8 @@ def clip_name(video: Union[str, Path], number: int, query: str) -> str:
     """
     words = re.sub(r'\W+', '_', query.lower()).strip('_')[:60]
     name = f'{Path(video).stem}_{number}_{words}'
-    if len(os.fsencode(name)) > 240:  # a name may have 255 bytes
-        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
-        name = f'{os.fsdecode(os.fsencode(name)[:200])}_{digest}'
+    if cut_name(name) != name:
+        name = f'{cut_name(name)}_{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}'
     return f'{name}.mp4'
 
 

@@ -24,6 +24,18 @@ def fill_lowest(curve: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, curve, lowest.masked_fill(lowest.isinf(), 0))
 
 
+def is_flat(curve: Tensor, mask: Tensor) -> Tensor:
+    """Whether all clips that count have the same value but for rounding: (B, 1) bool.
+
+    Example:
+        >>> is_flat(torch.tensor([[0.3, 0.3000001, 9.0], [0.3, 0.31, 9.0]]), torch.tensor([[True, True, False]] * 2))
+        tensor([[ True],
+                [False]])
+    """
+    low, high = fill_lowest(curve, mask).aminmax(dim=1, keepdim=True)
+    return high - low <= 1e-6 * torch.maximum(low.abs(), high.abs())
+
+
 def bridge(curves: Tensor, mask: Tensor) -> Tuple[Tensor, Tensor]:
     """Clips that do not count between some that do get the lower value of those around them, and a mask with them in.
 

@@ -6,7 +6,7 @@ threshold per curve, (B, 1). Clips at or above it belong to the moment.
 import torch
 from torch import Tensor
 
-from mmvmr.functional.curves import fill_lowest
+from mmvmr.functional.curves import fill_lowest, is_flat
 from mmvmr.functional.runs import stretch
 
 
@@ -30,9 +30,7 @@ def otsu_threshold(curve: Tensor, mask: Tensor) -> Tensor:
     if curve.size(1) < 2:
         return values[:, :1]
     best = between.argmax(dim=1, keepdim=True) + 1
-    spread = (values.masked_fill(values.isinf(), -torch.inf).amax(dim=1, keepdim=True) - values[:, :1]).abs()
-    flat = spread <= 1e-6 * values[:, :1].abs()  # but for rounding
-    return values.gather(1, best.where((number > 1) & ~flat, 0))
+    return values.gather(1, best.where(~is_flat(curve, mask), 0))
 
 
 def histogram_threshold(curve: Tensor, mask: Tensor, num_bins: int, least: int) -> Tensor:

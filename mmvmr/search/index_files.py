@@ -35,8 +35,8 @@ class IndexFiles(NamedTuple):
 
     def holds(self, video_id: str, video: VideoFeatures) -> bool:
         """Whether it has a video with just these features."""
-        own = self.video(video_id)
-        return (own.duration, _sha256(own.rows)) == (video.duration, _sha256(video.rows))
+        known = self.videos[video_id]
+        return (known['duration'], known.get('sha256')) == (video.duration, _sha256(video.rows))
 
     def find(self, video_id: str) -> Tuple[str, Optional[str]]:
         """Where a video is now, and what is wrong with its file, :data:`GONE` or :data:`CHANGED`; else None.

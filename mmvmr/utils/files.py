@@ -16,8 +16,12 @@ PARTIAL = '.{name}.{writer}.partial'  # what is being written beside NAME; a kil
 def _aside(path: Path, what: str = '') -> Path:
     """A name beside ``path`` that nobody else takes, as numbers of processes repeat in containers and after kills."""
     writer = f'{os.getpid()}_{secrets.token_hex(4)}'
-    name = os.fsdecode(os.fsencode(path.name)[:200])  # of the 255 bytes that a name may have
-    return path.with_name(PARTIAL.format(name=f'{name}{what}', writer=writer))
+    return path.with_name(PARTIAL.format(name=f'{cut_name(path.name)}{what}', writer=writer))
+
+
+def cut_name(name: str) -> str:
+    """The first 200 bytes of a name, which may have 255, so that something can be added."""
+    return os.fsdecode(os.fsencode(name)[:200])
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 import torch
 from torch import Tensor, nn
 
-from mmvmr.functional.curves import fill_lowest
+from mmvmr.functional.curves import fill_lowest, is_flat
 from mmvmr.functional.masks import gaussian_mask
 from mmvmr.registry import MODELS
 from mmvmr.structures import Proposals
@@ -35,8 +35,7 @@ class GaussianMixture(nn.Module):
         values, num_clips, count = curve.double(), curve.size(1), self.num_proposals
         filled = fill_lowest(values, mask)
         raised = filled - filled.amin(dim=1, keepdim=True)
-        flat = raised.amax(dim=1, keepdim=True) <= 1e-6 * filled.abs().amax(dim=1, keepdim=True)  # but for rounding
-        weights = torch.where(~flat, raised, mask.to(raised.dtype))  # all clips alike
+        weights = torch.where(is_flat(values, mask), mask.to(raised.dtype), raised)  # of a flat curve all clips alike
         weights = (weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-12)).unsqueeze(1)  # (B, 1, T)
         time = torch.arange(num_clips, device=curve.device, dtype=values.dtype) + 0.5  # middles of clips
         length = (mask * time).amax(dim=1, keepdim=True) + 0.5  # up to the last clip that counts
