@@ -8,10 +8,11 @@ import json
 import lzma
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Iterable, Iterator, List, TextIO, Union
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, TextIO, Tuple, Union
 
 import numpy as np
 
@@ -70,11 +71,13 @@ def read_json(path: Union[str, Path]) -> Any:
     """Read a JSON file.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is none, or an object of it has a key twice, of which JSON would keep the last.
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
+    except _RepeatedKeyError as error:
+        raise ValueError(f'"{path}": {error}') from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f'"{path}" is not a JSON file ({error}). Is it cut off, or in another format?') from error
 
@@ -83,19 +86,34 @@ def read_json_lines(path: Union[str, Path]) -> List[Any]:
     """Read a file with a JSON value on each line; a JSON file gives a list of one value.
 
     Raises:
-        ValueError: If it is neither; the message names the line.
+        ValueError: If it is neither, or an object of it has a key twice; the message names the line.
     """
     text = read_text(path)
     lines = [(number, line) for number, line in enumerate(text.split('\n'), start=1) if line.strip()]
     values = []
     for number, line in lines:
         try:
-            values.append(json.loads(line))
+            values.append(json.loads(line, object_pairs_hook=_object))
+        except _RepeatedKeyError as error:
+            raise ValueError(f'"{path}", line {number}: {error}') from error
         except (ValueError, RecursionError) as error:
             if len(values) > 0 and len(lines) > 1 and isinstance(values[0], (dict, list)):
                 raise ValueError(f'"{path}", line {number} is not JSON ({error}). Is it cut off?') from error
             return [read_json(path)]  # one value over several lines
     return values
+
+
+class _RepeatedKeyError(ValueError):
+    pass
+
+
+def _object(items: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found = dict(items)
+    if len(found) < len(items):
+        key, _ = Counter(key for key, _ in items).most_common(1)[0]
+        raise _RepeatedKeyError(f'the key "{key}" stands twice in one object, and JSON would keep the last alone. Put '
+                                'together what belongs to it.')
+    return found
 
 
 @contextmanager

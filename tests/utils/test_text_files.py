@@ -57,6 +57,18 @@ def test_json_may_stand_in_one_piece_or_on_lines(tmp_path):
         read_json(path)
 
 
+@pytest.mark.parametrize('text, place', [
+    ('{"a": {"b": 1, "c": 2, "b": 3}}', ', line 1'), ('{"a": 1}\n{"b": 1, "b": 2}', ', line 2'),
+    ('{"a": 1,\n"b": 1, "b": 2}', '')])
+def test_a_key_that_stands_twice_loses_nothing_in_silence(tmp_path, text, place):
+    path = tmp_path / 'twice.json'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f'twice.json"{place}: the key "b" stands twice in one object'):
+        read_json_lines(path)
+    with pytest.raises(ValueError, match='twice.json"'):
+        read_json(path)
+
+
 @pytest.mark.parametrize('text', [
     'One.\n\n Two. \n', '["One.", "Two."]', '{"query": "One.", "vid": 3}\n{"query": "Two."}',
     '[{"query": "One."}, {"query": "Two."}]', '[["v", 3.0, null, "One."], ["v", 3.0, [0, 1], "Two."]]',
