@@ -31,7 +31,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--zero-shot', metavar='MODEL', help='instead of a run: folder of a model of pictures and text '
                         'in the format of transformers, such as CLIP; a file with an extractor; or features that one '
                         'has made')
-    parser.add_argument('--queries', type=Path, metavar='FILE', help='more sentences: one per line, or annotations')
+    parser.add_argument('--queries', type=Path, metavar='FILE',
+                        help='more sentences: one per line, in a CSV, or annotations')
     parser.add_argument('--checkpoint', type=Path, help=f'of the run, by default {CHOSEN}')
     parser.add_argument('--video-id', metavar='ID', help='which video, if VIDEO is a feature store')
     parser.add_argument('--duration', type=at_least(1e-3, float), metavar='SECONDS',

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple, Union
 
 from mmvmr.datasets.annotations import clamp_span
-from mmvmr.utils.text_files import read_json_lines, read_text, split_lines
+from mmvmr.utils.text_files import read_json_lines, read_table, read_text, split_lines
 
 DIDEMO_SEGMENT = 5.0  # seconds
+SENTENCE_COLUMNS = ('sentence', 'query', 'text', 'caption', 'description')  # of tables, the first that is there
 _OWN = '[video_id, duration, [start, end], sentence]'
 
 
@@ -67,11 +68,14 @@ def recognise(path: Union[str, Path]) -> Tuple[Any, Form]:
 
 
 def read_queries(path: Union[str, Path]) -> List[str]:
-    """The sentences in a text file, one per line; in a JSON list, or under ``query`` on JSON lines; in annotations.
+    """The sentences in a text file, one per line; in a table, under :data:`SENTENCE_COLUMNS`; in a JSON list, or under
+    ``query`` on JSON lines; in annotations.
 
     Raises:
-        ValueError: If it holds JSON without sentences.
+        ValueError: If it holds JSON, or a table, without sentences.
     """
+    if {'.csv', '.tsv'} & set(Path(path).suffixes):
+        return _of_table(path)
     text = read_text(path)
     if not re.match(r'\s*(\[\s*[\[{"\]\d-]|\{\s*["}])', text) and not _is_quoted(text):  # '[door opens]' is a sentence
         return [line.strip() for line in split_lines(text) if line.strip()]
@@ -81,6 +85,16 @@ def read_queries(path: Union[str, Path]) -> List[str]:
     if not all(isinstance(query, str) for query in queries):
         queries = [pair['query'] for pair in read_pairs(path)]
     return [query.strip() for query in queries if query.strip()]
+
+
+def _of_table(path: Union[str, Path]) -> List[str]:
+    rows = read_table(path)
+    name = next((name for name in SENTENCE_COLUMNS if name in (rows.fieldnames or ())), None)
+    if name is None:
+        raise ValueError(f'"{path}" should begin with the names of its columns, one of them '
+                         f'{", ".join(SENTENCE_COLUMNS)}; got {rows.fieldnames}. A file with a sentence on each line '
+                         'and nothing else is a .txt.')
+    return [row[name].strip() for row in rows if (row[name] or '').strip()]
 
 
 def _is_quoted(text: str) -> bool:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from mmvmr.datasets.annotations import in_holdout
+from mmvmr.datasets.forms import SENTENCE_COLUMNS
 from mmvmr.features.stores.names import short_name
 from mmvmr.utils.text_files import read_table
 
 _COLUMNS = {'video': ('video', 'video_id', 'vid', 'id', 'file', 'filename'), 'start': ('start',), 'end': ('end',),
-            'sentence': ('sentence', 'query', 'text', 'caption', 'description')}
+            'sentence': SENTENCE_COLUMNS}
 _TESTED = 0.2  # share of the videos with known moments
 
 

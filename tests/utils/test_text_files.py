@@ -78,6 +78,19 @@ def test_sentences_are_lines_or_what_json_says(tmp_path, text):
     assert read_queries(tmp_path / 'queries') == ['One.', 'Two.']
 
 
+@pytest.mark.parametrize('text', ['query,video\n"A man, at last, sits.",v\n\nA dog runs. ,w\n,x\n',
+                                  'Video;Sentence\nv;A man, at last, sits.\nw;A dog runs.\n'])
+def test_sentences_of_a_table_are_its_column(tmp_path, text):
+    (tmp_path / 'queries.csv').write_text(text)
+    assert read_queries(tmp_path / 'queries.csv') == ['A man, at last, sits.', 'A dog runs.']
+
+
+def test_a_table_without_a_column_of_sentences_is_refused(tmp_path):
+    (tmp_path / 'queries.csv').write_text('A man, at last, sits.\nA dog runs.\n')
+    with pytest.raises(ValueError, match='names of its columns, one of them sentence, query.*sentence on each line'):
+        read_queries(tmp_path / 'queries.csv')
+
+
 def test_only_a_line_feed_ends_a_line(tmp_path):
     (tmp_path / 'a.txt').write_text('A man\x0bwaves.\nTwo\u2028parts.\n', encoding='utf-8')
     assert read_queries(tmp_path / 'a.txt') == ['A man\x0bwaves.', 'Two\u2028parts.']
