@@ -49,18 +49,14 @@ def run_config_file(path: Union[str, Path], changes: Optional[Mapping[str, Any]]
     """
     path, changes = Path(path), dict(changes or {})
     code = _parse(path)
+    _refuse_circle(path, code, [])
     bases = [run_config_file(base) for base in _bases(code, path)]
-    inherited = _join(bases, path)
+    inherited = _changed(bases, path, changes)
     own = _execute(code, path, inherited, changes)
-    if bases:
-        towards_bases = {name: value for name, value in own.items() if name in inherited}
-        towards_bases.update(_among(changes, inherited))
-    if bases and towards_bases:
-        inherited = _join([run_config_file(base.files[-1], _among(towards_bases, base.values)) for base in bases], path)
-        own = _execute(code, path, inherited, changes)
-    values = dict(inherited)
+    values = _changed(bases, path, {**{name: value for name, value in own.items() if name in inherited}, **changes})
     for name, value in own.items():
-        values[name] = change(name, values[name], {name: value}) if name in values else value
+        value = change(name, values[name], {name: value}) if name in values else value
+        values[name] = change(name, value, changes)  # also after `train_cfg.max_epochs *= 2`, which assigns nothing
     return ConfigVariables(values, _names_read(code).union(*(base.read for base in bases)),
                            [file for base in bases for file in base.files] + [path])
 
@@ -112,11 +108,25 @@ def _merge(old: Any, new: Any, key: str) -> Any:
     if not isinstance(old, dict):
         raise ChangeError(f'"{key}" does not fit: {", ".join(items)} is to be set in {str(old)[:200]}. To replace all '
                           f'of that, give a dict with {DELETE}=True.')
-    return {**old, **{name: _merge(old.get(name), value, key) for name, value in items.items()}}
+    return type(old)({**old, **{name: _merge(old.get(name), value, key) for name, value in items.items()}})
 
 
 def _among(changes: Mapping[str, Any], names: Mapping) -> Dict[str, Any]:
     return {key: value for key, value in changes.items() if key.split('.')[0] in names}
+
+
+def _refuse_circle(path: Path, code: ast.Module, inheriting: List[Path]) -> None:
+    inheriting = [*inheriting, path.resolve()]
+    for base in _bases(code, path):
+        if base.resolve() in inheriting:
+            raise ValueError(f'"{path}" inherits from "{base}", which inherits from it. Take one {BASE} out.')
+        _refuse_circle(base, _parse(base), inheriting)
+
+
+def _changed(bases: List[ConfigVariables], path: Path, changes: Mapping[str, Any]) -> Dict[str, Any]:
+    """The variables of the bases of a file, run again where there are changes of them."""
+    return _join([run_config_file(base.files[-1], own) if (own := _among(changes, base.values)) else base
+                  for base in bases], path)
 
 
 def _join(bases: List[ConfigVariables], path: Path) -> Dict[str, Any]:

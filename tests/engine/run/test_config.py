@@ -63,6 +63,28 @@ def test_base_is_at_hand_in_the_inheriting_file(tmp_path):
     assert read(path, 'width=7').train_cfg.max_epochs == 70
 
 
+@pytest.mark.parametrize('line', ['train_cfg = dict(max_epochs=_base_.train_cfg.max_epochs * 2)',
+                                  'train_cfg = _base_.train_cfg\ntrain_cfg.max_epochs *= 2'])
+def test_what_a_file_makes_of_its_base_is_made_once(tmp_path, line):
+    write(tmp_path / 'base.py', SMALL.replace('=3', '=6') + '\nhooks = [1]\ncustom_hooks = hooks\n')
+    path = write(tmp_path / 'child.py', f"_base_ = 'base.py'\n{line}\nhooks = _base_.hooks + [2]\n"
+                                        'width = _base_.width // 2\nlayer = dict(bias=width)\n')
+    grandchild = write(tmp_path / 'grandchild.py', "_base_ = 'child.py'\nwidth = _base_.width * 10\n")
+    config = read(path)
+    assert (config.train_cfg.max_epochs, config.custom_hooks) == (12, [1, 2])
+    assert (config.model.sizes, config.model.first.bias) == ([2, 4], 2)
+    assert read(path, 'width=8').model.sizes == [8, 16], 'what is typed counts'
+    assert read(path, 'train_cfg.max_epochs=5').train_cfg.max_epochs == 5
+    assert read(grandchild).model.sizes == [20, 40]
+
+
+def test_files_that_inherit_in_a_circle_are_refused(tmp_path):
+    for name, base in (('a', 'b'), ('b', 'c'), ('c', 'b')):
+        write(tmp_path / f'{name}.py', f"_base_ = '{base}.py'\n{SMALL}")
+    with pytest.raises(ValueError, match='c.py" inherits from ".*b.py", which inherits from it. Take one _base_ out'):
+        read(tmp_path / 'a.py')
+
+
 def test_dict_of_an_inheriting_file_replaces_that_of_its_base_if_it_says_so(tmp_path):
     write(tmp_path / 'base.py', SMALL)
     path = write(tmp_path / 'child.py', "_base_ = ['base.py']\nlayer = dict(_delete_=True, type='Other')\n")
