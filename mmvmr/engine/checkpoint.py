@@ -6,7 +6,7 @@ import re
 import zipfile
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -94,6 +94,17 @@ register_backend('mmvmr_atomic', AtomicLocalBackend, force=True)  # under a name
 ATOMIC = dict(backend='mmvmr_atomic')
 
 
+def age(path: Union[str, Path]) -> Tuple[int, ...]:
+    """How far a training was when it wrote a checkpoint, by the numbers in its name; empty of another name.
+
+    Example:
+        >>> age('run/epoch_3_iter_20.pth'), age('best_mIoU_epoch_4.pth'), age('weights.pth')
+        ((3, 20), (4, 0), ())
+    """
+    match = re.fullmatch(r'(?:.*_)?(?:epoch|iter)_(\d+)(?:_iter_(\d+))?\.pth', Path(path).name)
+    return (int(match[1]), int(match[2] or 0)) if match else ()
+
+
 def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
     """The newest undamaged checkpoint of a training in a folder, judged by the numbers in its name; None without any.
 
@@ -101,10 +112,8 @@ def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
     MMEngine's file ``last_checkpoint`` is not used: it holds an absolute path, which in a copied folder leads back to
     the original.
     """
-    pattern = r'(?:epoch|iter)_(\d+)(?:_iter_(\d+))?\.pth'
-    found = [(int(match[1]), int(match[2] or 0), path) for path in Path(work_dir).glob('*.pth')
-             for match in [re.fullmatch(pattern, path.name)] if match]
-    paths = [path for *_, path in sorted(found, reverse=True)]
+    found = [path for path in Path(work_dir).glob('*.pth') if path.name.startswith(('epoch_', 'iter_')) and age(path)]
+    paths = sorted(found, key=age, reverse=True)
     for place, path in enumerate(paths):
         if _is_whole(path):
             return str(path)

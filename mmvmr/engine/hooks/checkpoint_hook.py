@@ -1,15 +1,18 @@
 """When checkpoints are written and what is in them, so that a resumed run is the run that was interrupted."""
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
-from mmengine.dist import gather_object, get_rank, get_world_size, master_only
+from mmengine.dist import gather_object, get_rank, get_world_size, is_main_process, master_only
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from torch import Tensor
 
 from mmvmr.engine.checkpoint import check_weights, to_plain
 from mmvmr.engine.distributed import unwrap
+from mmvmr.engine.run.config import differences
+from mmvmr.engine.run.config_file import literals_of
 from mmvmr.evaluation.interface import check_key
 from mmvmr.registry import HOOKS
+from mmvmr.utils.files import write_bytes
 
 
 @HOOKS.register_module()
@@ -23,7 +26,9 @@ class CheckpointHook(_CheckpointHook):
       ``runner.save_checkpoint`` calls ``runner.call_hook('before_save_in_all')`` before it, in all processes.
     - A checkpoint is deleted when the one that replaces it is whole; MMEngine deletes it first. A run that is killed in
       between deletes it when it is resumed.
-    - A run that is resumed from a copied work dir deletes no file of the original.
+    - A run that is resumed from a copied work dir deletes no file of the original; one that goes on in another work
+      dir takes the best checkpoint so far with it.
+    - Optimizer and schedule of a resumed run are those of the checkpoint, so a config with others is refused.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -35,6 +40,7 @@ class CheckpointHook(_CheckpointHook):
         self._replaced: List[str] = []  # names of checkpoints, in the main process
 
     def before_train(self, runner) -> None:
+        self._bring_best(runner)
         super().before_train(runner)
         for key in self.save_best or () if runner.val_loop is not None else ():
             if key != 'auto':
@@ -88,6 +94,7 @@ class CheckpointHook(_CheckpointHook):
         if absent:
             raise ValueError(f'Training cannot be resumed from "{runner._load_from}", which lacks {", ".join(absent)}. '
                              'Resume from an epoch_*.pth; to start anew from its weights, set `load_from` instead.')
+        _refuse_other_schedule(checkpoint['meta'].get('cfg'), runner)
         model = unwrap(runner.model)
         check_weights(model, checkpoint, runner._load_from)
         waiting = _own_gradients(checkpoint.get('gradients', []))
@@ -99,6 +106,19 @@ class CheckpointHook(_CheckpointHook):
         for key, path in info.items():
             if key.startswith(('best_ckpt', 'last_ckpt')) and path:
                 info[key] = str(Path(self.out_dir or runner.work_dir, Path(path).name))
+
+    @staticmethod
+    def _bring_best(runner) -> None:
+        """What was best before a training was resumed, if that was in another folder."""
+        info = runner.message_hub.runtime_info
+        for key in [key for key in info if key.startswith('best_ckpt') and info[key]]:
+            path, source = Path(info[key]), Path(runner._load_from or runner.work_dir).with_name(Path(info[key]).name)
+            if source.is_file() and is_main_process() and not path.is_file():
+                write_bytes(path, source.read_bytes())
+            elif not source.is_file() and not path.is_file():
+                runner.logger.warning(f'The best checkpoint so far, {path.name}, is not beside "{runner._load_from}". '
+                                      'The best of the epochs to come is chosen.')
+                del info[key], info[key.replace('ckpt', 'score')]
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: Dict) -> None:
         runner.call_hook('before_save_in_all')
@@ -117,6 +137,21 @@ class CheckpointHook(_CheckpointHook):
         if absent and metrics:
             raise ValueError(f'The best checkpoint is to be chosen by {absent}, but validation measures '
                              f'{sorted(metrics)}. Set default_hooks.checkpoint.save_best to one of them, or to None.')
+
+
+def _refuse_other_schedule(config: Optional[str], runner) -> None:
+    """Compare what a checkpoint holds the state of, and the settings with it, with the config."""
+    try:
+        before, now = literals_of(config or ''), runner.cfg.entries_of_run()
+    except ValueError:  # of somebody else
+        return
+    found = [line for key in ('optim_wrapper', 'param_scheduler') if key in before
+             for line in differences(before[key], now.get(key), key)
+             if key == 'param_scheduler' or {'optimizer', 'paramwise_cfg'} & set(line.split(':')[0].split('.'))]
+    if found:
+        raise ValueError('A training that is resumed goes on with the optimizer and the schedule of its checkpoint, so '
+                         f'these cannot change: {"; ".join(found[:5])}. Leave them as they were; or start another '
+                         f'training, in another --work-dir, with load_from="{runner._load_from}".')
 
 
 def _validation_follows(runner) -> bool:

@@ -16,9 +16,14 @@ class EarlyStoppingHook(_EarlyStoppingHook):
         state = runner.message_hub.runtime_info.get('early_stopping')
         if state:
             self.best_score, self.wait_count = state['best_score'], state['wait_count']
-            runner.train_loop.stop_training = state['stopped']
+            waited = self.wait_count >= state.get('patience', self.patience)  # else it stopped for another reason
+            runner.train_loop.stop_training = state['stopped'] and not (waited and self.wait_count < self.patience)
+        if runner.train_loop.stop_training:
+            runner.logger.warning(f'This training has stopped early, after {runner.epoch} epochs. It goes on with a '
+                                  f'larger patience of the EarlyStoppingHook than {self.patience}.')
 
     def after_val_epoch(self, runner, metrics) -> None:
         super().after_val_epoch(runner, metrics)
         runner.message_hub.update_info('early_stopping', dict(
-            best_score=float(self.best_score), wait_count=self.wait_count, stopped=runner.train_loop.stop_training))
+            best_score=float(self.best_score), wait_count=self.wait_count, patience=self.patience,
+            stopped=runner.train_loop.stop_training))

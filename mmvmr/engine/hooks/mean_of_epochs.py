@@ -37,8 +37,8 @@ class MeanOfEpochsHook(Hook):
         absent = [path.name for path in paths if not path.is_file()]
         if absent:
             print_log(f'There is no mean of the last {self.last} epochs: {", ".join(absent)} is not in "{folder}". '
-                      f'Keep as many checkpoints, by default_hooks.checkpoint.max_keep_ckpts={self.last}.', 'current',
-                      logging.WARNING)
+                      'Save each epoch, and keep as many: default_hooks.checkpoint.interval=1 '
+                      f'default_hooks.checkpoint.max_keep_ckpts={self.last}.', 'current', logging.WARNING)
             return
         target = mean_checkpoint(paths[-1])
         write_mean(paths, target)

@@ -19,6 +19,7 @@ SIZES = ('video_dim', 'word_dim', 'vocab_size')  # which follow from the data, s
 _PARTS = (registry.MODELS, registry.PROPOSAL_GENERATORS, registry.RECONSTRUCTORS, registry.LOSSES)
 _RANGES: Dict[str, Callable[[float], bool]] = {  # by the words for them
     'at least 1': lambda value: value >= 1, 'at least 0': lambda value: value >= 0, 'above 0': lambda value: value > 0,
+    'from 0 to 4294967295': lambda value: 0 <= value < 2 ** 32,
     'in [0, 1]': lambda value: 0 <= value <= 1, 'in (0, 1]': lambda value: 0 < value <= 1}
 _RANGE_OF = {name: words for words, names in {
     'at least 1': 'batch_size max_epochs max_iters val_interval interval accumulative_counts dim hidden_dim '
@@ -26,6 +27,7 @@ _RANGE_OF = {name: words for words, names in {
                   'num_gaussians num_groups num_bins num_steps kernel_size max_words',
     'at least 0': 'num_workers num_mismatched lr weight_decay max_norm clip_value',
     'above 0': 'sigma max_width min_mask_width temperature clip_seconds fps feedback',
+    'from 0 to 4294967295': 'seed',
     'in [0, 1]': 'dropout nms shrink', 'in (0, 1]': 'span_level share'}.items() for name in names.split()}
 _CHOICES = dict(log_level=('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'), rule=('greater', 'less'),
                 mp_start_method=('fork', 'spawn', 'forkserver'))
@@ -107,6 +109,17 @@ def _check_together(values: Dict[str, Any]) -> None:
             raise ValueError(f'{" and ".join(absent)} should be given, since the config has {" and ".join(given)}; or '
                              f'set {"that" if len(given) == 1 else "these"} to None, too.'
                              + (' To train without validation: --no-validate.' if keys[0] == 'val_dataloader' else ''))
+    checkpoint, loop = (values.get('default_hooks') or {}).get('checkpoint') or {}, values.get('train_cfg') or {}
+    for name in ('out_dir', 'filename_tmpl'):
+        if checkpoint.get(name) is not None:
+            raise ValueError(f'default_hooks.checkpoint.{name} cannot be set: checkpoints lie in the work dir, by '
+                             'names that --resume, `mmvmr test` and the guard against overwriting know. To write '
+                             'elsewhere: --work-dir.')
+    in_iterations = loop.get('type') == 'IterBasedTrainLoop' or not loop.get('by_epoch', True)
+    if in_iterations and checkpoint and checkpoint.get('by_epoch', True):
+        raise ValueError('train_cfg counts iterations, and default_hooks.checkpoint epochs, so nothing would be saved. '
+                         'Set default_hooks.checkpoint.by_epoch=False, and default_hooks.checkpoint.interval to a '
+                         'number of iterations; and log_processor.by_epoch=False.')
     takes_losses = 'losses' in arguments_of(find_part(values['model'].get('type'), 'model'))
     if values.get('train_dataloader') and takes_losses and not values['model'].get('losses'):
         raise ValueError(f'model.losses should be a dict of one or more losses to train with, got '
@@ -253,7 +266,7 @@ def check_part(value: Any, known: Registry, key: str, default: Optional[str] = N
     if not isinstance(value, dict):
         return
     name = value.get('type', default)
-    if name is None:
+    if name in (None, ''):
         raise ValueError(f'{key} says of no part what it is: expected dict(type=...), got {value}.')
     try:
         part = known.get(name) if isinstance(name, str) else name

@@ -82,6 +82,9 @@ def parse_options(options: Sequence[str]) -> Dict[str, Typed]:
         if not equals or not key.strip():
             raise ValueError(f'"{option}" should be KEY=VALUE, such as train_cfg.max_epochs=2, without blanks around '
                              'the sign.')
+        if key.strip() in changes:
+            raise ValueError(f'{key.strip()} is given twice, as {changes[key.strip()]} and {value.strip()}. Leave one '
+                             'out.')
         changes[key.strip()] = Typed(value.strip())
     return changes
 

@@ -67,8 +67,20 @@ def read_literals(path: Union[str, Path]) -> Dict[str, Any]:
     Raises:
         ValueError: If it holds anything else.
     """
+    return _literals(_parse(Path(path)), path)
+
+
+def literals_of(text: str) -> Dict[str, Any]:
+    """As :func:`read_literals`, of the text of a config."""
+    try:
+        return _literals(ast.parse(text), 'the config')
+    except (SyntaxError, RecursionError) as error:
+        raise ValueError(f'The config is no Python ({error}).') from error
+
+
+def _literals(code: ast.Module, path: Union[str, Path]) -> Dict[str, Any]:
     values = {}
-    for line in _parse(Path(path)).body:
+    for line in code.body:
         try:
             values[line.targets[0].id] = ast.literal_eval(line.value)
         except (AttributeError, ValueError) as error:

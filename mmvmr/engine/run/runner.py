@@ -86,6 +86,7 @@ class MomentRunner(Runner):
     def _keep_config(self) -> None:
         """Write the config of a training into its folder, without what depends on the machine."""
         name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
+        self.cfg.randomness = dict(self.cfg.get('randomness') or {}, seed=self.seed)  # also one that was drawn
         write_text(Path(self.work_dir, name), MomentConfig(self.cfg.entries_of_run()).pretty_text)
 
     def register_default_hooks(self, hooks: Optional[Dict] = None) -> None:
@@ -110,7 +111,7 @@ class MomentRunner(Runner):
         built = super().build_param_scheduler(scheduler)
         for one in chain.from_iterable(built.values()) if isinstance(built, dict) else built:
             note = one.fit(self.max_iters) if isinstance(one, InverseSquareRootLR) else None
-            if note:
+            if note and not self._resume:  # else the schedule is that of the checkpoint
                 self.logger.warning(note)
         return built
 

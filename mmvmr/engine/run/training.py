@@ -7,7 +7,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
-from mmvmr.engine.checkpoint import find_latest_together
+from mmvmr.engine.checkpoint import age, find_latest_together
 from mmvmr.engine.distributed import start_processes, unwrap
 from mmvmr.engine.hooks.interruption import handlers_put_back
 from mmvmr.engine.run.check_config import check_config, check_trains
@@ -60,10 +60,24 @@ def _refuse_used_work_dir(work_dir: Path, resume: Union[bool, str]) -> Union[boo
     """Whether, and from where, to resume; a training that torchrun has started anew goes on by itself."""
     restarted = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) > 0
     begin = float(os.environ.get('LAUNCH_TIME', 0)) if restarted else float('inf')
-    if not resume and any(path.stat().st_mtime < begin for path in _checkpoints(work_dir)):
+    found = _checkpoints(work_dir)
+    if not resume and any(path.stat().st_mtime < begin for path in found):
         raise FileExistsError(f'"{work_dir}" holds the checkpoints of a training. Add --resume to go on with it, give '
                               'another --work-dir, or delete that folder.')
-    return resume or restarted
+    if isinstance(resume, str) and not any(path.stat().st_mtime >= begin for path in found):
+        _refuse_another_branch(work_dir, Path(resume))
+        return resume
+    return bool(resume) or restarted
+
+
+def _refuse_another_branch(work_dir: Path, resumed: Path) -> None:
+    """A work dir has one history: later checkpoints would be tested, averaged and resumed with those to come."""
+    beside = resumed.absolute().parent.samefile(work_dir) if work_dir.is_dir() else False
+    others = [path.name for path in work_dir.glob('*.pth') if age(path) and (not beside or age(path) > age(resumed))]
+    if others:
+        raise FileExistsError(f'"{work_dir}" holds {", ".join(sorted(others))} of a training that '
+                              + (f'went on from {resumed.name}' if beside else f'is not that of "{resumed}"')
+                              + '. Give another --work-dir, or delete them.')
 
 
 def _checkpoints(work_dir: Path) -> List[Path]:
@@ -148,12 +162,13 @@ def _schedule(runner: MomentRunner) -> str:
     loop, batch = runner.train_loop, runner.cfg.train_dataloader.get('batch_size', 1)
     length = (f'{runner.max_epochs} epochs of {len(runner.train_dataloader)} iterations'
               if isinstance(loop, EpochBasedTrainLoop) else f'{runner.max_iters} iterations')
-    hooks = runner.cfg.get('default_hooks', {})
-    save_best = runner._val_loop is not None and hooks.get('checkpoint', {}).get('save_best')
-    last = (hooks.get('mean') or {}).get('last', 1)
+    hooks = runner.cfg.get('default_hooks') or {}
+    checkpoint, last = hooks.get('checkpoint') or {}, (hooks.get('mean') or {}).get('last', 1)
+    save_best = runner._val_loop is not None and checkpoint.get('save_best')
+    kept = checkpoint.get('interval') == 1 and not 0 < checkpoint.get('max_keep_ckpts', -1) < last
     if save_best:
         chosen = f'the best checkpoint is chosen by {save_best}'
-    elif isinstance(loop, EpochBasedTrainLoop) and 1 < last <= runner.max_epochs:
+    elif isinstance(loop, EpochBasedTrainLoop) and 1 < last <= runner.max_epochs and kept:
         chosen = f'the mean of the last {last} epochs counts'
     else:
         chosen = 'the last checkpoint counts'
@@ -181,7 +196,7 @@ def _memory() -> str:
 
 def use_seed(config: MomentConfig, seed: Optional[int] = None, deterministic: bool = False) -> None:
     """Write the seed of all random numbers, and the wish for algorithms that repeat bit for bit, into a config."""
-    randomness = dict(config.get('randomness') or {})
+    randomness = {'seed': None, **(config.get('randomness') or {})}
     if seed is not None:
         randomness['seed'] = seed
     if deterministic:

@@ -114,9 +114,36 @@ def test_early_stopping_counts_on_after_resuming(scripted):
     straight = scripted(scores, 'straight', options)
     assert 'epoch_4.pth' in _names(straight) and 'epoch_5.pth' not in _names(straight)
     resumed = scripted(scores, 'resumed', options, straight / 'epoch_3.pth')
-    assert _names(resumed) == ['epoch_4.pth']
+    assert _names(resumed) == ['best_score_epoch_2.pth', 'epoch_4.pth']
     assert same(weights(straight / 'epoch_4.pth'), weights(resumed / 'epoch_4.pth'))
-    assert _names(scripted(scores, 'stopped', options, straight / 'epoch_4.pth')) == []
+    assert _names(scripted(scores, 'stopped', options, straight / 'epoch_4.pth')) == ['best_score_epoch_2.pth']
+    more = {'default_hooks.early_stopping': dict(STOP_EARLY, patience=3)}
+    assert 'epoch_5.pth' in _names(scripted(scores, 'patient', more, straight / 'epoch_4.pth'))
+
+
+def test_a_run_that_goes_on_in_another_folder_takes_its_best_checkpoint_along(scripted):
+    first = scripted([1.0, 3.0, 2.0], 'first')
+    second = scripted([1.0, 3.0, 2.0, 2.5], 'second', resume=first / 'epoch_3.pth')
+    assert same(weights(first / 'best_score_epoch_2.pth'), weights(second / 'best_score_epoch_2.pth'))
+    assert Path(find_weights(second)).name == 'best_score_epoch_2.pth'
+    (first / 'best_score_epoch_2.pth').unlink()
+    third = scripted([1.0, 3.0, 2.0, 2.5], 'third', resume=first / 'epoch_3.pth')
+    assert Path(find_weights(third)).name == 'best_score_epoch_4.pth', 'of those that are there'
+
+
+@pytest.mark.parametrize('options, named', [
+    ({'optim_wrapper.optimizer.lr': 0.5}, 'optim_wrapper.optimizer.lr: 0.001 -> 0.5'),
+    ({'optim_wrapper.optimizer.type': 'AdamW'}, 'optim_wrapper.optimizer.type: Adam -> AdamW'),
+    ({'param_scheduler': None}, 'param_scheduler: .* -> None')])
+def test_optimizer_and_schedule_of_a_resumed_run_are_those_of_its_checkpoint(tmp_path, tiny_dataset, options, named):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cpl', train_cfg=dict(max_epochs=1))
+    make_runner(file, tmp_path / 'run').train()
+    resumed = str(tmp_path / 'run' / 'epoch_1.pth')
+    with pytest.raises(ValueError, match=f'these cannot change: {named}.*load_from='):
+        make_runner(file, tmp_path / 'run', {'train_cfg.max_epochs': 2, **options}, resumed).train()
+    make_runner(file, tmp_path / 'run', {'train_cfg.max_epochs': 2, 'optim_wrapper.clip_grad.max_norm': 3.0},
+                resumed).train()
+    assert _names(tmp_path / 'run') == ['epoch_1.pth', 'epoch_2.pth']
 
 
 def test_copied_work_dir_leaves_the_original_alone(scripted, tmp_path):

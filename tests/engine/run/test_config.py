@@ -98,6 +98,7 @@ def test_dict_of_an_inheriting_file_replaces_that_of_its_base_if_it_says_so(tmp_
     (['width.x=5'], '"width.x" does not fit: x is to be set in 4'),
     (['model.sizes.2=5'], '"model.sizes.2" does not fit: 2 is to be set in .4, 8.'),
     (['width'], '"width" should be KEY=VALUE'), (['=5'], '"=5" should be KEY=VALUE'),
+    (['width=5', 'layer.dropout=0.5', 'width=6'], 'width is given twice, as 5 and 6'),
     (['width', '=', '5'], '"width" should be KEY=VALUE.*without blanks')])
 def test_change_that_nothing_reads_is_refused(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
@@ -232,6 +233,13 @@ def test_argument_that_no_part_takes_is_refused_with_those_that_exist(tmp_path, 
     ('train_dataloader.dataset=x', "train_dataloader.dataset should be a dict.*, got 'x'. .*dataset.ann_file="),
     ('randomness.seed=abc', 'randomness.seed should be a number'),
     ('randomness.seed=1.5', 'randomness.seed should be a whole number or None, got 1.5'),
+    ('randomness.seed=-1', 'randomness.seed must be from 0 to 4294967295, got -1'),
+    ('randomness.seed=4294967296', 'randomness.seed must be from 0 to'),
+    ('train_dataloader.dataset.type=', 'train_dataloader.dataset says of no part what it is'),
+    ('default_hooks.checkpoint.out_dir=x', 'default_hooks.checkpoint.out_dir cannot be set.*--work-dir'),
+    ('default_hooks.checkpoint.filename_tmpl=e{}.pth', 'filename_tmpl cannot be set'),
+    ('train_cfg.by_epoch=False', 'counts iterations, .* nothing would be saved. Set .*checkpoint.by_epoch=False'),
+    ("train_cfg={'_delete_': True, 'type': 'IterBasedTrainLoop', 'max_iters': 8}", 'counts iterations'),
     ('log_level=BOGUS', "log_level must be one of DEBUG, INFO, .* got 'BOGUS'"),
     ('resume=yes', "resume should be True or False, got 'yes'"),
     ('model.encoder=None', r'model.encoder should be dict\(type=...\), got None'),

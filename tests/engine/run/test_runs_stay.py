@@ -22,7 +22,7 @@ from mmvmr.engine.run.run_files import find_run_files
 from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import check_sizes
 from mmvmr.engine.run.testing import find_predictions, run_test
-from mmvmr.engine.run.training import _refuse_used_work_dir, describe, train
+from mmvmr.engine.run.training import _refuse_used_work_dir, describe, train, use_seed
 from mmvmr.registry import DATASETS, HOOKS
 from mmvmr.text.vocabulary import Vocabulary
 
@@ -219,6 +219,35 @@ def test_parts_that_share_weights_are_said_to(tmp_path, tiny_dataset, tied):
     assert ('; what parts share is in each)' in said) is tied
 
 
+@pytest.mark.parametrize('option, said', [
+    ({'default_hooks.checkpoint': None}, 'the last checkpoint counts'),
+    ({'default_hooks.checkpoint.interval': 2}, 'the last checkpoint counts'),
+    ({'default_hooks.checkpoint.max_keep_ckpts': 2}, 'the last checkpoint counts'),
+    ({}, 'the mean of the last 3 epochs counts')])
+def test_a_mean_is_promised_where_its_epochs_are_kept(tmp_path, tiny_dataset, option, said):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cpl')
+    assert said in '\n'.join(describe(make_runner(file, tmp_path / 'run', {'train_cfg.max_epochs': 4, **option})))
+
+
+@pytest.mark.parametrize('option, message', [
+    ({'train_dataloader.batch_size': 500, 'train_dataloader.drop_last': True}, 'An epoch has no batch: .* pairs'),
+    ({'val_evaluator': [dict(type='MomentRecall'), dict(type='MomentRecall')]},
+     'Several evaluators of the validation measure .*mIoU.* prefix')])
+def test_what_would_end_without_a_model_is_refused_before_it_is_trained(tmp_path, tiny_dataset, option, message):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cpl')
+    with pytest.raises(ValueError, match=message):
+        make_runner(file, tmp_path / 'run', option).train()
+    assert not list((tmp_path / 'run').glob('*.p*'))
+
+
+def test_a_seed_that_was_drawn_is_kept(tmp_path, tiny_dataset):
+    file = write_config(tmp_path / 'config.py', tiny_dataset, 'cpl', train_cfg=dict(max_epochs=1))
+    config = read_config(file, {'randomness': None}, tmp_path / 'run')
+    use_seed(config)
+    train(config)
+    assert isinstance(read_config(tmp_path / 'run').randomness.seed, int)
+
+
 def test_a_training_without_validation_promises_no_best_checkpoint(trained, tmp_path):
     data, file, _ = trained
     for without, said in (('test', 'the best checkpoint is chosen by'), ('val', 'the last checkpoint counts')):
@@ -271,8 +300,7 @@ def test_folder_with_checkpoints_is_trained_into_on_demand_or_after_a_restart(tm
     monkeypatch.delenv('TORCHELASTIC_RESTART_COUNT', raising=False)
     assert _refuse_used_work_dir(tmp_path, False) is False
     (tmp_path / name).touch()
-    for resume in (True, 'a.pth'):
-        assert _refuse_used_work_dir(tmp_path, resume) == resume
+    assert _refuse_used_work_dir(tmp_path, True) is True
     written = (tmp_path / name).stat().st_mtime
     for count, launched, fits in ((None, 0, False), (0, written - 60, False), (1, written - 60, True),
                                   (1, written + 60, False)):
@@ -284,6 +312,26 @@ def test_folder_with_checkpoints_is_trained_into_on_demand_or_after_a_restart(tm
         else:
             with pytest.raises(FileExistsError, match='holds the checkpoints of a training. Add --resume'):
                 _refuse_used_work_dir(tmp_path, False)
+
+
+@pytest.mark.parametrize('later', ['epoch_3.pth', 'epoch_2_iter_5.pth', 'mean_to_epoch_3.pth', 'best_mIoU_epoch_4.pth'])
+def test_a_work_dir_has_one_history(tmp_path, monkeypatch, later):
+    monkeypatch.delenv('TORCHELASTIC_RESTART_COUNT', raising=False)
+    run = tmp_path / 'run'
+    resumed = str(run / 'epoch_2.pth')
+    assert _refuse_used_work_dir(tmp_path / 'new', resumed) == resumed
+    run.mkdir()
+    for name in ('epoch_1.pth', 'epoch_2.pth', 'best_mIoU_epoch_1.pth'):
+        (run / name).touch()
+    assert _refuse_used_work_dir(run, resumed) == resumed
+    with pytest.raises(FileExistsError, match='best_mIoU_epoch_1.pth, epoch_1.pth, epoch_2.pth of a training that is'):
+        _refuse_used_work_dir(run, str(tmp_path / 'epoch_2.pth'))
+    (run / later).touch()
+    with pytest.raises(FileExistsError, match=f'holds {later} of a training that went on from epoch_2.pth'):
+        _refuse_used_work_dir(run, resumed)
+    monkeypatch.setenv('TORCHELASTIC_RESTART_COUNT', '1')
+    monkeypatch.setenv('LAUNCH_TIME', '0')
+    assert _refuse_used_work_dir(run, resumed) is True, 'torchrun goes on with what it has resumed itself'
 
 
 @DATASETS.register_module()
