@@ -72,7 +72,11 @@ def export(run: Union[str, Path], target: Union[str, Path], checkpoint: Union[st
             raise ValueError(f'The model of "{run}" cannot be exported ({type(error).__name__}: {reason}). If '
                              '`pairs` are said to be a constant, a part fixes their number, as `len(x)` of a tensor '
                              'does and `x.size(0)` does not. Else use it by `mmvmr infer`.') from error
-        torch.export.save(program, partial / PROGRAM)
+        try:
+            torch.export.save(program, partial / PROGRAM)
+        except RuntimeError as error:  # of PyTorch's writer, where others raise OSError
+            raise OSError(f'The program cannot be written to "{target}" ({str(error).splitlines()[0]}). Is the disk '
+                          'full? Nothing was kept.') from error
         written = [torch.export.load(partial / PROGRAM).module()]
         if onnx:
             try:

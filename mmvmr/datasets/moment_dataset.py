@@ -4,7 +4,6 @@ import hashlib
 import inspect
 import logging
 import os
-import sys
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
@@ -324,14 +323,13 @@ class MomentDataset(BaseDataset):
 
 @lru_cache(None)
 def _sha256_of_code(kind: type) -> Optional[str]:
-    """Of what reads and encodes annotations; None of a class that is in no file."""
-    files = {getattr(sys.modules[base.__module__], '__file__', None) for base in kind.__mro__ if base is not object}
-    if None in files:
-        return None
+    """Of what reads and encodes annotations; None of a class from elsewhere, which may read anything."""
     package = Path(__file__).parents[1]
-    return sha256_of_files(*sorted({*map(Path, files), *(package / 'datasets').glob('*.py'),
-                                    *(package / 'features' / 'stores').glob('*.py'),
-                                    *(package / 'text').rglob('*.py')}))
+    own = kind.__mro__[:kind.__mro__.index(MomentDataset)]
+    if any(base.__module__.split('.')[0] != package.name for base in own):
+        return None
+    return sha256_of_files(*sorted([*(package / 'datasets').glob('*.py'), *(package / 'text').rglob('*.py'),
+                                    *(package / 'features' / 'stores').glob('*.py')]))
 
 
 def _sha256_of_rows(pairs: Pairs) -> Optional[str]:

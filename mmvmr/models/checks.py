@@ -223,6 +223,15 @@ def check_proposals(part: nn.Module, verb: type, found: Any, batch: int) -> None
         check_shape(part, 'scores', found.scores, B=batch, K=found.spans.size(1))
 
 
+def check_ends(part: nn.Module, spans: Tensor) -> None:
+    """Refuse spans (..., 2) that are no moments, whose ends are no numbers or the wrong way round."""
+    wrong = ~(spans[..., 0] <= spans[..., 1] + 1e-4)  # of NaN neither is so; rounding is no fault
+    if wrong.any():
+        raise ValueError(f'{type(part).__name__} gave the span {spans[wrong][0].tolist()}; expected [start, end] as '
+                         'fractions of the video, the start first. If the end is no number, look at its weights and at '
+                         'the features.')
+
+
 def check_negative(part: nn.Module, found: Any, masks: Tensor) -> None:
     """Check what a negative returns for proposals with these masks."""
     count = 1 if isinstance(found, Tensor) and found.dim() == 3 and found.size(1) == 1 else masks.size(1)

@@ -7,7 +7,7 @@ from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import mask_spans
-from mmvmr.models.checks import check_encoded, check_model, check_negative, check_proposals, check_shape
+from mmvmr.models.checks import check_encoded, check_ends, check_model, check_negative, check_proposals, check_shape
 from mmvmr.models.interface import Combiner, Loss, Merger, ProposalGenerator, Ranker, Reconstructor, trait
 from mmvmr.models.layers.attention import Draws
 from mmvmr.models.match_score import match_scores
@@ -208,7 +208,7 @@ class MomentRetriever(BaseModel):
         chosen = {name: self.losses[name] for name in names or self.losses}
         best_only = all(trait(loss, Loss, 'best_only') for loss in chosen.values() if trait(loss, Loss, 'tasks'))
         outputs = self.retrieve(batch, self._needed_negatives(chosen), best_only and torch.is_grad_enabled())
-        losses = {f'loss_{name}': loss(outputs) for name, loss in chosen.items()}
+        losses = {f'loss_{name}': self._lose(loss, outputs) for name, loss in chosen.items()}
         for loss, value in zip(chosen.values(), losses.values()):
             check_shape(loss, 'the loss', value)
         if names is None:
@@ -217,6 +217,16 @@ class MomentRetriever(BaseModel):
             if self.training and trait(self.merger, Merger, 'observe') and 'query' in self.reconstructors:
                 self._show_merger(outputs)
         return losses
+
+    def _lose(self, loss: nn.Module, outputs: Outputs) -> Tensor:
+        try:
+            return loss(outputs)
+        except KeyError as error:
+            name = error.args[0]
+            if name not in self.negatives or name in trait(loss, Loss, 'negatives'):
+                raise
+            raise KeyError(f'{type(loss).__name__} reads the negative "{name}", which it does not name, so nothing was '
+                           f"reconstructed from it. Add `negatives = ('{name}',)` to the class.") from error
 
     @torch.no_grad()
     def _show_merger(self, outputs: Outputs) -> None:
@@ -237,7 +247,9 @@ class MomentRetriever(BaseModel):
             match: Also add ``pred_matches`` (C,), which can be compared between videos; see :func:`match_scores`.
         """
         outputs, ranked, order = self.rank(inputs)
-        for sample, fractions, scores in zip(data_samples, ranked.spans.cpu(), ranked.scores.cpu()):
+        spans = ranked.spans.cpu()
+        check_ends(self.merger or self.combiner or self.proposal_generator, spans)
+        for sample, fractions, scores in zip(data_samples, spans, ranked.scores.cpu()):
             sample.pred_spans, sample.pred_scores = fractions * sample.duration, scores
         if margin:
             for sample, value in zip(data_samples, self._margin(outputs, order[:, :1]).tolist()):

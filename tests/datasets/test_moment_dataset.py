@@ -290,6 +290,23 @@ def test_a_second_start_asks_for_no_video(tiny_dataset, kept, monkeypatch):
     assert second.data_list == first.data_list
 
 
+@DATASETS.register_module()
+class ReadsElsewhere(MomentDataset):
+    """Annotations that depend on what nobody else knows of."""
+    longest = 100
+
+    def parse_annotations(self):
+        return [pair for pair in super().parse_annotations() if len(pair['query']) <= self.longest]
+
+
+def test_annotations_of_a_class_from_elsewhere_are_not_kept(tiny_dataset, kept, monkeypatch):
+    config = dict(write_pairs(tiny_dataset, ['train_0', 20, None, 'a red ball.'], ['train_1', 20, None, 'a ball.']),
+                  type='ReadsElsewhere')
+    assert len(kept(config)[0]) == 2
+    monkeypatch.setattr(ReadsElsewhere, 'longest', 8)
+    assert len(kept(config)[0]) == 1
+
+
 def test_what_changes_the_words_is_encoded_anew(tiny_dataset, kept, monkeypatch):
     pairs = [['train_0', 20, None, 'a red ball.'], ['train_1', 20, None, 'a blue ball spins.']]
     config = write_pairs(tiny_dataset, *pairs)

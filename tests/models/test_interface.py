@@ -193,6 +193,10 @@ class _Judge(_Returns):
      r"masks of shape \(3, 2, 10\); expected \(B=3, K=4, T'\)"),
     ('proposal_generator', _Generator, lambda found: found._replace(spans=found.spans[:, :0]),
      r'_Generator returned no proposal for any video; expected one at least'),
+    ('proposal_generator', _Generator, lambda found: found._replace(spans=found.spans.flip(-1)),
+     r'_Generator gave the span \[.*\]; expected \[start, end\] as fractions of the video, the start first'),
+    ('proposal_generator', _Generator, lambda found: found._replace(spans=found.spans * float('nan')),
+     r'_Generator gave the span \[nan, nan\]'),
     ('negatives', _Negative, lambda found: found[:, :, ::2],
      r"masks of shape \(3, 4, 5\); expected \(B=3, K=4, T'=10\)"),
     ('reconstructors', _Reconstructor, lambda found: found.unsqueeze(-1), r'nll of shape .*; expected \(B=3, M=4\)'),
@@ -212,6 +216,25 @@ def test_part_that_returns_another_shape_is_named(place, kind, change, message):
     with pytest.raises((TypeError, ValueError), match=message):
         model(**model.data_preprocessor(dict(inputs=make_batch()), True), mode='loss')
         _predict(model)
+
+
+class _ReadsHard(nn.Module):
+    """A loss of a negative that it does not name."""
+    negatives = ('easy',)
+
+    def forward(self, outputs):
+        return outputs.nll['query']['easy'].mean() - outputs.nll['query'][self.read].mean()
+
+
+@pytest.mark.parametrize('read, message', [
+    ('hard', r'_ReadsHard reads the negative "hard", which it does not name, .* Add `negatives = '),
+    ('hrad', "^'hrad'$")])
+def test_loss_that_reads_what_it_does_not_name_is_told_so(read, message):
+    loss = _ReadsHard()
+    loss.read = read
+    model = MomentRetriever(**dict(_parts(), losses=dict(own=loss)))
+    with pytest.raises(KeyError, match=message):
+        model(**model.data_preprocessor(dict(inputs=make_batch()), True), mode='loss')
 
 
 def _records(model):
