@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
-from mmvmr.engine.checkpoint import ATOMIC, check_weights, load_checkpoint
+from mmvmr.engine.checkpoint import ATOMIC, check_weights, find_weights, load_checkpoint
 from mmvmr.engine.distributed import unwrap
 from mmvmr.engine.optim.schedulers import InverseSquareRootLR
 from mmvmr.engine.run.config import MomentConfig
@@ -117,11 +117,12 @@ class MomentRunner(Runner):
 
     def load_checkpoint(self, filename: str, map_location: Union[str, Callable] = 'cpu', strict: bool = True,
                         revise_keys: Optional[List] = None) -> Dict:
-        """Load all weights of a checkpoint; nothing in it is run.
+        """Load all weights of a checkpoint, or of that of a run which is tested; nothing in it is run.
 
         Raises:
             FileNotFoundError, ValueError: If it is absent or damaged, or does not fit model and data.
         """
+        filename = find_weights(filename) if Path(filename).is_dir() else filename
         checkpoint = load_checkpoint(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = unwrap(self.model)

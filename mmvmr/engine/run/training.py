@@ -72,7 +72,7 @@ def _refuse_used_work_dir(work_dir: Path, resume: Union[bool, str]) -> Union[boo
 
 def _refuse_another_branch(work_dir: Path, resumed: Path) -> None:
     """A work dir has one history: later checkpoints would be tested, averaged and resumed with those to come."""
-    beside = resumed.absolute().parent.samefile(work_dir) if work_dir.is_dir() else False
+    beside = resumed.resolve().parent == work_dir.resolve()
     others = [path.name for path in work_dir.glob('*.pth') if age(path) and (not beside or age(path) > age(resumed))]
     if others:
         raise FileExistsError(f'"{work_dir}" holds {", ".join(sorted(others))} of a training that '

@@ -15,6 +15,7 @@ from tiny import make_tiny_dataset
 
 from mmvmr.apis import MomentRetrievalInferencer, VideoFeatures
 from mmvmr.datasets.moment_dataset import MomentDataset
+from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.run.config import differences, read_config
 from mmvmr.engine.run.config_file import run_config_file
 from mmvmr.engine.run.places import find_run_config
@@ -238,6 +239,13 @@ def test_what_would_end_without_a_model_is_refused_before_it_is_trained(tmp_path
     with pytest.raises(ValueError, match=message):
         make_runner(file, tmp_path / 'run', option).train()
     assert not list((tmp_path / 'run').glob('*.p*'))
+
+
+def test_training_starts_from_the_weights_of_a_run_in_its_folder(trained, tmp_path):
+    data, file, run = trained
+    runner = make_runner(file, tmp_path / 'new', {'load_from': str(run)})
+    runner.load_or_resume()
+    assert same(runner.model.state_dict(), weights(find_weights(run)))
 
 
 def test_a_seed_that_was_drawn_is_kept(tmp_path, tiny_dataset):
