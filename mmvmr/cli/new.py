@@ -10,7 +10,7 @@ moments become the test. The config is CPL's, with a number of clips that suits 
 import argparse
 import json
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from mmvmr.cli.main import Parser
 
@@ -29,18 +29,25 @@ def write_config(data_root: Path, durations: List[float], val_fraction: float, n
     text = (shipped_configs() / 'cpl_charades.py').read_text(encoding='utf-8')
     median = sorted(durations)[len(durations) // 2]
     num_clips = min(max(2 ** (int(median) - 1).bit_length(), 32), 200)  # about a second each
+    unwatched = '' if val_fraction else 'val_dataloader = val_cfg = val_evaluator = None  # too few videos for both\n'
     head = f'''"""CPL (Zheng et al., CVPR 2022) on {name}: {len(durations)} videos, most of about {median:.0f} s."""
 _base_ = ['mmvmr::_base_/datasets/json_list.py', 'mmvmr::_base_/schedules/inverse_sqrt.py',
           'mmvmr::_base_/default_runtime.py']
 
 dataset = dict(data_root={str(data_root)!r}, num_clips={num_clips})  # T, a clip is about a second
 training_files = dict(val_fraction={val_fraction})  # share of the training videos held out to watch the training
-'''
+{unwatched}'''
     body = text.split(_BASE)[1]
     return head + body.replace('num_clips=50', f'num_clips={min(num_clips, 50)}')  # T'
 
 
+def count(entries: Sequence[Sequence]) -> str:
+    """How many there are, as text."""
+    return f'{len(entries)} entries of {len({entry[0] for entry in entries})} videos'
+
+
 def run(args: argparse.Namespace) -> None:
+    from mmvmr.datasets.annotations import in_holdout
     from mmvmr.datasets.skeleton import validation_share, write_skeleton
     from mmvmr.features.folder import find_videos
     from mmvmr.features.video import probe_video
@@ -68,8 +75,12 @@ def run(args: argparse.Namespace) -> None:
         if entries:
             lines = ',\n '.join(json.dumps(entry, ensure_ascii=False) for entry in entries)
             write_text(path, f'[{lines}]\n')
-            print(f'{path}: {len(entries)} entries of {len({entry[0] for entry in entries})} videos')
     share = validation_share([entry[0] for entry in skeleton.train])
+    held_out = [entry for entry in skeleton.train if in_holdout(entry[0], share)]
+    trained = [entry for entry in skeleton.train if not in_holdout(entry[0], share)]
+    print(f'{train}: {count(trained)} to train on, {count(held_out)} to validate on')
+    if skeleton.test:
+        print(f'{test}: {count(skeleton.test)} to test on')
     used = [durations[video_id] for video_id in sorted({entry[0] for entry in skeleton.train})]
     write_text(config, write_config(args.target, used, share, name))
     print(f'{config}: CPL\n')

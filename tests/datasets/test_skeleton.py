@@ -56,21 +56,29 @@ def test_a_share_is_held_out_that_leaves_videos_on_both_sides():
     assert validation_share(['a']) == 0.0
 
 
-def test_the_page_from_a_folder_of_videos_to_an_answer_can_be_followed(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize('more', [
+    [], ['street,A person opens a door.,1,4', 'cellar,The dog runs.,,']], ids=['as it is', 'with more videos'])
+def test_the_page_from_a_folder_of_videos_to_an_answer_can_be_followed(tmp_path, monkeypatch, capsys, more):
     text = PAGE.read_text(encoding='utf-8')
     monkeypatch.chdir(tmp_path)
     Path('videos').mkdir()
-    for number, name in enumerate(('kitchen', 'garden', 'street', 'cellar')):
+    for number, name in enumerate(['kitchen', 'garden', *(row.partition(',')[0] for row in more)]):
         write_frames(f'videos/{name}.mkv', [grey(k * (number + 1) % 20) for k in range(80)])
     head, *rows = re.search(r'```text\n(.*?)```', text, re.S)[1].splitlines()
-    table(tmp_path, head, *rows, 'street,A person opens a door.,1,4', 'cellar,The dog runs.,,').rename('sentences.csv')
+    table(tmp_path, head, *rows, *more).rename('sentences.csv')
     small = ['--cfg-options', 'train_cfg.max_epochs=1', 'dim=16', 'transformer.num_layers=1']
     commands = [shlex.split(line)[1:] for block in re.findall(r'```bash\n(.*?)```', text, re.S)
                 for line in block.splitlines()]
     assert [words[0] for words in commands] == ['new', 'extract', 'vocabulary', 'train', 'test', 'infer']
     for command, *words in commands:
         run_command(command, *words, *(small if command == 'train' else []))
-    assert 'mmvmr train data/mine/cpl_mine.py' in capsys.readouterr().out
+    run_command('verify', 'data/mine/cpl_mine.py')
+    text = capsys.readouterr().out
+    assert 'mmvmr train data/mine/cpl_mine.py' in text
+    counts = ('2 entries of 2 videos', '1 entries of 1 videos') if more else ('1 entries of 1 videos',
+                                                                              '0 entries of 0 videos')
+    assert f'data/mine/train.json: {counts[0]} to train on, {counts[1]} to validate on' in text
+    assert 'data/mine/test.json: 1 entries of 1 videos to test on' in text
     assert Path('page.html').exists() and list(Path('work_dirs/cpl_mine').glob('**/predictions.jsonl'))
 
 
@@ -85,6 +93,7 @@ def test_nothing_is_written_over_and_bare_annotations_say_what_to_do(tmp_path, m
     assert json.loads(Path('mine/train.json').read_text()) == [['a', 2.0, None, '']]
     config = read_config('mine/cpl_mine.py')
     check_config(config)
+    assert config.val_dataloader is None and config.train_dataloader.dataset.val_fraction == 0
     assert config.train_dataloader.dataset.num_clips == config.model.proposal_generator.num_clips == 32
     assert read_pairs('mine/train.json')[0]['query'] == ''
     with pytest.raises(FileExistsError, match='cpl_mine.py, mine/train.json would be written over'):
