@@ -4,8 +4,9 @@
     mmvmr new videos data/kitchen --sentences sentences.csv
 
 Without a table the annotations have a line per video, with its duration, to be filled with sentences. A table has the
-columns video and sentence and, where moments are known, start and end in seconds; a fifth of the videos with known
-moments become the test. The config is CPL's, with a number of clips that suits the videos; all of it may be changed.
+columns video and sentence and, where moments are known, start and end, in seconds or as m:ss or h:mm:ss; a fifth of
+the videos with known moments become the test. The config is CPL's, with a number of clips that suits the videos; all of
+it may be changed.
 """
 import argparse
 import json
@@ -48,7 +49,7 @@ def count(entries: Sequence[Sequence]) -> str:
 
 def run(args: argparse.Namespace) -> None:
     from mmvmr.datasets.annotations import in_holdout
-    from mmvmr.datasets.skeleton import validation_share, write_skeleton
+    from mmvmr.datasets.skeleton import columns_ignored, validation_share, write_skeleton
     from mmvmr.features.folder import find_videos
     from mmvmr.features.video import probe_video
     from mmvmr.utils.files import write_text
@@ -70,6 +71,9 @@ def run(args: argparse.Namespace) -> None:
     if not skeleton.train:
         raise ValueError(f'"{args.sentences}" has sentences of one video alone, expected at least two: one to train on '
                          'and one to test on.')
+    ignored = columns_ignored(args.sentences) if args.sentences else []
+    if ignored:
+        print(f'Not read of {args.sentences}: {", ".join(ignored)}')
     args.target.mkdir(parents=True, exist_ok=True)
     for path, entries in ((train, skeleton.train), (test, skeleton.test)):
         if entries:

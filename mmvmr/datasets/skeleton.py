@@ -8,8 +8,11 @@ from mmvmr.datasets.forms import SENTENCE_COLUMNS
 from mmvmr.features.stores.names import short_name
 from mmvmr.utils.text_files import read_table
 
-_COLUMNS = {'video': ('video', 'video_id', 'vid', 'id', 'file', 'filename'), 'start': ('start',), 'end': ('end',),
-            'sentence': SENTENCE_COLUMNS}
+_COLUMNS = {  # the first that is there
+    'video': ('video', 'video_id', 'vid', 'id', 'file', 'filename'),
+    'start': ('start', 'start_time', 'start_sec', 'start_seconds', 'begin', 'from'),
+    'end': ('end', 'end_time', 'end_sec', 'end_seconds', 'stop', 'to'),
+    'sentence': SENTENCE_COLUMNS}
 _TESTED = 0.2  # share of the videos with known moments
 
 
@@ -26,7 +29,8 @@ def write_skeleton(durations: Mapping[str, float], sentences: Union[str, Path, N
 
     Args:
         durations: Seconds of each video.
-        sentences: A CSV file with the columns video and sentence and, where known, start and end in seconds.
+        sentences: A CSV file with the columns video and sentence and, where known, start and end in seconds, or as
+            m:ss or h:mm:ss.
 
     Raises:
         ValueError: If the table is not what it should be, or names a video that is not there.
@@ -49,11 +53,29 @@ def validation_share(video_ids: Sequence[str]) -> float:
     return 0.0
 
 
+def columns_ignored(path: Union[str, Path]) -> List[str]:
+    """The columns of a table that :func:`write_skeleton` does not read."""
+    given = read_table(path).fieldnames
+    return [name for name in given if name not in _columns_read(given).values()]
+
+
+def _columns_read(given: Sequence[str]) -> Dict[str, Optional[str]]:
+    """What the columns that are read are called in a table."""
+    return {what: next((name for name in known if name in given), None) for what, known in _COLUMNS.items()}
+
+
+def _seconds(time: str) -> float:
+    """Seconds of a time that is written as ``69.5``, ``1:09.5`` or ``0:01:09.5``."""
+    *before, last = time.split(':')
+    parts = [*map(int, before), float(last)]
+    if len(parts) > 3 or any(not 0 <= part < 60 for part in parts[1:]):
+        raise ValueError
+    return sum(part * 60 ** place for place, part in enumerate(reversed(parts)))
+
+
 def _read_table(path: Union[str, Path], durations: Mapping[str, float]) -> List[List[Any]]:
     rows = read_table(path)
-    names: Dict[str, Optional[str]] = {
-        what: next((name for name in rows.fieldnames or () if name in known), None)
-        for what, known in _COLUMNS.items()}
+    names = _columns_read(rows.fieldnames)
     if names['video'] is None or names['sentence'] is None:
         raise ValueError(f'"{path}" should begin with the names of its columns, video and sentence, and start and end '
                          f'where they are known; got {rows.fieldnames}.')
@@ -69,9 +91,9 @@ def _read_table(path: Union[str, Path], durations: Mapping[str, float]) -> List[
         if not cells['sentence']:
             raise ValueError(f'{where}: the sentence is empty.')
         try:
-            span = [float(cells['start']), float(cells['end'])] if cells['start'] or cells['end'] else None
+            span = [_seconds(cells['start']), _seconds(cells['end'])] if cells['start'] or cells['end'] else None
         except ValueError:
-            raise ValueError(f'{where}: start and end must be numbers of seconds, or both empty, got '
+            raise ValueError(f'{where}: start and end must be seconds, m:ss or h:mm:ss, or both empty, got '
                              f'{cells["start"]!r} and {cells["end"]!r}.') from None
         if span and not 0 <= span[0] <= span[1]:
             raise ValueError(f'{where}: {span} is no moment, which ends after its start.')

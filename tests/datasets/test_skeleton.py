@@ -9,7 +9,7 @@ from runs import run_command
 from videos import grey, write_frames
 
 from mmvmr.datasets.forms import read_pairs
-from mmvmr.datasets.skeleton import validation_share, write_skeleton
+from mmvmr.datasets.skeleton import columns_ignored, validation_share, write_skeleton
 from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import read_config
 
@@ -39,11 +39,33 @@ def test_sentences_come_from_a_table_and_a_fifth_of_the_timed_videos_is_for_test
     assert [48.0, None, 'It runs.'] in [entry[1:] for entry in train]
 
 
+@pytest.mark.parametrize('start, end', [
+    ('start', 'end'), ('start_time', 'end_time'), ('start_sec', 'end_sec'), ('Start_Seconds', 'End_Seconds'),
+    ('begin', 'stop'), ('from', 'to')])
+def test_moments_are_found_under_all_usual_names_and_other_columns_are_named(tmp_path, start, end):
+    rows = ['1,kitchen,He sits.,2,9.5,x', '2,garden,It runs.,,,']
+    path = table(tmp_path, f'id,video,sentence,{start},{end},note', *rows)
+    assert write_skeleton(DURATIONS, path).test == [['kitchen', 31.5, [2.0, 9.5], 'He sits.']]
+    assert columns_ignored(path) == ['id', 'note']
+
+
+@pytest.mark.parametrize('start, end', [('0:02', '0:09.5'), ('0:00:02', '00:00:09.5'), ('2', '0:09.5')])
+def test_times_may_be_minutes_and_hours(tmp_path, start, end):
+    path = table(tmp_path, 'video,sentence,start,end', f'kitchen,He sits.,{start},{end}', 'garden,It runs.,,')
+    assert write_skeleton(DURATIONS, path).test[0][2] == [2.0, 9.5]
+
+
+def test_minutes_and_hours_are_seconds(tmp_path):
+    path = table(tmp_path, 'video,sentence,start,end', 'film,He sits.,1:30,1:02:03.5', 'clip,It runs.,,')
+    assert write_skeleton(dict(film=7200.0, clip=9.0), path).test[0][2] == [90.0, 3723.5]
+
+
 @pytest.mark.parametrize('lines, message', [
     (['clip,words', 'kitchen,x'], 'names of its columns, video and sentence'),
     (['video,sentence', 'cellar,He sits.'], "line 2: there is no video 'cellar'. There are kitchen, garden, v_street"),
     (['video,sentence', 'kitchen,'], 'line 2: the sentence is empty'),
-    (['video,sentence,start,end', 'kitchen,He sits.,1,'], 'line 2: start and end must be numbers'),
+    (['video,sentence,start,end', 'kitchen,He sits.,1,'], 'line 2: start and end must be seconds, m:ss or h:mm:ss'),
+    (['video,sentence,start,end', 'kitchen,He sits.,0:75,1:20'], "both empty, got '0:75' and '1:20'"),
     (['video,sentence,start,end', 'kitchen,He sits.,4,1'], r'line 2: \[4.0, 1.0\] is no moment'),
     (['video,sentence'], 'no rows')])
 def test_what_is_wrong_with_a_table_is_said(tmp_path, lines, message):
@@ -65,7 +87,7 @@ def test_the_page_from_a_folder_of_videos_to_an_answer_can_be_followed(tmp_path,
     for number, name in enumerate(['kitchen', 'garden', *(row.partition(',')[0] for row in more)]):
         write_frames(f'videos/{name}.mkv', [grey(k * (number + 1) % 20) for k in range(80)])
     head, *rows = re.search(r'```text\n(.*?)```', text, re.S)[1].splitlines()
-    table(tmp_path, head, *rows, *more).rename('sentences.csv')
+    table(tmp_path, f'{head},note', *rows, *more).rename('sentences.csv')
     small = ['--cfg-options', 'train_cfg.max_epochs=1', 'dim=16', 'transformer.num_layers=1']
     commands = [shlex.split(line)[1:] for block in re.findall(r'```bash\n(.*?)```', text, re.S)
                 for line in block.splitlines()]
@@ -78,6 +100,7 @@ def test_the_page_from_a_folder_of_videos_to_an_answer_can_be_followed(tmp_path,
     counts = ('2 entries of 2 videos', '1 entries of 1 videos') if more else ('1 entries of 1 videos',
                                                                               '0 entries of 0 videos')
     assert f'data/mine/train.json: {counts[0]} to train on, {counts[1]} to validate on' in text
+    assert 'Not read of sentences.csv: note' in text
     assert 'data/mine/test.json: 1 entries of 1 videos to test on' in text
     assert Path('page.html').exists() and list(Path('work_dirs/cpl_mine').glob('**/predictions.jsonl'))
 
