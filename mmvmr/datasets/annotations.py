@@ -24,7 +24,7 @@ def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
     for number, pair in enumerate(pairs):
         where = f'"{source}", entry {number}'
         try:
-            checked.append(_check_pair(pair, where))
+            checked.append(check_pair(pair, where))
             if 'qid' in pair and videos.setdefault(str(pair['qid']), pair['video_id']) != pair['video_id']:
                 raise ValueError(f'{where} (video {pair["video_id"]!r}): its qid {pair["qid"]!r} is that of a query of '
                                  f'video {videos[str(pair["qid"])]!r}, and queries are found by their qid. Number them '
@@ -37,7 +37,15 @@ def check_pairs(pairs: Sequence[Dict], source: str) -> List[Dict]:
     return checked
 
 
-def _check_pair(pair: Dict, where: str) -> Dict:
+def check_pair(pair: Dict, where: str) -> Dict:
+    """One pair of :func:`check_pairs`.
+
+    Args:
+        where: Its file and its place there, for messages.
+
+    Raises:
+        ValueError: If it cannot be right.
+    """
     video_id, query = pair['video_id'], pair['query']
     if type(video_id) is int:
         video_id = str(video_id)
@@ -57,7 +65,7 @@ def _check_pair(pair: Dict, where: str) -> Dict:
     for start, end in spans:
         if not (0 <= start <= end < float('inf') and start <= duration):
             raise ValueError(f'{where}: the span [{start}, {end}] does not lie in a video of {duration} s. Correct it, '
-                             'or use null where the moment is not known (for training only).')
+                             'or leave it out where the moment is not known: null in a list (for training only).')
     return dict(pair, video_id=video_id, duration=duration, query=query.strip(), spans=spans)
 
 

@@ -3,9 +3,9 @@ import hashlib
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
-from mmvmr.datasets.annotations import in_holdout
+from mmvmr.datasets.annotations import check_pair, in_holdout
 from mmvmr.datasets.forms import SENTENCE_COLUMNS
-from mmvmr.features.stores.names import short_name
+from mmvmr.features.stores.names import VideoNames, without_suffix
 from mmvmr.utils.text_files import read_table
 
 _COLUMNS = {  # the first that is there
@@ -17,13 +17,13 @@ _TESTED = 0.2  # share of the videos with known moments
 
 
 class Skeleton(NamedTuple):
-    """Entries ``[video_id, duration, span or None, sentence]`` of both files."""
+    """Entries ``[video_id, duration, span, sentence]`` of both files; for the span also None, or a list of several."""
     train: List[List[Any]]
     test: List[List[Any]]
 
 
 def write_skeleton(durations: Mapping[str, float], sentences: Union[str, Path, None] = None) -> Skeleton:
-    """An entry per sentence, or one to be filled in per video.
+    """An entry per sentence of a video, with all its moments, or one to be filled in per video.
 
     A fifth of the videos whose moments are known are for testing, chosen by their ids; training never sees moments.
 
@@ -33,7 +33,7 @@ def write_skeleton(durations: Mapping[str, float], sentences: Union[str, Path, N
             m:ss or h:mm:ss.
 
     Raises:
-        ValueError: If the table is not what it should be, or names a video that is not there.
+        ValueError: If the table is not what it should be, or names a video or a moment that is not there.
     """
     if sentences is None:
         return Skeleton([[video_id, duration, None, ''] for video_id, duration in durations.items()], [])
@@ -79,25 +79,28 @@ def _read_table(path: Union[str, Path], durations: Mapping[str, float]) -> List[
     if names['video'] is None or names['sentence'] is None:
         raise ValueError(f'"{path}" should begin with the names of its columns, video and sentence, and start and end '
                          f'where they are known; got {rows.fieldnames}.')
-    by_name = {short_name(video_id): video_id for video_id in durations}
-    entries = []
+    videos, spans = VideoNames(list(durations)), {}
     for row in rows:
         where = f'"{path}", line {rows.line_num}'
+        if None in row:
+            raise ValueError(f'{where}: there are more cells than columns. Put a sentence with commas into quotes.')
         cells = {what: (row.get(name) or '').strip() for what, name in names.items()}
-        video_id = by_name.get(short_name(Path(cells['video']).name))
-        if video_id is None:
-            raise ValueError(f'{where}: there is no video {cells["video"]!r}. There are '
-                             f'{", ".join(list(durations)[:5])}{", ..." if len(durations) > 5 else ""}.')
-        if not cells['sentence']:
-            raise ValueError(f'{where}: the sentence is empty.')
+        name = Path(cells['video']).name
         try:
-            span = [_seconds(cells['start']), _seconds(cells['end'])] if cells['start'] or cells['end'] else None
+            video_id = name if name in durations else videos.find(without_suffix(name))
+        except KeyError:
+            raise ValueError(f'{where}: there is no video {cells["video"]!r}. There are '
+                             f'{", ".join(list(durations)[:5])}{", ..." if len(durations) > 5 else ""}.') from None
+        try:
+            span = [[_seconds(cells['start']), _seconds(cells['end'])]] if cells['start'] or cells['end'] else []
         except ValueError:
             raise ValueError(f'{where}: start and end must be seconds, m:ss or h:mm:ss, or both empty, got '
                              f'{cells["start"]!r} and {cells["end"]!r}.') from None
-        if span and not 0 <= span[0] <= span[1]:
-            raise ValueError(f'{where}: {span} is no moment, which ends after its start.')
-        entries.append([video_id, durations[video_id], span, cells['sentence']])
-    if not entries:
+        pair = check_pair(dict(video_id=video_id, duration=durations[video_id], query=cells['sentence'], spans=span),
+                          where)
+        known = spans.setdefault((video_id, pair['query']), [])
+        known += [one for one in pair['spans'] if one not in known]
+    if not spans:
         raise ValueError(f'"{path}" has no rows below its first line.')
-    return entries
+    return [[video_id, durations[video_id], known if len(known) > 1 else known[0] if known else None, sentence]
+            for (video_id, sentence), known in spans.items()]

@@ -60,13 +60,33 @@ def test_minutes_and_hours_are_seconds(tmp_path):
     assert write_skeleton(dict(film=7200.0, clip=9.0), path).test[0][2] == [90.0, 3723.5]
 
 
+def test_rows_of_one_sentence_are_one_entry_with_all_its_moments(tmp_path):
+    rows = ('kitchen,He sits.,2,9.5', 'garden,It runs.,,', 'kitchen,He sits.,12,14', 'kitchen,He sits.,2,9.5',
+            'garden,It runs.,,', 'kitchen,He stands.,2,9.5')
+    train, test = write_skeleton(DURATIONS, table(tmp_path, 'video,sentence,start,end', *rows))
+    assert train == [['garden', 48.0, None, 'It runs.']]
+    assert test == [['kitchen', 31.5, [[2.0, 9.5], [12.0, 14.0]], 'He sits.'],
+                    ['kitchen', 31.5, [2.0, 9.5], 'He stands.']]
+
+
+@pytest.mark.parametrize('name', ['My Kitchen 1.mkv.mp4', 'videos/My Kitchen 1.mkv.mp4', 'My Kitchen 1.mkv'])
+def test_a_video_with_two_suffixes_is_found_by_its_file_and_by_its_id(tmp_path, name):
+    path = table(tmp_path, 'video,sentence', f'{name},He sits.')
+    for durations in ({'My Kitchen 1.mkv': 9.0}, {'My Kitchen 1.mkv': 9.0, 'My Kitchen 1': 7.0}):
+        assert write_skeleton(durations, path).train == [['My Kitchen 1.mkv', 9.0, None, 'He sits.']]
+
+
 @pytest.mark.parametrize('lines, message', [
     (['clip,words', 'kitchen,x'], 'names of its columns, video and sentence'),
     (['video,sentence', 'cellar,He sits.'], "line 2: there is no video 'cellar'. There are kitchen, garden, v_street"),
-    (['video,sentence', 'kitchen,'], 'line 2: the sentence is empty'),
+    (['video,sentence', 'kitchen,'], r"line 2 \(video 'kitchen'\): the sentence is empty"),
     (['video,sentence,start,end', 'kitchen,He sits.,1,'], 'line 2: start and end must be seconds, m:ss or h:mm:ss'),
     (['video,sentence,start,end', 'kitchen,He sits.,0:75,1:20'], "both empty, got '0:75' and '1:20'"),
-    (['video,sentence,start,end', 'kitchen,He sits.,4,1'], r'line 2: \[4.0, 1.0\] is no moment'),
+    (['video,sentence', 'kitchen,He sits, then stands.'], 'line 2: there are more cells than columns'),
+    (['video,sentence,start,end', 'kitchen,He sits.,4,1'],
+     r"line 2 \(video 'kitchen'\): the span \[4.0, 1.0\] does not lie in a video of 31.5 s"),
+    (['video,sentence,start,end', 'garden,It runs.,1,60', 'kitchen,He sits.,31.6,40'],
+     r"line 3 \(video 'kitchen'\): the span \[31.6, 40.0\] does not lie in a video of 31.5 s"),
     (['video,sentence'], 'no rows')])
 def test_what_is_wrong_with_a_table_is_said(tmp_path, lines, message):
     with pytest.raises(ValueError, match=message):
