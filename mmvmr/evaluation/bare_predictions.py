@@ -11,10 +11,10 @@ from mmvmr.features.stores.names import short_name
 from mmvmr.utils.text_files import read_json_lines
 
 _SPANS = ('pred_spans', 'pred_relevant_windows', 'spans')
-_VIDEO, _QID = ('vid', 'video_id', 'video'), ('qid', 'desc_id')
+_VIDEO, _QUERY, _QID = ('vid', 'video_id', 'video'), ('query', 'sentence'), ('qid', 'desc_id')
 _ELSEWHERE = [-1.0, -1.0]  # stands for a span of another video: it meets no moment
-_EXPECTED = ('a dict with qid, or vid and query; and with spans, a list of [start, end] or [start, end, score], best '
-             'first, in seconds')
+_EXPECTED = ('a dict with qid, or vid and query or sentence; and with spans, a list of [start, end] or [start, end, '
+             'score], best first, in seconds')
 
 
 def is_bare(path: Union[str, Path]) -> bool:
@@ -37,8 +37,8 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
     pairs each is for the next.
 
     Args:
-        path: JSON lines, or a JSON list, of dicts with ``qid``, or ``vid`` and ``query``; and ``spans`` or
-            ``pred_relevant_windows``; ``pred_saliency_scores`` if there are. Or a submission to TVR.
+        path: JSON lines, or a JSON list, of dicts with ``qid``, or ``vid`` and ``query`` or ``sentence``; and ``spans``
+            or ``pred_relevant_windows``; ``pred_saliency_scores`` if there are. Or a submission to TVR.
         pairs: Of a data set.
         protocol: Its name; ``tvr/val_corpus`` takes the moments of a submission that were found in all videos.
 
@@ -55,8 +55,10 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
         where = f'"{path}", prediction {number}'
         try:
             names = [str(entry[name]) for name in _QID if name in entry]
-            if 'query' in entry:
-                names += [_key(entry[name], entry['query']) for name in _VIDEO if name in entry]
+            names += [_key(entry[video], entry[query]) for video in _VIDEO if video in entry
+                      for query in _QUERY if query in entry]
+            if not names:
+                raise KeyError('query')
             spans, scores = _spans(next(entry[name] for name in _SPANS if name in entry), where)
         except (TypeError, ValueError, KeyError, AttributeError, IndexError, StopIteration) as error:
             if str(error).startswith(where):

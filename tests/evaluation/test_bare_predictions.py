@@ -21,7 +21,8 @@ def write(path, *entries):
 @pytest.mark.parametrize('entry', [
     dict(qid=7, spans=[[0, 8], [1, 2]]), dict(qid='7', pred_relevant_windows=[[0, 8, 0.9], [1, 2, 0.1]]),
     dict(vid='a', query='he sits down', pred_spans=[[0, 8], [1, 2]]),
-    dict(video_id='v_a', query='He sits down.', spans=[[0, 8], [1, 2]])])
+    dict(video_id='v_a', query='He sits down.', spans=[[0, 8], [1, 2]]),
+    dict(vid='a', sentence='He sits down.', spans=[[0, 8], [1, 2]])])
 def test_a_pair_is_found_by_its_number_or_by_video_and_sentence(tmp_path, entry):
     path = write(tmp_path / 'p.jsonl', entry)
     assert is_bare(path)
@@ -47,6 +48,8 @@ def test_one_span_needs_no_list_and_all_may_be_one_list(tmp_path):
     ([dict(qid=7, spans=[[0, 1, 2, 3]])], r'expected spans .*, got \[0, 1, 2, 3\]'),
     ([dict(qid=7, spans=[[0]])], 'prediction 0: expected a dict with qid'),
     ([dict(qid=7, spans=['0 - 3'])], 'prediction 0: expected a dict with qid'),
+    ([dict(vid='a', caption='He sits down.', spans=[[0, 1]])], "vid and query or sentence; .*; got .*'caption'"),
+    ([dict(query='He sits down.', spans=[[0, 1]])], 'with qid, or vid and query or sentence'),
     ([dict(qid=7, answer=[[0, 1]])], 'and with spans'), ([7], 'prediction 0: expected'),
     ([[]], 'holds no predictions')])
 def test_what_is_wrong_with_a_file_is_said(tmp_path, entries, message):
