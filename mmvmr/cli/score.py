@@ -35,14 +35,15 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument('--against', type=Path, help='predictions, or the run, of another model on the same queries')
 
 
-def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str]:
-    """The pairs that bare spans are compared with, and their protocol.
+def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str, str]:
+    """The pairs that bare spans may be for, their protocol, and that of the pairs which count.
 
     Raises:
         FileNotFoundError, ValueError: If it is not known where they are.
     """
     from mmvmr.engine.run.config import read_config
     from mmvmr.engine.run.config_file import shipped_configs
+    from mmvmr.evaluation.predictions import larger_protocol
     from mmvmr.registry import DATASETS
     DATASETS.import_from_location()
     name, _, protocol = (args.protocol or '').partition('/')
@@ -63,8 +64,17 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str]:
         if given is None:
             raise ValueError(f'"{args.predictions}" holds no annotated moments. Say what they are compared with: '
                              '--annotations FILE, and --protocol if it is that of a benchmark.')
-    dataset = DATASETS.build(dict(given, split='test', test_mode=True, features=None, vocabulary=None, text=None))
-    return dataset.data_list, dataset.metainfo['protocol']
+    given.update(split='test', test_mode=True, features=None, vocabulary=None, text=None)
+    counted = f'{DATASETS.get(given["type"]).slug()}/{given.get("protocol")}'
+    larger = larger_protocol(counted)
+    if larger:
+        try:
+            dataset = DATASETS.build(dict(given, protocol=larger.partition('/')[2]))
+            return dataset.data_list, dataset.metainfo['protocol'], counted
+        except ValueError:
+            pass  # the file has the pairs that count alone
+    dataset = DATASETS.build(given)
+    return dataset.data_list, dataset.metainfo['protocol'], dataset.metainfo['protocol']
 
 
 def run(args: argparse.Namespace) -> None:
@@ -75,6 +85,7 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.engine.run.config import read_config
     from mmvmr.engine.run.testing import find_predictions, windows_of_run
     from mmvmr.evaluation.bare_predictions import is_bare, read_bare_predictions
+    from mmvmr.evaluation.predictions import select_protocol
     from mmvmr.evaluation.protocols import find_protocol
     from mmvmr.evaluation.report import score_card
     from mmvmr.evaluation.score_tables import compare, intervals
@@ -90,8 +101,10 @@ def run(args: argparse.Namespace) -> None:
                          'it is compared with. Leave this out; to compare with others, test again.')
 
     def read(path: Path):
-        return with_moments(read_bare_predictions(path, *annotated_pairs(args)) if path in bare else
-                            read_protocol(path, args.protocol), path)
+        if path not in bare:
+            return with_moments(read_protocol(path, args.protocol), path)
+        pairs, protocol, counted = annotated_pairs(args)
+        return with_moments(select_protocol(read_bare_predictions(path, pairs, protocol), counted), path)
 
     table = read(given[0])
     fitted = fitted_on(read_config(config)) if config else windows_of_run(args.predictions)

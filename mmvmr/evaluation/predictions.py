@@ -1,7 +1,7 @@
 """The table of per-query predictions: what a test writes, and what is scored again without the model."""
 import json
 from pathlib import Path
-from typing import List, Union
+from typing import List, Optional, Union
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,11 @@ def _ends_inside(table: pd.DataFrame) -> pd.Series:
 _SUBSETS = {('charades_sta/official', 'charades_sta/filtered'): _ends_inside}  # (from, to): which pairs stay
 
 
+def larger_protocol(name: str) -> Optional[str]:
+    """The protocol that has all pairs of another one and more, if there is one."""
+    return next((source for source, part in _SUBSETS if part == name), None)
+
+
 def select_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """The predictions for the pairs of another protocol.
 
@@ -33,14 +38,15 @@ def select_protocol(table: pd.DataFrame, name: str) -> pd.DataFrame:
     Raises:
         ValueError: If the pairs of the protocol cannot be found among the predictions.
     """
-    source = table['protocol'].iloc[0]
-    if name == source:
+    source, space, remark = table['protocol'].iloc[0].partition(' ')
+    if name == source + space + remark:
         return table
     if (source, name) not in _SUBSETS:
         known = ', '.join(f'{old} -> {new}' for old, new in _SUBSETS)
         raise ValueError(f'Predictions under "{source}" do not hold the pairs of "{name}"; without the model, only '
                          f'{known} can be had. Run `mmvmr test` under that protocol.')
-    return table[_SUBSETS[source, name](table)].reset_index(drop=True).assign(protocol=name)
+    return table[_SUBSETS[source, name](table)].reset_index(drop=True).assign(
+        protocol=name + space + remark)
 
 
 def same_queries(table: pd.DataFrame, other: pd.DataFrame) -> bool:

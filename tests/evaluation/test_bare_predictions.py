@@ -130,12 +130,14 @@ def test_a_submission_to_tvr_has_the_recall_of_its_official_scorer(tmp_path, pro
 @pytest.fixture
 def charades(tmp_path, monkeypatch):
     """Two test pairs where docs/data.md puts them, and predictions of another program."""
+    from mmvmr.datasets.charades_sta import CharadesSTA
     folder = tmp_path / 'data' / 'charades_sta'
     folder.mkdir(parents=True)
     (folder / 'charades_sta_test.txt').write_text('AAAAA 0.0 10.0##he sits.\nBBBBB 5.0 10.0##she eats.\n')
     (folder / 'Charades_v1_test.csv').write_text('id,length\nAAAAA,20\nBBBBB,30\n')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(__import__('mmvmr.datasets.charades_sta', fromlist=['']).CharadesSTA.PROTOCOLS, 'official', {})
+    for protocol in ('official', 'filtered'):
+        monkeypatch.setitem(CharadesSTA.PROTOCOLS, protocol, {})
     return write(tmp_path / 'p.jsonl', dict(vid='AAAAA', query='He sits.', spans=[[0, 8]]),
                  dict(vid='BBBBB', query='She eats.', spans=[[20, 25]]))
 
@@ -146,6 +148,32 @@ def test_bare_spans_are_scored_under_a_named_protocol(charades, capsys, annotati
     run_command('score', charades, '--protocol', 'charades_sta/official', *annotations)
     text = capsys.readouterr().out
     assert 'charades_sta/official: 2 queries, 2 videos' in text and '| 50.00 ' in text and '| 40.00' in text
+
+
+@pytest.mark.parametrize('annotations', [[], ['--annotations', 'cpl_charades']])
+def test_a_smaller_protocol_keeps_its_pairs_of_spans_for_a_larger_one(charades, capsys, annotations):
+    with open('data/charades_sta/charades_sta_test.txt', 'a') as file:
+        file.write('BBBBB 25.0 31.0##she runs.\n')  # ends after its video
+    with open(charades, 'a') as file:
+        file.write('\n' + json.dumps(dict(vid='BBBBB', query='She runs.', spans=[[25, 30]])))
+    run_command('score', charades, '--protocol', 'charades_sta/filtered', *annotations)
+    text = capsys.readouterr().out
+    assert 'charades_sta/filtered: 2 queries, 2 videos' in text and '| 40.00' in text
+    run_command('score', charades, '--protocol', 'charades_sta/official')
+    assert 'charades_sta/official: 3 queries, 2 videos' in capsys.readouterr().out
+    with open(charades, 'a') as file:
+        file.write('\n' + json.dumps(dict(vid='BBBBB', query='She stands.', spans=[[25, 30]])))
+    with pytest.raises(ValueError, match='prediction 3 is for a query that the annotations do not have'):
+        run_command('score', charades, '--protocol', 'charades_sta/filtered', *annotations)
+
+
+def test_a_list_of_the_pairs_of_a_smaller_protocol_alone_will_do(charades, tmp_path, capsys, monkeypatch):
+    from mmvmr.datasets.charades_sta import CharadesSTA
+    monkeypatch.setitem(CharadesSTA.PROTOCOLS, 'official', dict(test=3))
+    (tmp_path / 'cnm.json').write_text(json.dumps([['AAAAA', 20, [0, 10], 'he sits.'],
+                                                   ['BBBBB', 30, [5, 10], 'she eats.']]))
+    run_command('score', charades, '--protocol', 'charades_sta/filtered', '--annotations', tmp_path / 'cnm.json')
+    assert 'charades_sta/filtered: 2 queries, 2 videos' in capsys.readouterr().out
 
 
 def test_bare_spans_are_scored_against_annotations_of_ones_own(tmp_path, capsys):

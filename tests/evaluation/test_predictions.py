@@ -58,6 +58,11 @@ def test_pairs_whose_moment_ends_with_the_video_are_not_in_the_filtered_protocol
     pd.testing.assert_frame_equal(select_protocol(table, 'charades_sta/filtered'), expected)
 
 
+def test_what_is_remarked_of_a_protocol_holds_for_a_part_of_it():
+    table = pd.DataFrame([dict(ROW, protocol='charades_sta/official (4 moments differ)')])
+    assert select_protocol(table, 'charades_sta/filtered')['protocol'][0] == 'charades_sta/filtered (4 moments differ)'
+
+
 def test_queries_are_the_same_though_their_times_are_rounded():
     table = pd.DataFrame(dict(video_id=['a', 'b'], query='he runs', gt_spans=[[[1 / 3, 6000.11]], []]))
     rounded = table.assign(gt_spans=[[[0.3333, 6000.1099]], []])
