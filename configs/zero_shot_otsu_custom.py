@@ -21,5 +21,6 @@ test_dataloader = dict(
     batch_size=1,  # videos of any length
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(**dataset, ann_file='test.json', split='test', test_mode=True))
-test_evaluator = dict(type='MomentRecall', report=True)
+train_set = dict(dataset, ann_file='train.json', features=None)  # if there is one, for the blind panel's diagnostic row
+test_evaluator = dict(type='MomentRecall', report=True, train_set=train_set)
 test_cfg = dict()

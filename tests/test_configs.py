@@ -106,8 +106,7 @@ def test_each_part_of_a_data_set_reads_its_file_and_the_blind_panel_that_of_the_
     assert ('val_fraction' in sets[0]) == (ann_files[0] == ann_files[1])
     assert {key: sets[0].get(key) for key in own[3:]} == {key: sets[1].get(key) for key in own[3:]}
     fitted_on = config.test_evaluator.get('train_set')
-    if name != 'json_list':  # where spans may be unknown
-        assert fitted_on == {**{key: value for key, value in sets[0].items() if key != 'split'}, 'features': None}
+    assert fitted_on == {**{key: value for key, value in sets[0].items() if key != 'split'}, 'features': None}
 
 
 def test_protocol_of_charades_sta_is_one_for_all_parts():

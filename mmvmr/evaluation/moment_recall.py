@@ -29,7 +29,7 @@ class MomentRecall(BaseMetric):
         nms: IoU above which a worse prediction is dropped before counting; by default that of the protocol.
         report: Print the score card with the blind panel and the breakdown, as tests do.
         train_set: Config of the training annotations, a dataset without features; the blind panel then has the best
-            constant windows as a diagnostic.
+            constant windows as a diagnostic, if it can be read and has moments.
         out_file: Write per-query predictions to this file (JSON lines), to be scored again by
             ``mmvmr score``.
     """
@@ -83,17 +83,21 @@ class MomentRecall(BaseMetric):
         protocol = answerable(protocol, table)
         scores = per_query(table, protocol)
         if self.report:
-            print_log('\n' + score_card(table, scores, protocol, self._train_spans()), 'current')
+            print_log('\n' + score_card(table, scores, protocol, spans_of_training(self.train_set)), 'current')
         return summarize(scores)
 
-    def _train_spans(self) -> Optional[np.ndarray]:
-        if self.train_set is None:
-            return None
-        try:
-            return annotated_fractions(self.train_set)
-        except FileNotFoundError as error:
-            print_log(f'The blind panel has no fitted windows: {error}', 'current', logging.WARNING)
-            return None
+
+def spans_of_training(train_set: Optional[dict]) -> Optional[np.ndarray]:
+    """The annotated fractions of a training set for the blind panel; None, with a warning, where it cannot be read."""
+    if train_set is None:
+        return None
+    try:
+        return annotated_fractions(train_set)
+    except (FileNotFoundError, ValueError) as error:
+        hint = getattr(DATASETS.get(train_set['type']), 'HINT', '')  # how to get what a test does not need
+        print_log(f'The blind panel has no fitted windows: {str(error).partition(chr(10) + hint)[0]}', 'current',
+                  logging.WARNING)
+        return None
 
 
 def annotated_fractions(dataset: dict) -> np.ndarray:

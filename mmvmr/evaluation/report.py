@@ -49,8 +49,10 @@ def how_hits_count(protocol: Protocol) -> str:
 
 def how_windows_are_fitted(train_spans: Optional[np.ndarray]) -> str:
     """What the rows with a star are, as a sentence."""
-    return ('No training annotations were given, so no constant window was fitted.' if train_spans is None else
-            '* best constant window on the training timestamps: a diagnostic, not a weakly-supervised result.')
+    if train_spans is None:
+        return 'No training annotations were given that can be read, so no constant window was fitted.'
+    return ('* best constant window on the training timestamps: a diagnostic, not a weakly-supervised result.'
+            if len(train_spans) else 'The training annotations have no moments, so no constant window was fitted.')
 
 
 def how_far_from_training(table: pd.DataFrame, protocol: Protocol, train_spans: Optional[np.ndarray]) -> List[str]:

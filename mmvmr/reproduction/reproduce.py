@@ -12,7 +12,7 @@ from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.places import find_config, find_run_config, shipped_configs, split_change
 from mmvmr.engine.run.sizes import names_of_weights
 from mmvmr.evaluation.human_moments import Moments, human_line
-from mmvmr.evaluation.moment_recall import annotated_fractions
+from mmvmr.evaluation.moment_recall import spans_of_training
 from mmvmr.evaluation.probes import PROBES
 from mmvmr.evaluation.scored import find_evaluator
 from mmvmr.reproduction.comparison import (
@@ -172,8 +172,7 @@ def report(runs: List[RunFolder], probes: Sequence[str], out: Path, reference: O
 def _benchmark(methods: List[Method], configs: List[str], reference: Optional[str], people: Moments) -> Benchmark:
     named = name_methods(methods, configs)
     labels = {one.name: short.name for one, short in zip(methods, named)}
-    train_set = methods[0].evaluator.get('train_set')
-    comparison = compare(named, labels.get(reference), annotated_fractions(train_set) if train_set else None)
+    comparison = compare(named, labels.get(reference), spans_of_training(methods[0].evaluator.get('train_set')))
     reported = {labels[one.name]: reported_scores(one.name, one.protocol.name) for one in methods}
     return Benchmark(comparison, reported, human_line(comparison.queries, people, comparison.protocol))
 

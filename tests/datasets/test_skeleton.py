@@ -121,6 +121,7 @@ def test_the_page_from_a_folder_of_videos_to_an_answer_can_be_followed(tmp_path,
                                                                               '0 entries of 0 videos')
     assert f'data/mine/train.json: {counts[0]} to train on, {counts[1]} to validate on' in text
     assert 'Not read of sentences.csv: note' in text
+    assert 'The training annotations have no moments, so no constant window was fitted.' in text
     assert 'data/mine/test.json: 1 entries of 1 videos to test on' in text
     assert Path('page.html').exists() and list(Path('work_dirs/cpl_mine').glob('**/predictions.jsonl'))
 

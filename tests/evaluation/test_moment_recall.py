@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 import torch.multiprocessing
@@ -101,8 +103,22 @@ def test_without_training_annotations_the_card_has_no_fitted_window(monkeypatch,
     absent = dict(tiny_dataset.train, ann_file=str(tiny_dataset.root / 'absent.json'))
     with DefaultScope.overwrite_default_scope('mmvmr'):
         assert _evaluate(MomentRecall(tops=[1], report=True, train_set=absent), FOUR)['mIoU'] == 47.5
-    assert 'absent.json' in lines[0]
+    assert 'absent.json' in lines[0] and 'mmvmr train' not in lines[0]  # a test needs them not
     assert 'no constant window was fitted' in lines[1]
+
+
+@pytest.mark.parametrize('entries, warned, sentence', [
+    ([['v', 20, None, 'He sits.']], 0, 'The training annotations have no moments, so no constant window was fitted.'),
+    ([['v', 20, None, '']], 1, 'No training annotations were given that can be read, so no constant window was')])
+def test_training_annotations_without_moments_leave_the_fitted_windows_out(monkeypatch, tmp_path, entries, warned,
+                                                                           sentence):
+    lines = _log(monkeypatch)
+    (tmp_path / 'train.json').write_text(json.dumps(entries))
+    with DefaultScope.overwrite_default_scope('mmvmr'):
+        metric = MomentRecall(report=True, train_set=dict(type='MomentDataset', ann_file=str(tmp_path / 'train.json')))
+        assert _evaluate(metric, FOUR)['mIoU'] == 47.5
+    assert len(lines) == warned + 1 and sentence in lines[-1] and 'window [' not in lines[-1]
+    assert warned == 0 or 'the sentence is empty' in lines[0]
 
 
 def test_the_card_says_how_many_queries_have_no_usable_prediction(monkeypatch):

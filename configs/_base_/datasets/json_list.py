@@ -25,5 +25,6 @@ test_dataloader = dict(
     batch_sampler=dict(type='BatchesInTurn'),
     dataset=dict(**dataset, ann_file='test.json', split='test', test_mode=True))
 
+train_set = dict(dataset, **training_files, features=None)  # timestamps, if any, for the blind panel's diagnostic row
 val_evaluator = dict(type='ReconstructionMargin')  # spans may be unknown in training files
-test_evaluator = dict(type='MomentRecall', report=True)
+test_evaluator = dict(type='MomentRecall', report=True, train_set=train_set)
