@@ -6,10 +6,13 @@
 It looks at all splits of a config, and shows nothing of the test split but what is wrong with it.
 """
 import argparse
+import re
 from typing import Dict, List, Optional
 
 from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.engine.run.places import find_config
+
+_COMMAND = re.compile(r'(?<=: )(mmvmr|python) .*')  # at the end of a case
 
 
 def add_arguments(parser: Parser) -> None:
@@ -57,7 +60,11 @@ def run(args: argparse.Namespace) -> int:
         if line:
             print(line)
     found = {kind: cases for kind, cases in problems.items() if cases}
-    rows = [[kind, len(cases), '\n'.join(fill(case, 90) for case in [*cases[:5], *['...'] * (len(cases) > 5)])]
-            for kind, cases in found.items()]
+    shown = {kind: [*cases[:5], *['...'] * (len(cases) > 5)] for kind, cases in found.items()}
+    rows = [[kind, len(found[kind]), '\n'.join(fill(_COMMAND.sub('see below', case), 90) for case in cases)]
+            for kind, cases in shown.items()]
     print(AsciiTable([['problem', 'cases', 'the first of them'], *rows]).table if rows else 'No problem found.')
+    commands = [match[0] for cases in shown.values() for case in cases for match in _COMMAND.finditer(case)]
+    for command in dict.fromkeys(commands):  # in one piece, to be copied
+        print(command)
     return 1 if found else 0

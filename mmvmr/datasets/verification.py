@@ -38,7 +38,8 @@ def check_dataset(config: Dict, problems: Dict[str, List[str]]) -> str:
     present = {video: max(values) for video, values in durations.items() if video in store}
     lines = [check_features(stream, present, problems) for stream in getattr(store, 'stores', [store])]
     meta = dataset.metainfo
-    head = f'{meta["protocol"]}, {meta["split"]} split: {meta["num_pairs"]} pairs, {len(durations)} videos'
+    split = f', {config["split"]} split' if 'split' in config else ''
+    head = f'{meta["protocol"]}{split}: {meta["num_pairs"]} pairs, {len(durations)} videos'
     return '\n  '.join([head, *filter(None, [renamed, *lines])])
 
 

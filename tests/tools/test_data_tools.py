@@ -1,5 +1,7 @@
 """The tools that prepare and check data, from files to files."""
 import json
+import pickle
+import subprocess
 from pathlib import Path
 
 import h5py
@@ -102,7 +104,7 @@ def test_packing_without_resampling_keeps_every_row(tiny_dataset, tmp_path):
 
 def test_a_sound_data_set_has_no_problems(tiny_dataset, capsys):
     code, out = verify(tiny_dataset, capsys)
-    assert code == 0 and 'custom (train), train split: 16 pairs, 8 videos' in out and 'No problem found' in out
+    assert code == 0 and 'custom (train): 16 pairs, 8 videos' in out and 'No problem found' in out
 
 
 def test_every_problem_of_a_data_set_is_listed(tiny_dataset, capsys):
@@ -129,8 +131,22 @@ def test_words_that_are_not_there_are_a_problem_too(tiny_dataset, tmp_path, caps
     assert run_command('verify', file) == 0 and 'No problem found' in capsys.readouterr().out
     Path(tiny_dataset.vocabulary).unlink()
     assert run_command('verify', file) == 1
-    text = ' '.join(capsys.readouterr().out.replace('|', ' ').split())
+    out = capsys.readouterr().out
+    text = ' '.join(out.replace('|', ' ').split())
     assert 'There is no vocabulary' in text and '1 There is' in text.replace('vocabulary 1', '1')  # said once
+    assert out.splitlines()[-1] == (f'mmvmr vocabulary {tiny_dataset.vocabulary} --vectors VECTORS --sentences CONFIG')
+
+
+def test_a_command_can_be_copied(tiny_dataset, tmp_path, capsys):
+    with open(tmp_path / 'features.pkl', 'wb') as file:
+        pickle.dump({'train_0': np.ones((4, 3))}, file)
+    assert run_command('verify', '--annotations', tiny_dataset.train['ann_file'], '--features',
+                       tmp_path / 'features.pkl') == 1
+    *table, command = capsys.readouterr().out.splitlines()
+    assert command.startswith("python -c 'import glob, pickle") and command.endswith("'")
+    assert 'see below' in ' '.join(table) and 'python -c' not in ' '.join(table)
+    subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+    assert (tmp_path / 'features.npz').is_file()
 
 
 def test_bad_annotations_are_a_problem_too(tiny_dataset, capsys):
