@@ -1,6 +1,6 @@
 """The feature rows of a video: what they must be, and how they become T clips."""
 from pathlib import Path
-from typing import Any, Iterable, List, Optional
+from typing import Any, Iterable, List, Optional, Sequence
 
 import numpy as np
 
@@ -59,11 +59,12 @@ def _drop_single_axes(rows: np.ndarray) -> np.ndarray:
 class ResampledStore:
     """Features that keep all rows of a video, and are resampled whenever they are read.
 
-    A kind of file says where the rows lie: it has ``path``, ``names``, ``dim``, and ``_load(name)``, which gives the
-    rows of a video by the id that the store has for it.
+    A kind of file says where the rows lie: it has ``path``, ``names``, ``video_ids``, ``dim``, and ``_load(name)``,
+    which gives the rows of a video by the id that the store has for it.
     """
     path: Path
     names: VideoNames
+    video_ids: List[str]
     dim: int
 
     def _load(self, name: str) -> np.ndarray:
@@ -74,7 +75,18 @@ class ResampledStore:
 
     def read(self, video_id: str) -> np.ndarray:
         """(N, Dv) rows of one video."""
-        return check_rows(self._load(self.names.find(video_id)), video_id, self.dim)
+        rows = self._load(self.names.find(video_id))
+        try:
+            return check_rows(rows, video_id, self.dim)
+        except ValueError as error:
+            raise ValueError(f'{error}{self._on_axes(np.shape(rows))}') from None
+
+    def _on_axes(self, shape: Sequence[int]) -> str:
+        """What to do if time is the second axis, which differs from video to video, as a sentence."""
+        first = np.shape(self._load(self.video_ids[0]))
+        if len(shape) != 2 or shape[:1] != first[:1] or shape == first:
+            return ''
+        return f' Beside {first} of {self.video_ids[0]!r}, these look like (dimensions, time): transpose them.'
 
     def read_clips(self, video_ids: List[str], num_clips: int) -> np.ndarray:
         """(B, T, Dv) clips of several videos, see :func:`read_and_resample`."""

@@ -147,6 +147,17 @@ def test_a_video_of_another_dimension_is_named(tmp_path):
         Hdf5Store(path).read('v3')
 
 
+def test_features_with_time_last_are_to_be_transposed(tmp_path):
+    for name, length in dict(a=66, b=67, c=66).items():
+        np.save(tmp_path / f'{name}.npy', np.zeros((64, length), np.float32))
+    store = open_feature_store(tmp_path)
+    with pytest.raises(ValueError, match=r"Beside \(64, 66\) of 'a', these look like \(dimensions, time\): transpose"):
+        store.read('b')
+    np.save(tmp_path / 'b.npy', np.zeros((9, 5), np.float32))  # neither axis is the same
+    with pytest.raises(ValueError, match='Extract them again.*right ones.$'):
+        store.read('b')
+
+
 @pytest.mark.parametrize('value', [np.nan, np.inf])
 def test_features_that_are_not_finite_are_named_on_reading_and_on_packing(tmp_path, value):
     bad = VIDEOS['v0'].copy()
