@@ -12,6 +12,7 @@ from mmvmr.utils.text_files import read_json_lines, read_table, read_text, split
 
 DIDEMO_SEGMENT = 5.0  # seconds
 SENTENCE_COLUMNS = ('sentence', 'query', 'text', 'caption', 'description')  # of tables, the first that is there
+_TABLES = {'.csv', '.tsv'}  # suffixes
 _OWN = '[video_id, duration, [start, end], sentence]'
 
 
@@ -54,6 +55,9 @@ def recognise(path: Union[str, Path]) -> Tuple[Any, Form]:
             raise ValueError(f'"{path}" has the form of Charades-STA, id start end##sentence, which says no durations. '
                              'Read it with type="CharadesSTA" and durations="Charades_v1_train.csv", or turn it into '
                              'JSON lines: mmvmr convert FILE --durations Charades_v1_train.csv')
+        if _TABLES & set(Path(path).suffixes):
+            raise ValueError(f'"{path}" is a table, expected JSON. This writes JSON of it, with the durations of its '
+                             f'videos: mmvmr new VIDEOS FOLDER --sentences {path}')
         raise ValueError(f'"{path}" is not a JSON file and no JSON lines. Is it cut off, or in another format?')
     values = read_json_lines(path)
     whole = values[0] if len(values) == 1 else values
@@ -74,7 +78,7 @@ def read_queries(path: Union[str, Path]) -> List[str]:
     Raises:
         ValueError: If it holds JSON, or a table, without sentences.
     """
-    if {'.csv', '.tsv'} & set(Path(path).suffixes):
+    if _TABLES & set(Path(path).suffixes):
         return _of_table(path)
     text = read_text(path)
     if not re.match(r'\s*(\[\s*[\[{"\]\d-]|\{\s*["}])', text) and not _is_quoted(text):  # '[door opens]' is a sentence

@@ -118,6 +118,13 @@ def test_what_is_wrong_with_a_file_is_named_with_its_form(tmp_path, content, mes
         read_pairs(_write(tmp_path / 'a', content))
 
 
+@pytest.mark.parametrize('name', ['mine.csv', 'mine.tsv'])
+def test_a_table_is_for_another_command(tmp_path, name):
+    (tmp_path / name).write_text('video,sentence,start,end\nkitchen,He sits.,1,4\n')
+    with pytest.raises(ValueError, match=f'is a table, expected JSON.*mmvmr new VIDEOS FOLDER --sentences .*{name}$'):
+        read_pairs(tmp_path / name)
+
+
 def test_the_text_of_charades_asks_for_durations(tmp_path):
     (tmp_path / 'a.txt').write_text('AAAAA 1.0 4.5##person opens a door.\n')
     with pytest.raises(ValueError, match='form of Charades-STA.*--durations'):
