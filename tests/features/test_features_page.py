@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
+from runs import run_command
 from videos import grey, write_frames
 
 from mmvmr.engine.run.config import read_config
@@ -19,7 +20,7 @@ from mmvmr.text.vocabulary import Vocabulary, count_words
 
 REPO = Path(__file__).parents[2]
 PAGE = (REPO / 'docs' / 'features.md').read_text(encoding='utf-8')
-ONE_FILE, PART, CONFIG = re.findall(r'```python\n(.*?)```', PAGE, flags=re.DOTALL)
+ONE_FILE, PART, CONFIG, BASES = re.findall(r'```python\n(.*?)```', PAGE, flags=re.DOTALL)
 COMMAND = re.search(r'PYTHONPATH=\. mmvmr (extract .*)', PAGE)[1]
 PAIRS = [['dark', 2.0, [0.0, 1.0], 'It is dark.'], ['bright', 3.0, None, 'Something bright is to be seen.']]
 
@@ -55,17 +56,17 @@ def test_the_manifest_has_the_keys_of_the_table(folder):
     assert len(named) == 9 and set(named) - set(manifest) == {'text'}, 'this extractor has no text side'
 
 
-def test_a_config_trains_on_the_features_after_the_data_set_is_changed(folder, monkeypatch):
+def test_a_config_trains_on_the_features_after_the_data_set_is_changed(folder, monkeypatch, capsys):
     for name in ('train', 'test'):
         (folder / 'data' / 'custom' / f'{name}.json').write_text(json.dumps(PAIRS))
     counts = count_words(sentence for *_, sentence in PAIRS)
     vocabulary = Vocabulary.from_vectors(counts, {word: np.ones(300) for word in counts})
     vocabulary.save(folder / 'data' / 'custom' / 'vocabulary.npz')
-    text = (REPO / 'configs' / 'cpl_charades.py').read_text()
-    assert text.count('_base_/datasets/charades_sta.py') == 1
-    text = text.replace('_base_/datasets/charades_sta.py', '_base_/datasets/json_list.py')
-    (folder / 'cpl_custom.py').write_text(text.replace("'_base_/", f"'{REPO}/configs/_base_/"))
     monkeypatch.chdir(folder)
+    run_command('configs', *re.search(r'\$\(mmvmr configs (.*)\)', PAGE)[1].split())
+    text, replaced = re.subn(r'^_base_ = .*\n', BASES, Path(capsys.readouterr().out.strip()).read_text(), flags=re.M)
+    assert replaced == 1
+    Path('cpl_custom.py').write_text(text)
     config = read_config('cpl_custom.py')
     fill_sizes(config)
     with DefaultScope.overwrite_default_scope('mmvmr'):
