@@ -101,7 +101,7 @@ def age(path: Union[str, Path]) -> Tuple[int, ...]:
         >>> age('run/epoch_3_iter_20.pth'), age('best_mIoU_epoch_4.pth'), age('weights.pth')
         ((3, 20), (4, 0), ())
     """
-    match = re.fullmatch(r'(?:.*_)?(?:epoch|iter)_(\d+)(?:_iter_(\d+))?\.pth', Path(path).name)
+    match = re.fullmatch(r'(?:.*?_)??(?:epoch|iter)_(\d+)(?:_iter_(\d+))?\.pth', Path(path).name)
     return (int(match[1]), int(match[2] or 0)) if match else ()
 
 

@@ -225,11 +225,13 @@ def check_proposals(part: nn.Module, verb: type, found: Any, batch: int) -> None
 
 def check_ends(part: nn.Module, spans: Tensor) -> None:
     """Refuse spans (..., 2) that are no moments, whose ends are no numbers or the wrong way round."""
-    wrong = ~(spans[..., 0] <= spans[..., 1] + 1e-4)  # of NaN neither is so; rounding is no fault
+    if not spans.isfinite().all():
+        raise ValueError(f'{type(part).__name__} gives NaN or infinite numbers as spans. Take another checkpoint, if '
+                         'its weights are damaged; else look at the features, and at what it computes.')
+    wrong = spans[..., 0] > spans[..., 1] + 1e-4  # rounding is no fault
     if wrong.any():
         raise ValueError(f'{type(part).__name__} gave the span {spans[wrong][0].tolist()}; expected [start, end] as '
-                         'fractions of the video, the start first. If the end is no number, look at its weights and at '
-                         'the features.')
+                         'fractions of the video, the start first.')
 
 
 def check_negative(part: nn.Module, found: Any, masks: Tensor) -> None:
