@@ -118,7 +118,8 @@ class CheckpointHook(_CheckpointHook):
             elif not source.is_file() and not path.is_file():
                 runner.logger.warning(f'The best checkpoint so far, {path.name}, is not beside "{runner._load_from}". '
                                       'The best of the epochs to come is chosen.')
-                del info[key], info[key.replace('ckpt', 'score')]
+                del info[key]
+                info.pop(key.replace('best_ckpt', 'best_score'), None)
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: Dict) -> None:
         runner.call_hook('before_save_in_all')
