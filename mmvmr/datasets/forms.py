@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple, Union
 
 from mmvmr.datasets.annotations import clamp_span
-from mmvmr.utils.text_files import read_json_lines, read_table, read_text, split_lines
+from mmvmr.utils.text_files import find_column, read_json_lines, read_table, read_text, split_lines
 
 DIDEMO_SEGMENT = 5.0  # seconds
 SENTENCE_COLUMNS = ('sentence', 'query', 'text', 'caption', 'description')  # of tables, the first that is there
@@ -93,7 +93,7 @@ def read_queries(path: Union[str, Path]) -> List[str]:
 
 def _of_table(path: Union[str, Path]) -> List[str]:
     rows = read_table(path)
-    name = next((name for name in SENTENCE_COLUMNS if name in (rows.fieldnames or ())), None)
+    name = find_column(rows.fieldnames, SENTENCE_COLUMNS)
     if name is None:
         raise ValueError(f'"{path}" should begin with the names of its columns, one of them '
                          f'{", ".join(SENTENCE_COLUMNS)}; got {rows.fieldnames}. A file with a sentence on each line '

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Uni
 from mmvmr.datasets.annotations import check_pair, in_holdout
 from mmvmr.datasets.forms import SENTENCE_COLUMNS
 from mmvmr.features.stores.names import VideoNames, without_suffix
-from mmvmr.utils.text_files import read_table
+from mmvmr.utils.text_files import find_column, read_table
 
 _COLUMNS = {  # the first that is there
     'video': ('video', 'video_id', 'vid', 'id', 'file', 'filename'),
@@ -61,7 +61,7 @@ def columns_ignored(path: Union[str, Path]) -> List[str]:
 
 def _columns_read(given: Sequence[str]) -> Dict[str, Optional[str]]:
     """What the columns that are read are called in a table."""
-    return {what: next((name for name in known if name in given), None) for what, known in _COLUMNS.items()}
+    return {what: find_column(given, known) for what, known in _COLUMNS.items()}
 
 
 def _seconds(time: str) -> float:

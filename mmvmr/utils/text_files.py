@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, TextIO, Tuple, Union
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, TextIO, Tuple, Union
 
 import numpy as np
 
@@ -65,6 +65,12 @@ def read_table(path: Union[str, Path]) -> csv.DictReader:
     rows = csv.DictReader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=text.partition('\n')[0].count))
     rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
     return rows
+
+
+def find_column(given: Optional[Iterable[str]], known: Iterable[str]) -> Optional[str]:
+    """The first of some known names that a table has a column of; None without any."""
+    names = list(given or ())
+    return next((name for name in known if name in names), None)
 
 
 def read_json(path: Union[str, Path]) -> Any:

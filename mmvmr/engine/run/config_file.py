@@ -47,10 +47,13 @@ def run_config_file(path: Union[str, Path], changes: Optional[Mapping[str, Any]]
         FileNotFoundError: If a file is absent.
         ValueError: If it cannot be run, or a change does not fit.
     """
-    path, changes = Path(path), dict(changes or {})
+    _refuse_circle(Path(path), [])
+    return _run(Path(path), changes or {})
+
+
+def _run(path: Path, changes: Mapping[str, Any]) -> ConfigVariables:
     code = _parse(path)
-    _refuse_circle(path, code, [])
-    bases = [run_config_file(base) for base in _bases(code, path)]
+    bases = [_run(base, {}) for base in _bases(code, path)]
     inherited = _changed(bases, path, changes)
     own = _execute(code, path, inherited, changes)
     values = _changed(bases, path, {**{name: value for name, value in own.items() if name in inherited}, **changes})
@@ -127,17 +130,17 @@ def _among(changes: Mapping[str, Any], names: Mapping) -> Dict[str, Any]:
     return {key: value for key, value in changes.items() if key.split('.')[0] in names}
 
 
-def _refuse_circle(path: Path, code: ast.Module, inheriting: List[Path]) -> None:
+def _refuse_circle(path: Path, inheriting: List[Path]) -> None:
     inheriting = [*inheriting, path.resolve()]
-    for base in _bases(code, path):
+    for base in _bases(_parse(path), path):
         if base.resolve() in inheriting:
             raise ValueError(f'"{path}" inherits from "{base}", which inherits from it. Take one {BASE} out.')
-        _refuse_circle(base, _parse(base), inheriting)
+        _refuse_circle(base, inheriting)
 
 
 def _changed(bases: List[ConfigVariables], path: Path, changes: Mapping[str, Any]) -> Dict[str, Any]:
     """The variables of the bases of a file, run again where there are changes of them."""
-    return _join([run_config_file(base.files[-1], own) if (own := _among(changes, base.values)) else base
+    return _join([_run(base.files[-1], own) if (own := _among(changes, base.values)) else base
                   for base in bases], path)
 
 
