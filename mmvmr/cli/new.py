@@ -49,7 +49,7 @@ def count(entries: Sequence[Sequence]) -> str:
 
 def run(args: argparse.Namespace) -> None:
     from mmvmr.datasets.annotations import in_holdout
-    from mmvmr.datasets.skeleton import columns_ignored, validation_share, write_skeleton
+    from mmvmr.datasets.skeleton import validation_share, write_skeleton
     from mmvmr.features.folder import find_videos
     from mmvmr.features.video import probe_video
     from mmvmr.utils.files import write_text
@@ -71,9 +71,8 @@ def run(args: argparse.Namespace) -> None:
     if not skeleton.train:
         raise ValueError(f'"{args.sentences}" has sentences of one video alone, expected at least two: one to train on '
                          'and one to test on.')
-    ignored = columns_ignored(args.sentences) if args.sentences else []
-    if ignored:
-        print(f'Not read of {args.sentences}: {", ".join(ignored)}')
+    if skeleton.ignored:
+        print(f'Not read of {args.sentences}: {", ".join(skeleton.ignored)}')
     args.target.mkdir(parents=True, exist_ok=True)
     for path, entries in ((train, skeleton.train), (test, skeleton.test)):
         if entries:

@@ -1,7 +1,8 @@
 """From a folder of videos, and a table of sentences if there is one, to annotations."""
+import csv
 import hashlib
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from mmvmr.datasets.annotations import check_pair, in_holdout
 from mmvmr.datasets.forms import SENTENCE_COLUMNS
@@ -20,6 +21,7 @@ class Skeleton(NamedTuple):
     """Entries ``[video_id, duration, span, sentence]`` of both files; for the span also None, or a list of several."""
     train: List[List[Any]]
     test: List[List[Any]]
+    ignored: List[str]  # columns of the table that are not read
 
 
 def write_skeleton(durations: Mapping[str, float], sentences: Union[str, Path, None] = None) -> Skeleton:
@@ -36,13 +38,16 @@ def write_skeleton(durations: Mapping[str, float], sentences: Union[str, Path, N
         ValueError: If the table is not what it should be, or names a video or a moment that is not there.
     """
     if sentences is None:
-        return Skeleton([[video_id, duration, None, ''] for video_id, duration in durations.items()], [])
-    entries = _read_table(sentences, durations)
+        return Skeleton([[video_id, duration, None, ''] for video_id, duration in durations.items()], [], [])
+    rows = read_table(sentences)
+    columns = {what: find_column(rows.fieldnames, known) for what, known in _COLUMNS.items()}
+    entries = _entries(rows, columns, sentences, durations)
     timed = sorted({video_id for video_id, _, span, _ in entries if span},
                    key=lambda video_id: hashlib.md5(video_id.encode()).hexdigest())
     tested = set(timed[:max(round(_TESTED * len(timed)), 1)]) if len(durations) > 1 else set()
     return Skeleton([entry for entry in entries if entry[0] not in tested],
-                    [entry for entry in entries if entry[0] in tested and entry[2]])
+                    [entry for entry in entries if entry[0] in tested and entry[2]],
+                    [name for name in rows.fieldnames if name not in columns.values()])
 
 
 def validation_share(video_ids: Sequence[str]) -> float:
@@ -51,17 +56,6 @@ def validation_share(video_ids: Sequence[str]) -> float:
         if 0 < len({video_id for video_id in video_ids if in_holdout(video_id, share)}) < len(set(video_ids)):
             return share
     return 0.0
-
-
-def columns_ignored(path: Union[str, Path]) -> List[str]:
-    """The columns of a table that :func:`write_skeleton` does not read."""
-    given = read_table(path).fieldnames
-    return [name for name in given if name not in _columns_read(given).values()]
-
-
-def _columns_read(given: Sequence[str]) -> Dict[str, Optional[str]]:
-    """What the columns that are read are called in a table."""
-    return {what: find_column(given, known) for what, known in _COLUMNS.items()}
 
 
 def _seconds(time: str) -> float:
@@ -73,10 +67,9 @@ def _seconds(time: str) -> float:
     return sum(part * 60 ** place for place, part in enumerate(reversed(parts)))
 
 
-def _read_table(path: Union[str, Path], durations: Mapping[str, float]) -> List[List[Any]]:
-    rows = read_table(path)
-    names = _columns_read(rows.fieldnames)
-    if names['video'] is None or names['sentence'] is None:
+def _entries(rows: csv.DictReader, columns: Mapping[str, Optional[str]], path: Union[str, Path],
+             durations: Mapping[str, float]) -> List[List[Any]]:
+    if columns['video'] is None or columns['sentence'] is None:
         raise ValueError(f'"{path}" should begin with the names of its columns, video and sentence, and start and end '
                          f'where they are known; got {rows.fieldnames}.')
     videos, spans = VideoNames(list(durations)), {}
@@ -84,7 +77,7 @@ def _read_table(path: Union[str, Path], durations: Mapping[str, float]) -> List[
         where = f'"{path}", line {rows.line_num}'
         if None in row:
             raise ValueError(f'{where}: there are more cells than columns. Put a sentence with commas into quotes.')
-        cells = {what: (row.get(name) or '').strip() for what, name in names.items()}
+        cells = {what: (row.get(name) or '').strip() for what, name in columns.items()}
         name = Path(cells['video']).name
         try:
             video_id = name if name in durations else videos.find(without_suffix(name))

@@ -59,11 +59,42 @@ def split_lines(text: str) -> List[str]:
     return text.removesuffix('\n').split('\n') if text else []
 
 
+class _Cells:
+    """Rows of cells, and where quotes in them are wrong."""
+
+    def __init__(self, rows: Any, path: Union[str, Path]) -> None:
+        self.rows, self.path, self.line_num = rows, path, 0
+
+    def __iter__(self) -> '_Cells':
+        return self
+
+    def __next__(self) -> List[str]:
+        first = self.line_num + 1
+        try:
+            cells = next(self.rows)
+            self.line_num = self.rows.line_num
+            return cells
+        except csv.Error as error:
+            raise ValueError(f'"{self.path}", line {first}: {error}. A cell with commas, quotes or several lines '
+                             'stands in quotes, and a quote within it twice: "He said ""go"", and went."') from error
+
+
 def read_table(path: Union[str, Path]) -> csv.DictReader:
-    """The rows of a table with the names of its columns, in lower case, above it; parted by comma, semicolon or tab."""
+    """The rows of a table with the names of its columns, in lower case, above it; parted by comma, semicolon or tab.
+
+    Raises:
+        ValueError: If two columns have the same name, of which the last alone would be read; or, as its rows are read,
+            if a quote is not closed, behind which all others would be one cell.
+    """
     text = read_text(path)
-    rows = csv.DictReader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=text.partition('\n')[0].count))
+    mark = max(',;\t', key=text.partition('\n')[0].count)
+    rows = csv.DictReader(())
+    rows.reader = _Cells(csv.reader(io.StringIO(text, newline=''), delimiter=mark, strict=True), path)
     rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    twice = [name for number, name in enumerate(rows.fieldnames) if name and name in rows.fieldnames[:number]]
+    if twice:
+        raise ValueError(f'"{path}" has two columns called "{twice[0]}", and the last alone would be read. Give one of '
+                         'them another name.')
     return rows
 
 

@@ -9,7 +9,7 @@ from runs import run_command
 from videos import grey, write_frames
 
 from mmvmr.datasets.forms import read_pairs
-from mmvmr.datasets.skeleton import columns_ignored, validation_share, write_skeleton
+from mmvmr.datasets.skeleton import validation_share, write_skeleton
 from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import read_config
 
@@ -23,7 +23,7 @@ def table(folder, *lines):
 
 
 def test_without_a_table_each_video_has_a_line_to_be_filled():
-    train, test = write_skeleton(DURATIONS)
+    train, test, _ = write_skeleton(DURATIONS)
     assert train == [[video_id, duration, None, ''] for video_id, duration in DURATIONS.items()] and test == []
 
 
@@ -32,7 +32,7 @@ def test_sentences_come_from_a_table_and_a_fifth_of_the_timed_videos_is_for_test
     lines = [mark.join(cells) for cells in (
         ('Caption', 'File', 'end', 'start'), ('He sits.', 'videos/kitchen.mp4', '9', '2'),
         ('It runs.', 'garden', '', ''), ('It stops.', 'street.avi', '4', '1'), ('It goes.', 'street', '', ''))]
-    train, test = write_skeleton(DURATIONS, table(tmp_path, *lines))
+    train, test, _ = write_skeleton(DURATIONS, table(tmp_path, *lines))
     assert {entry[0] for entry in train} | {entry[0] for entry in test} == set(DURATIONS)
     assert len(test) == 1 and test[0][2] and test[0][0] != 'garden'  # one of two videos with known moments
     assert not {entry[0] for entry in test} & {entry[0] for entry in train}
@@ -45,8 +45,8 @@ def test_sentences_come_from_a_table_and_a_fifth_of_the_timed_videos_is_for_test
 def test_moments_are_found_under_all_usual_names_and_other_columns_are_named(tmp_path, start, end):
     rows = ['1,kitchen,He sits.,2,9.5,x', '2,garden,It runs.,,,']
     path = table(tmp_path, f'id,video,sentence,{start},{end},note', *rows)
-    assert write_skeleton(DURATIONS, path).test == [['kitchen', 31.5, [2.0, 9.5], 'He sits.']]
-    assert columns_ignored(path) == ['id', 'note']
+    _, test, ignored = write_skeleton(DURATIONS, path)
+    assert test == [['kitchen', 31.5, [2.0, 9.5], 'He sits.']] and ignored == ['id', 'note']
 
 
 @pytest.mark.parametrize('start, end', [('0:02', '0:09.5'), ('0:00:02', '00:00:09.5'), ('2', '0:09.5')])
@@ -63,7 +63,7 @@ def test_minutes_and_hours_are_seconds(tmp_path):
 def test_rows_of_one_sentence_are_one_entry_with_all_its_moments(tmp_path):
     rows = ('kitchen,He sits.,2,9.5', 'garden,It runs.,,', 'kitchen,He sits.,12,14', 'kitchen,He sits.,2,9.5',
             'garden,It runs.,,', 'kitchen,He stands.,2,9.5')
-    train, test = write_skeleton(DURATIONS, table(tmp_path, 'video,sentence,start,end', *rows))
+    train, test, _ = write_skeleton(DURATIONS, table(tmp_path, 'video,sentence,start,end', *rows))
     assert train == [['garden', 48.0, None, 'It runs.']]
     assert test == [['kitchen', 31.5, [[2.0, 9.5], [12.0, 14.0]], 'He sits.'],
                     ['kitchen', 31.5, [2.0, 9.5], 'He stands.']]

@@ -98,6 +98,27 @@ def test_only_a_line_feed_ends_a_line(tmp_path):
     assert list(read_table(tmp_path / 'a.csv')) == [dict(id='v', query='A man opens\nthe door.')]
 
 
+@pytest.mark.parametrize('lines, line', [
+    (['video,sentence', 'a,It runs.', 'b,"He sits.', 'c,It stops.'], 3),  # else one sentence of two lines
+    (['video,sentence', 'a,"It" runs.'], 2), (['video,"sentence', 'a,It runs.'], 1),
+    (['video,sentence', 'a,"' + 'It runs. ' * 20000 + '"'], 2)])
+def test_quotes_of_a_table_that_would_swallow_rows_are_refused_by_their_line(tmp_path, lines, line):
+    (tmp_path / 'a.csv').write_text('\n'.join(lines) + '\n')
+    with pytest.raises(ValueError, match=f'a.csv", line {line}: .* a quote within it twice'):
+        list(read_table(tmp_path / 'a.csv'))
+
+
+def test_quotes_within_cells_of_a_table_are_kept(tmp_path):
+    (tmp_path / 'a.csv').write_text('video,sentence\na,He says "go".\nb,"He says ""go"", and goes."\n')
+    assert [row['sentence'] for row in read_table(tmp_path / 'a.csv')] == ['He says "go".', 'He says "go", and goes.']
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    (tmp_path / 'a.csv').write_text('video,Sentence,sentence,,\na,It runs.,It stops.,,\n')
+    with pytest.raises(ValueError, match='two columns called "sentence"'):
+        read_table(tmp_path / 'a.csv')
+
+
 def test_json_without_sentences_is_refused(tmp_path):
     (tmp_path / 'queries.jsonl').write_text('{"question": "One."}\n{"question": "Two."}')
     with pytest.raises(ValueError, match='not known: a list of 2, the first a dict with question'):
