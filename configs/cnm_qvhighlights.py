@@ -1,4 +1,4 @@
-"""CNM on QVHighlights with captioned clips: a smaller model than the paper's, for its 1,542 videos."""
+"""CNM on QVHighlights with captioned clips: a smaller model than the paper's, for its 1,542 queries."""
 _base_ = ['_base_/datasets/qvhighlights_rewrites.py', '_base_/schedules/inverse_sqrt.py', '_base_/default_runtime.py']
 
 dim = 128

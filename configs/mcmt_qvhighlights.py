@@ -1,4 +1,4 @@
-"""MCMT on QVHighlights with captioned clips: a smaller model than for the benchmarks, for its 1,542 videos.
+"""MCMT on QVHighlights with captioned clips: a smaller model than for the benchmarks, for its 1,542 queries.
 
 The paper's hyper-parameters are not public; what is a reconstruction of ours is marked (R).
 """

@@ -36,6 +36,6 @@ model = dict(
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=4e-4), clip_grad=dict(max_norm=10))
 
 train_dataloader = dict(batch_size=32)
-val_dataloader = dict(batch_size=16)  # a scan holds 100 masks per query
+val_dataloader = dict(batch_size=16)  # a scan holds 59 masks per query
 test_dataloader = dict(batch_size=16)
 train_cfg = dict(max_epochs=30, val_interval=30)  # a scan takes long: only the last epoch is validated

@@ -1,4 +1,4 @@
-"""MS-2D-RL on QVHighlights with captioned clips: a smaller model than for the benchmarks, for its 1,542 videos.
+"""MS-2D-RL on QVHighlights with captioned clips: a smaller model than for the benchmarks, for its 1,542 queries.
 
 Written from the abstract and the poster of the paper; what they do not say is our reconstruction, marked (R).
 """

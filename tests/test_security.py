@@ -195,7 +195,7 @@ LINES = {'train': 'train RUN', 'test': 'test RUN', 'infer': 'infer RUN v.mp4 s',
          'plot-results': 'plot-results RUN --out x', 'plot-training': 'plot-training RUN',
          'extract': 'extract v.mp4 x --extractor RUN/config.py',
          'vocabulary': 'vocabulary x.npz --vectors x --sentences RUN',
-         'convert-official': 'convert-official cpl x.pth y.pth --data RUN/config.py'}
+         'convert-official': 'convert-official cpl x.pth y.pth --data RUN', 'plant': 'plant RUN x'}
 
 
 @pytest.mark.parametrize('name', LINES)

@@ -267,7 +267,9 @@ def batches_of_pairs(pairs: Iterable[Dict], size: int) -> Iterator[List[Dict]]:
 def _sources(inputs: Union[Source, Sequence[Source]]) -> List[Source]:
     if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
         return list(find_videos(Path(inputs)).values())
-    return list(inputs) if isinstance(inputs, (list, tuple)) and not isinstance(inputs, VideoFeatures) else [inputs]
+    if isinstance(inputs, (list, tuple)) and not isinstance(inputs, VideoFeatures):
+        return [source for one in inputs for source in _sources(one)]
+    return [inputs]
 
 
 def _name(source: Source) -> str:

@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> None:
     chosen = np.unique(np.linspace(0, len(dataset) - 1, args.num).round().astype(int)).tolist()
     for index in progress(chosen, desc='Drawing samples'):
         pair, batch = dataset.data_list[index], dataset[index]['inputs']
-        words = [dataset.vocabulary.words[number - 1] for number in batch.query.word_ids[0].tolist() if number]
+        words = None if dataset.vocabulary is None else [
+            dataset.vocabulary.words[number - 1] for number in batch.query.word_ids[0].tolist() if number]
         file = find_video(args.videos, pair['video_id']) if args.videos else None
         figure = draw_sample(pair['query'], pair['duration'], pair['spans'], batch.video[0].float().numpy(), words,
                              sample_frames(file, pair['spans']) if file else None, pair['video_id'])

@@ -11,9 +11,10 @@ from mmvmr.cli.main import Parser
 from mmvmr.version import __version__
 
 # what is imported -> what it is for, and what pip is to install
-NEEDED = ('torch', 'mmengine', 'mmcv', 'cv2', 'numpy', 'h5py', 'pandas', 'scipy', 'matplotlib', 'nltk', 'textblob',
+NEEDED = ('torch', 'mmengine', 'cv2', 'numpy', 'h5py', 'pandas', 'scipy', 'matplotlib', 'nltk', 'textblob',
           'terminaltables', 'tqdm', 'av')
 OPTIONAL: Dict[str, Tuple[str, str]] = {
+    'mmcv': ('MS-2D-RL', '-c requirements/constraints.txt -e ".[mmcv]"'),
     'transformers': ('features and words by CLIP, BERT and others', '-c requirements/constraints.txt -e ".[clip]"'),
     'torchvision': ('features by R3D, MViT, Swin and others', '-c requirements/constraints.txt -e ".[video]"'),
     'starlette': ('`mmvmr serve`', '-c requirements/constraints.txt -e ".[serve]"'),

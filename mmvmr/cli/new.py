@@ -10,6 +10,7 @@ it may be changed.
 """
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import Dict, List, Sequence
 
@@ -84,6 +85,8 @@ def run(args: argparse.Namespace) -> None:
     print(f'{train}: {count(trained)} to train on, {count(held_out)} to validate on')
     if skeleton.test:
         print(f'{test}: {count(skeleton.test)} to test on')
+    if skeleton.left_out:
+        print(f'Left out: {skeleton.left_out} entries of test videos whose moments are not known')
     used = [durations[video_id] for video_id in sorted({entry[0] for entry in skeleton.train})]
     write_text(config, write_config(args.target, used, share, name))
     print(f'{config}: CPL\n')
@@ -91,7 +94,8 @@ def run(args: argparse.Namespace) -> None:
         print(f'First write a sentence into each line of {train}; copy a line for a second one, delete it for none.')
     if not skeleton.test:
         print(f'There is no {test}: to measure, it needs lines with moments, as [start, end] in place of null.')
-    print('Then:', f'mmvmr extract {args.videos} {args.target / "features"} --extractor ClipExtractor --cfg-options '
-          'weights=clip-vit-base-patch32',
-          f'mmvmr vocabulary {args.target / "vocabulary.npz"} --vectors random --sentences {train}',
-          f'mmvmr train {config}', sep='\n  ')
+    print('Then:', *map(shlex.join, (
+        ['mmvmr', 'extract', str(args.videos), str(args.target / 'features'), '--extractor', 'ClipExtractor',
+         '--cfg-options', 'weights=clip-vit-base-patch32'],
+        ['mmvmr', 'vocabulary', str(args.target / 'vocabulary.npz'), '--vectors', 'random', '--sentences', str(train)],
+        ['mmvmr', 'train', str(config)])), sep='\n  ')

@@ -3,7 +3,8 @@
     mmvmr publish work_dirs/cpl_charades published/cpl_charades
 
 writes published/cpl_charades with <name>-<8 digits of the sha256>.pth, the config of the run, and what turns a video
-and a sentence into its inputs: `mmvmr infer`, `test` and `search` take that folder as they take the run.
+and a sentence into its inputs: `mmvmr infer`, `test` and `search` take that folder as they take the run. For
+--min-confidence of `infer`, calibrate that folder.
 """
 import argparse
 from pathlib import Path

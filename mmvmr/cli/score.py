@@ -51,8 +51,13 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str, str]:
     if args.protocol and (name not in kinds or protocol not in kinds[name].PROTOCOLS):
         known = sorted(f'{name}/{one}' for name, kind in kinds.items() for one in kind.PROTOCOLS)
         raise ValueError(f'There is no protocol "{args.protocol}". Known are {", ".join(known)}.')
-    if args.annotations and Path(args.annotations).suffix != '.py' and Path(args.annotations).exists():
-        given = dict(protocol=protocol, type=kinds[name].__name__) if args.protocol else dict(type='MomentDataset')
+    path = Path(args.annotations or '')
+    is_file = path.suffix != '.py' and (path.is_file() or bool(path.suffix) and not path.is_dir())
+    if args.durations and not is_file:
+        raise ValueError('--durations goes with --annotations FILE; a config says where its durations are.')
+    if is_file:
+        given = dict(protocol=protocol, type=kinds[name].__name__) if args.protocol else dict(
+            type='CharadesSTA' if args.durations else 'MomentDataset')
         given.update(dict(durations=args.durations) if args.durations else {}, ann_file=args.annotations)
     elif args.annotations:
         given = dict(read_config(args.annotations).test_dataloader.dataset)

@@ -218,6 +218,21 @@ def write_answers(index: Any, args: argparse.Namespace, answers: List[Dict], err
                            counted(len(index.names), 'video'), errors, with_files=has_files(index.files))
 
 
+def read_events(path: Path) -> Dict[str, List]:
+    """Events of Moving Shapes by video: lists that end with start and end.
+
+    Raises:
+        ValueError: If the file has another form.
+    """
+    from mmvmr.utils.text_files import read_json
+    events = read_json(path)
+    if not isinstance(events, dict) or not all(
+            isinstance(one, list) and len(one) > 2 for found in events.values()
+            for one in (found if isinstance(found, list) else [None])):
+        raise ValueError(f'"{path}" should hold {{video: [[..., start, end], ...]}}, as events.json of Moving Shapes.')
+    return events
+
+
 def run_evaluate(args: argparse.Namespace) -> int:
     check_index(args)
     import numpy as np
@@ -231,7 +246,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if not pairs:
         raise ValueError(f'No video of "{args.annotations}" is searched by the index "{args.index}".')
     chosen = np.linspace(0, len(pairs) - 1, min(args.queries or len(pairs), len(pairs))).round().astype(int)
-    events = json.loads(args.events.read_text(encoding='utf-8')) if args.events else None
+    events = read_events(args.events) if args.events else None
     result = evaluate_search(index, [pairs[number] for number in chosen], args.windows, events)
     sizes = dict(query=chosen, video=there, window=index.windows)
     print(f'\n{", ".join(counted(len(found), what) for what, found in sizes.items())}\n')

@@ -1,4 +1,4 @@
-"""Test a model on the test split, which nothing else opens.
+"""Test a model on the test split, which no training and no choice of a checkpoint opens.
 
     mmvmr test work_dirs/mcmt_moving_shapes
     mmvmr test configs/cpl_charades.py work_dirs/cpl_charades/epoch_30.pth --probe shuffle-query

@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence
 from mmengine.logging import print_log
 
 from mmvmr.datasets.annotations import Pairs
-from mmvmr.datasets.pinned import compare_with_pin, find_pin
+from mmvmr.datasets.pinned import compare_with_pin, find_pin, pinned_as
 
 
 def check_choice(name: str, value: Optional[str], choices: Sequence[Optional[str]]) -> None:
@@ -66,4 +66,9 @@ def check_protocol(pairs: Pairs, expected: Optional[int], protocol: str, part: s
         raise ValueError(f'Protocol "{protocol.split("/")[1]}" of {dataset} has {expected} pairs in its {part} file, '
                          f'but "{ann_file}" gives {len(pairs)}. Use the complete file, or add --cfg-options '
                          'dataset.protocol=None, whose numbers may not stand beside published ones.')
+    other = pinned_as(pairs, protocol.split('/')[0]) if expected is None else None
+    if other is not None:
+        raise ValueError(f'"{ann_file}" has the pairs of {other}, not those of {protocol}, which come in a file of '
+                         f'their own. Give it by --cfg-options {part}_dataloader.dataset.ann_file=FILE, or choose the '
+                         f'protocol {other.split()[0].split("/")[1]}.')
     return ''

@@ -72,8 +72,8 @@ def recognise(path: Union[str, Path]) -> Tuple[Any, Form]:
 
 
 def read_queries(path: Union[str, Path]) -> List[str]:
-    """The sentences in a text file, one per line; in a table, under :data:`SENTENCE_COLUMNS`; in a JSON list, or under
-    ``query`` on JSON lines; in annotations.
+    """The sentences in a text file, one per line, or in the lines of Charades-STA; in a table, under
+    :data:`SENTENCE_COLUMNS`; in a JSON list, or under ``query`` on JSON lines; in annotations.
 
     Raises:
         ValueError: If it holds JSON, or a table, without sentences.
@@ -82,7 +82,9 @@ def read_queries(path: Union[str, Path]) -> List[str]:
         return _of_table(path)
     text = read_text(path)
     if not re.match(r'\s*(\[\s*[\[{"\]\d-]|\{\s*["}])', text) and not _is_quoted(text):  # '[door opens]' is a sentence
-        return [line.strip() for line in split_lines(text) if line.strip()]
+        lines = [line.strip() for line in split_lines(text) if line.strip()]
+        charades = [re.fullmatch(r'\S+ +[\d.]+ +[\d.]+ *##(.*)', line) for line in lines]
+        return [line[1].strip() for line in charades] if all(charades) else lines
     values = read_json_lines(path)
     entries = values[0] if len(values) == 1 and isinstance(values[0], list) else values
     queries = [entry.get('query') if isinstance(entry, dict) else entry for entry in entries]

@@ -52,6 +52,14 @@ def find_pin(protocol: str, split: str) -> Optional[Pin]:
     return None if pin is None else Pin(**pin)
 
 
+def pinned_as(pairs: Sequence[Dict], data_set: str) -> Optional[str]:
+    """The split of a data set, by its slug, that has exactly these pairs: ``PROTOCOL SPLIT``; None if none has."""
+    alike = {f'{protocol} {split}': pin['moments'] for protocol, splits in _pins().items() for split, pin
+             in splits.items() if protocol.startswith(f'{data_set}/') and pin['pairs'] == len(pairs)}
+    found = Pin.of(pairs).moments if alike else None
+    return next((name for name, moments in alike.items() if moments == found), None)
+
+
 def compare_with_pin(pairs: Sequence[Dict], pin: Pin, source: str) -> str:
     """How pairs differ from those of a protocol: nothing where they do not, a remark for its name where few do.
 

@@ -21,6 +21,7 @@ class Skeleton(NamedTuple):
     """Entries ``[video_id, duration, span, sentence]`` of both files; for the span also None, or a list of several."""
     train: List[List[Any]]
     test: List[List[Any]]
+    left_out: int  # entries of test videos without a span, which neither file has
     ignored: List[str]  # columns of the table that are not read
 
 
@@ -38,7 +39,7 @@ def write_skeleton(durations: Mapping[str, float], sentences: Union[str, Path, N
         ValueError: If the table is not what it should be, or names a video or a moment that is not there.
     """
     if sentences is None:
-        return Skeleton([[video_id, duration, None, ''] for video_id, duration in durations.items()], [], [])
+        return Skeleton([[video_id, duration, None, ''] for video_id, duration in durations.items()], [], 0, [])
     rows = read_table(sentences)
     columns = {what: find_column(rows.fieldnames, known) for what, known in _COLUMNS.items()}
     entries = _entries(rows, columns, sentences, durations)
@@ -47,6 +48,7 @@ def write_skeleton(durations: Mapping[str, float], sentences: Union[str, Path, N
     tested = set(timed[:max(round(_TESTED * len(timed)), 1)]) if len(durations) > 1 else set()
     return Skeleton([entry for entry in entries if entry[0] not in tested],
                     [entry for entry in entries if entry[0] in tested and entry[2]],
+                    sum(entry[0] in tested and not entry[2] for entry in entries),
                     [name for name in rows.fieldnames if name not in columns.values()])
 
 

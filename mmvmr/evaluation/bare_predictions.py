@@ -1,7 +1,7 @@
 """Predictions of any program: JSON lines of spans, scored against annotations."""
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,7 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
             if not names:
                 raise KeyError('query')
             spans, scores = _spans(next(entry[name] for name in _SPANS if name in entry), where)
+            saliency = _saliency(entry.get('pred_saliency_scores'), where)
         except (TypeError, ValueError, KeyError, AttributeError, IndexError, StopIteration) as error:
             if str(error).startswith(where):
                 raise
@@ -69,7 +70,7 @@ def read_bare_predictions(path: Union[str, Path], pairs: Sequence[Dict], protoco
             raise ValueError(f'{where} is for a query that the annotations do not have: {str(entry)[:100]}. Are they '
                              f'of the same split, {protocol}?')
         rows = _meant(found, entry, pairs, where)
-        given.setdefault(rows, []).append((spans, scores, entry.get('pred_saliency_scores')))
+        given.setdefault(rows, []).append((spans, scores, saliency))
         if len(given[rows]) > len(rows):
             raise ValueError(f'{where}: there is another prediction for the same query, {pairs[rows[0]]["query"]!r}. '
                              'Give all spans of a query in one entry.')
@@ -143,6 +144,17 @@ def _spans(spans: Any, where: str) -> Tuple[List[List[float]], List[float]]:
     if (np.diff(scores) > 0).any():
         raise ValueError(f'{where}: scores rise from span to span. Put the best first.')
     return times, scores or [float(-rank) for rank in range(len(times))]
+
+
+def _saliency(values: Any, where: str) -> Optional[List[float]]:
+    """Scores of the clips of a video, where there are any."""
+    if not values:
+        return None
+    found = np.asarray(values)
+    if found.ndim != 1 or found.dtype.kind not in 'fiu' or not np.isfinite(found).all():
+        raise ValueError(f'{where}: expected pred_saliency_scores to be a list of numbers, one for each clip of 2 s, '
+                         f'got {str(values)[:100]}.')
+    return found.tolist()
 
 
 def _key(video_id: str, query: str) -> Tuple[str, ...]:

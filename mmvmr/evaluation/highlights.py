@@ -8,10 +8,23 @@ CLIP_SECONDS, VERY_GOOD = 2, 4
 
 
 def clip_ratings(pair: dict) -> np.ndarray:
-    """(clips, annotators) ratings from 0 to 4 of all clips of a video; those outside the moments of a query have 0."""
-    ratings = np.zeros((int(pair['duration'] / CLIP_SECONDS), len(pair['saliency_scores'][0])))
-    ratings[pair['relevant_clip_ids']] = pair['saliency_scores']
-    return ratings
+    """(clips, annotators) ratings from 0 to 4 of all clips of a video; those outside the moments of a query have 0.
+
+    Raises:
+        ValueError: If they are of clips that the video does not have, or not of each clip by as many annotators.
+    """
+    count = int(pair['duration'] / CLIP_SECONDS)
+    try:
+        ratings = np.zeros((count, len(pair['saliency_scores'][0])))
+        for clip, scores in zip(pair['relevant_clip_ids'], pair['saliency_scores'], strict=True):
+            if not 0 <= clip < count or len(scores) != ratings.shape[1]:
+                raise IndexError(f'clip {clip} has the ratings {scores}')
+            ratings[clip] = scores
+        return ratings
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'The saliency of {pair["query"]!r} in "{pair["video_id"]}", of {count} clips of '
+                         f'{CLIP_SECONDS} s, cannot be read ({error}). Expected relevant_clip_ids from 0 on, and for '
+                         'each of them in saliency_scores the ratings of all annotators.') from error
 
 
 def highlight_scores(saliency: Sequence[Sequence[float]], ratings: Sequence[np.ndarray],

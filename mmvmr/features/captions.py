@@ -52,6 +52,8 @@ def _from_file(path: Path) -> Iterator[Tuple[str, str, List[str]]]:
     try:
         with (gzip.open if path.suffix == '.gz' else open)(path, 'rt', encoding='utf-8') as lines:
             for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
                 entry = json.loads(line)
                 captions = entry['captions']
                 if not isinstance(captions, list) or not all(isinstance(text, str) for text in captions):

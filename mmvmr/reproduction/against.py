@@ -199,6 +199,6 @@ def compare(config: Config, checkout: Path, parts: Sequence[str], steps: int, fo
         rows.append([part, *(f'{rate:.1f}' for rate in rates), f'{rates[0] / rates[1]:.2f}',
                      f'{min(ratios):.2f} .. {max(ratios):.2f}', *(f'{peak:.2f}' for peak in peaks),
                      f'{peaks[0] / peaks[1]:.2f}'])
-    head = ['part', 'samples/s', 'theirs', 'times as fast', 'range', 'peak GB', 'theirs', 'of their memory']
+    head = ['part', 'samples/s', 'theirs', 'times as fast', 'range', 'peak GiB', 'theirs', 'of their memory']
     name = Path(config.filename).stem
     return AsciiTable([head, *rows], f' {name} against {method.upper()}, batch {size} ').table

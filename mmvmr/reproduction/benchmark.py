@@ -266,7 +266,7 @@ def benchmark(config: Config, parts: Sequence[str], processes: Sequence[int], st
     parameters = sum(parameter.numel() for parameter in MODELS.build(config.model).parameters())
     threads = os.environ.get('OMP_NUM_THREADS', torch.get_num_threads())
     device = torch.cuda.get_device_name() if GPU else f'{threads} CPU threads per process'
-    head = ['part', 'processes', 'samples/s', 'per process', 'efficiency', 'ms/sample', 'range', 'start s', 'peak GB']
+    head = ['part', 'processes', 'samples/s', 'per process', 'efficiency', 'ms/sample', 'range', 'start s', 'peak GiB']
     title = f' {Path(config.filename).stem}, batch {batch}, {device}, {parameters:,} parameters '
     return AsciiTable([head, *rows], title).table
 

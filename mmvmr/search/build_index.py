@@ -178,9 +178,10 @@ def _from_store(source: Union[str, Path], annotations: str, old: Optional[IndexF
 
 
 def read_pairs(config: Config, annotations: str) -> List[Dict]:
-    """The pairs of an annotation file in the format of the data set that a model was trained on."""
-    loader = config.get('train_dataloader') or config.test_dataloader
-    dataset = DATASETS.build(dict(type=loader.dataset.type, ann_file=annotations, split='test', test_mode=True))
+    """The pairs of an annotation file in the format of the data set that a model is tested on, or else trained on."""
+    known = (config.get('test_dataloader') or config.train_dataloader).dataset
+    durations = dict(durations=str(Path(known.get('data_root', ''), known.durations))) if 'durations' in known else {}
+    dataset = DATASETS.build(dict(durations, type=known.type, ann_file=annotations, split='test', test_mode=True))
     dataset.full_init()
     return dataset.data_list
 

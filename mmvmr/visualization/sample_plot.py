@@ -9,8 +9,9 @@ from mmvmr.visualization.style import TEXT, TRUTH, new_figure, paper_style
 
 
 @paper_style
-def draw_sample(query: str, duration: float, truth: Sequence, clips: np.ndarray, words: Sequence[str],
-                frames: Optional[np.ndarray] = None, title: str = '', width: float = TEXT) -> Figure:
+def draw_sample(query: str, duration: float, truth: Sequence, clips: np.ndarray,
+                words: Optional[Sequence[str]], frames: Optional[np.ndarray] = None, title: str = '',
+                width: float = TEXT) -> Figure:
     """Draw one pair of a video and a sentence.
 
     Args:
@@ -18,7 +19,7 @@ def draw_sample(query: str, duration: float, truth: Sequence, clips: np.ndarray,
         duration: Length of the video in seconds.
         truth: (N, 2) annotated moments in seconds.
         clips: (T, Dv) features that the model gets, each dimension shown in its own standard deviations.
-        words: The words that the model gets.
+        words: The words that the model gets; None of one that reads without a vocabulary.
         frames: (F, H, W, 3) pictures to put above, evenly spaced.
         title: Left part of the line above the query, e.g. the video id.
         width: Of the picture, in cm.
@@ -28,7 +29,8 @@ def draw_sample(query: str, duration: float, truth: Sequence, clips: np.ndarray,
     """
     letters = round(6.5 * (width - 1.3))
     heading = textwrap.wrap(f'{title}  "{query}"'.lstrip(), letters)
-    heading += textwrap.wrap(f'read as: {" ".join(words) or "nothing, as no word is in the vocabulary"}', letters)
+    if words is not None:
+        heading += textwrap.wrap(f'read as: {" ".join(words) or "nothing, as no word is in the vocabulary"}', letters)
     heights = [*([width / 8.5] if frames is not None else []), 0.5, 3]
     figure = new_figure(width, sum(heights) + 1.2 + 0.35 * len(heading))
     axes = figure.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]

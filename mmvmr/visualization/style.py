@@ -18,7 +18,9 @@ BLIND_LABEL = 'best blind predictor'
 # Okabe and Ito (2008) without yellow, which is too light for lines on white
 _COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 _MARKERS = 'osD^vPX*'  # not as many as colours, so that the pairs repeat late
-_KNOWN = ('mmvmr_best', 'mcmt', 'cpl', 'pps', 'cnm', 'ms2d', 'mscl')  # keep their colours, whoever else is drawn
+_KNOWN = ('mmvmr_best', 'mcmt', 'cpl', 'pps', 'cnm', 'ms2d', 'mscl', 'vote', 'mscl_cnm', 'mcmt_ms2d', 'ms2d_faithful',
+          'zero_shot_vote', 'zero_shot_otsu', 'zero_shot_otsu_paraphrases', 'zero_shot_subarray', 'zero_shot_tfvtg',
+          'zero_shot_vtg_gpt')  # keep their colours, whoever else is drawn
 
 paper_style = style.context(['default', {
     'font.size': 7, 'axes.titlesize': 7, 'axes.labelsize': 7, 'xtick.labelsize': 6.5, 'ytick.labelsize': 6.5,

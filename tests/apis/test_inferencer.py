@@ -321,6 +321,7 @@ def test_features_of_a_video_are_extracted_once_and_broken_videos_are_reported(
     monkeypatch.setattr(feature_reader, 'probe_video', lambda path: VideoFeatures('', None, 0.5, duration=19.9))
     result = inferencer(str(tmp_path), QUERIES)
     assert seen == ['a.mp4', 'broken.mp4', 'c.mkv']
+    assert inferencer([str(tmp_path)], QUERIES) == result, 'a folder may be one of a list'
     assert [(p['video'], p['query']) for p in result['predictions']] == [
         (str(tmp_path / name), query) for name in ('a.mp4', 'c.mkv') for query in QUERIES]
     assert {p['duration'] for p in result['predictions']} == {19.9}

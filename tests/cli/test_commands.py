@@ -183,7 +183,7 @@ def test_the_doctor_says_what_is_missing_and_what_does_not_go_together(capsys, m
 
 def test_extras_that_the_doctor_names_exist():
     named = {extra for _, wanted in doctor.OPTIONAL.values() for extra in re.findall(r'\.\[(\w+)\]', wanted)}
-    assert named == {'clip', 'video', 'serve', 'onnx'}
+    assert named == {'mmcv', 'clip', 'video', 'serve', 'onnx'}
     assert all((REPO / 'requirements' / f'{extra}.txt').is_file() for extra in named)
 
 
@@ -260,6 +260,14 @@ def test_samples_are_drawn_as_the_model_sees_them(tmp_path, tiny_dataset, capsys
     assert f'<!-- train_0  &quot;{query}&quot; -->' in pictures[0].read_text().replace('"', '&quot;')
     with pytest.raises(SystemExit):
         build_parser('browse-dataset').parse_args([file, '--out', 'x', '--split', 'test'])
+
+
+def test_samples_of_a_model_that_reads_without_a_vocabulary_do_not_say_that_nothing_was_read(tmp_path):
+    from mmvmr.visualization.sample_plot import draw_sample
+
+    def heading(words):
+        return draw_sample('He sits.', 9.0, [], np.eye(4), words).axes[0].get_title(loc='left')
+    assert 'read as: nothing' in heading([]) and 'read as: he' in heading(['he']) and 'read as' not in heading(None)
 
 
 def test_samples_of_another_split_are_drawn_with_frames_where_there_are_some(tmp_path, tiny_dataset, monkeypatch):

@@ -249,6 +249,19 @@ def test_charades_with_its_swapped_spans_put_right_is_named_as_such(shared_data,
         CharadesSTA(**files, protocol=protocol)
 
 
+@pytest.mark.parametrize('protocol', ['cd_test_ood', 'cg_novel_word'])
+def test_the_usual_test_pairs_do_not_pass_for_those_of_another_division(shared_data, tmp_path, protocol):
+    folder = shared_data / 'charades_sta'
+    files = dict(durations=str(folder / 'Charades_v1_test.csv'), protocol=protocol, split='test')
+    with pytest.raises(ValueError, match='the pairs of charades_sta/official test, not those of '
+                                         f'charades_sta/{protocol}.*test_dataloader.dataset.ann_file=FILE, or choose '
+                                         'the protocol official'):
+        CharadesSTA(str(folder / 'charades_sta_test.txt'), **files)
+    lines = (folder / 'charades_sta_test.txt').read_text().splitlines()
+    (tmp_path / 'some.txt').write_text('\n'.join(lines[:-1]))
+    assert CharadesSTA(str(tmp_path / 'some.txt'), **files).metainfo['protocol'] == f'charades_sta/{protocol}'
+
+
 def test_qvhighlights_is_pinned(shared_data):
     path = shared_data / 'qvhighlights' / 'highlight_val_release.jsonl'
     dataset = QVHighlights(str(path), protocol='val', split='test')

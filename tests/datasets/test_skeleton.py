@@ -2,6 +2,7 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def table(folder, *lines):
 
 
 def test_without_a_table_each_video_has_a_line_to_be_filled():
-    train, test, _ = write_skeleton(DURATIONS)
+    train, test, *_ = write_skeleton(DURATIONS)
     assert train == [[video_id, duration, None, ''] for video_id, duration in DURATIONS.items()] and test == []
 
 
@@ -32,7 +33,7 @@ def test_sentences_come_from_a_table_and_a_fifth_of_the_timed_videos_is_for_test
     lines = [mark.join(cells) for cells in (
         ('Caption', 'File', 'end', 'start'), ('He sits.', 'videos/kitchen.mp4', '9', '2'),
         ('It runs.', 'garden', '', ''), ('It stops.', 'street.avi', '4', '1'), ('It goes.', 'street', '', ''))]
-    train, test, _ = write_skeleton(DURATIONS, table(tmp_path, *lines))
+    train, test, *_ = write_skeleton(DURATIONS, table(tmp_path, *lines))
     assert {entry[0] for entry in train} | {entry[0] for entry in test} == set(DURATIONS)
     assert len(test) == 1 and test[0][2] and test[0][0] != 'garden'  # one of two videos with known moments
     assert not {entry[0] for entry in test} & {entry[0] for entry in train}
@@ -45,8 +46,8 @@ def test_sentences_come_from_a_table_and_a_fifth_of_the_timed_videos_is_for_test
 def test_moments_are_found_under_all_usual_names_and_other_columns_are_named(tmp_path, start, end):
     rows = ['1,kitchen,He sits.,2,9.5,x', '2,garden,It runs.,,,']
     path = table(tmp_path, f'id,video,sentence,{start},{end},note', *rows)
-    _, test, ignored = write_skeleton(DURATIONS, path)
-    assert test == [['kitchen', 31.5, [2.0, 9.5], 'He sits.']] and ignored == ['id', 'note']
+    _, test, left_out, ignored = write_skeleton(DURATIONS, path)
+    assert test == [['kitchen', 31.5, [2.0, 9.5], 'He sits.']] and (left_out, ignored) == (0, ['id', 'note'])
 
 
 @pytest.mark.parametrize('start, end', [('0:02', '0:09.5'), ('0:00:02', '00:00:09.5'), ('2', '0:09.5')])
@@ -63,10 +64,16 @@ def test_minutes_and_hours_are_seconds(tmp_path):
 def test_rows_of_one_sentence_are_one_entry_with_all_its_moments(tmp_path):
     rows = ('kitchen,He sits.,2,9.5', 'garden,It runs.,,', 'kitchen,He sits.,12,14', 'kitchen,He sits.,2,9.5',
             'garden,It runs.,,', 'kitchen,He stands.,2,9.5')
-    train, test, _ = write_skeleton(DURATIONS, table(tmp_path, 'video,sentence,start,end', *rows))
+    train, test, *_ = write_skeleton(DURATIONS, table(tmp_path, 'video,sentence,start,end', *rows))
     assert train == [['garden', 48.0, None, 'It runs.']]
     assert test == [['kitchen', 31.5, [[2.0, 9.5], [12.0, 14.0]], 'He sits.'],
                     ['kitchen', 31.5, [2.0, 9.5], 'He stands.']]
+
+
+def test_sentences_of_test_videos_whose_moments_are_not_known_are_counted(tmp_path):
+    rows = ('kitchen,He sits.,2,9.5', 'kitchen,He stands.,,', 'kitchen,He runs.,,', 'garden,It runs.,,')
+    train, test, left_out, _ = write_skeleton(DURATIONS, table(tmp_path, 'video,sentence,start,end', *rows))
+    assert (len(train), len(test), left_out) == (1, 1, 2)
 
 
 @pytest.mark.parametrize('name', ['My Kitchen 1.mkv.mp4', 'videos/My Kitchen 1.mkv.mp4', 'My Kitchen 1.mkv'])
@@ -133,6 +140,14 @@ def test_nothing_is_written_over_and_bare_annotations_say_what_to_do(tmp_path, m
     Path('videos/broken.mp4').write_bytes(b'no video')
     run_command('new', 'videos', 'mine')
     text = capsys.readouterr().out
+    Path('my videos').mkdir()
+    for name in 'ab':
+        shutil.copy('videos/a.mkv', f'my videos/{name}.mkv')
+    Path('my.csv').write_text('video,sentence,start,end\na,He sits.,0,1\na,He runs.,,\nb,It runs.,,\n')
+    run_command('new', 'my videos', 'my data', '--sentences', 'my.csv')
+    commands = capsys.readouterr().out
+    assert 'Left out: 1 entries of test videos whose moments are not known' in commands
+    assert "mmvmr extract 'my videos' 'my data/features'" in commands and "train 'my data/cpl_my data.py'" in commands
     assert 'left out: videos/broken.mp4' in text and 'First write a sentence' in text
     assert json.loads(Path('mine/train.json').read_text()) == [['a', 2.0, None, '']]
     config = read_config('mine/cpl_mine.py')

@@ -50,6 +50,9 @@ def test_one_span_needs_no_list_and_all_may_be_one_list(tmp_path):
     ([dict(qid=7, spans=['0 - 3'])], 'prediction 0: expected a dict with qid'),
     ([dict(vid='a', caption='He sits down.', spans=[[0, 1]])], "vid and query or sentence; .*; got .*'caption'"),
     ([dict(query='He sits down.', spans=[[0, 1]])], 'with qid, or vid and query or sentence'),
+    ([dict(qid=7, spans=[[0, 1]], pred_saliency_scores=['high'])], 'pred_saliency_scores to be a list of numbers'),
+    ([dict(qid=7, spans=[[0, 1]], pred_saliency_scores=[[1]])], 'pred_saliency_scores to be a list of numbers'),
+    ([dict(qid=7, spans=[[0, 1]], pred_saliency_scores=[float('nan')])], 'pred_saliency_scores to be a list of num'),
     ([dict(qid=7, answer=[[0, 1]])], 'and with spans'), ([7], 'prediction 0: expected'),
     ([[]], 'holds no predictions')])
 def test_what_is_wrong_with_a_file_is_said(tmp_path, entries, message):
@@ -198,6 +201,20 @@ def test_annotations_that_would_not_be_read_are_refused(tmp_path):
     bare = write(tmp_path / 'bare.jsonl', dict(vid='v', query='He sits.', spans=[[0, 8]]))
     (tmp_path / 'mine.json').write_text(json.dumps([['v', 20, [0, 10], 'He sits.']]))
     run_command('score', path, '--against', bare, '--annotations', tmp_path / 'mine.json')
+
+
+def test_durations_tell_that_annotations_are_those_of_charades(charades, capsys):
+    files = ['data/charades_sta/charades_sta_test.txt', '--durations', 'data/charades_sta/Charades_v1_test.csv']
+    run_command('score', charades, '--annotations', *files)
+    assert 'custom (charades_sta_test): 2 queries, 2 videos' in capsys.readouterr().out
+    for others in ([], ['--annotations', 'cpl_charades']):
+        with pytest.raises(ValueError, match='--durations goes with --annotations FILE'):
+            run_command('score', charades, '--protocol', 'charades_sta/official', *others, *files[1:])
+
+
+def test_annotations_that_are_not_there_are_no_config(charades):
+    with pytest.raises(FileNotFoundError, match='files that are not there.*\n.*missing.json'):
+        run_command('score', charades, '--annotations', 'missing.json')
 
 
 def test_bare_spans_without_annotations_are_refused(charades):

@@ -28,6 +28,15 @@ def test_it_is_that_of_the_official_scorer_on_random_cases(levels):
         assert found['HIT@1'] == (ratings[scores.argmax()] >= 3).any()
 
 
+@pytest.mark.parametrize('ids, scores', [
+    ([7], [[4, 0, 1]]), ([-1], [[4, 0, 1]]), ([1, 2], [[4, 0, 1]]), ([1], [[4, 0, 1], [2, 2, 2]]),
+    ([1, 2], [[4, 0, 1], [2]]), (['1'], [[4]]), ([1], [])])
+def test_ratings_of_clips_that_are_not_there_are_refused(ids, scores):
+    pair = dict(video_id='v', query='He sits.', duration=10.0, relevant_clip_ids=ids, saliency_scores=scores)
+    with pytest.raises(ValueError, match="The saliency of 'He sits.' in \"v\", of 5 clips of 2 s, cannot be read"):
+        clip_ratings(pair)
+
+
 def test_clips_without_a_rating_are_no_highlights_and_those_without_a_score_come_as_zero():
     ratings = clip_ratings(dict(duration=11, relevant_clip_ids=[1, 4], saliency_scores=[[4, 0, 1], [2, 2, 2]]))
     assert ratings.tolist() == [[0, 0, 0], [4, 0, 1], [0, 0, 0], [0, 0, 0], [2, 2, 2]]

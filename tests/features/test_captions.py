@@ -39,6 +39,12 @@ def test_captions_are_read_from_texts_and_from_lines(tmp_path):
         assert read_captions(write(tmp_path / name, v=CAPTIONS, w=['a'])) == dict(v=CAPTIONS, w=['a'])
 
 
+def test_blank_lines_of_captions_are_nothing(tmp_path):
+    path = write(tmp_path / 'a.jsonl', v=CAPTIONS, w=['a'])
+    path.write_text('\n' + path.read_text().replace('\n', '\n\n') + '\n')
+    assert read_captions(path) == dict(v=CAPTIONS, w=['a'])
+
+
 def test_moments_are_found_among_captions_by_the_encoder_that_embedded_them(tmp_path, bert, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / 'captions.jsonl', v=CAPTIONS)

@@ -83,6 +83,11 @@ def test_pseudo_labels_by_thresholds_around_the_mean_share():
     assert PseudoLabelLoss(loss_weight=3)(_judged(nll, scores)).item() == pytest.approx(3 * expected, rel=1e-5)
 
 
+def test_pseudo_labels_want_groups_of_equal_size():
+    with pytest.raises(ValueError, match='num_groups=2 groups of equal size, but there are 3 proposals'):
+        PseudoLabelLoss(num_groups=2)(_judged([1.0, 2.0, 3.0], [0.9, 0.4, 0.2]))
+
+
 @pytest.mark.parametrize('share, label', [(0.97, 1), (0.99, 1 - 0.99 / 2), (1.01, 1 - 1.01 / 2), (1.03, 0)])
 def test_delta_is_the_half_width_of_the_middle_band(share, label):
     loss = PseudoLabelLoss(delta=0.02)(_judged([share, 2 - share], [0.3, 0.5])).item()

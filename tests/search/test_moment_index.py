@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from runs import REPO, make_runner, run_command, run_tool, write_config
 from tiny import make_tiny_dataset
 from videos import write_frames
@@ -19,7 +20,7 @@ from mmvmr.features.stores.packed_store import write_packed_store
 from mmvmr.search import MomentIndex
 from mmvmr.search import build_index as building
 from mmvmr.search.answers import subtitles_by_video
-from mmvmr.search.build_index import build_index
+from mmvmr.search.build_index import build_index, read_pairs
 from mmvmr.search.quality import _overlaps, evaluate_search, right_spans
 
 QUERIES = ['a red ball moves.', 'a blue ball spins.']
@@ -440,6 +441,11 @@ def test_the_tool_makes_an_index_answers_and_reports(tmp_path, filmed):
     (tmp_path / 'pairs.json').write_text(json.dumps([['où', 4.0, [0.0, 4.0], QUERIES[0]], ['x', 4.0, None, 'a ball.']]))
     output = run_tool([*tool, 'evaluate', tmp_path / 'index', tmp_path / 'pairs.json', '--windows', 1])
     assert '1 query, 2 videos, 2 windows' in output and 'Median milliseconds per query: coarse' in output
+    for content in ('[]', '{"où": [[0, 1]]}', '{"où": 3}'):
+        (tmp_path / 'events.json').write_text(content)
+        with pytest.raises(ValueError, match='events.json" should hold {video:'):
+            run_command('search', 'evaluate', tmp_path / 'index', tmp_path / 'pairs.json', '--events',
+                        tmp_path / 'events.json')
 
 
 def test_the_code_of_the_page_runs(tmp_path, trained, monkeypatch, capsys):
@@ -483,3 +489,13 @@ def test_a_search_asks_where_no_sentence_is_given(indexed, capsys, monkeypatch):
     assert said.out.count('| rank |') == 2 and 'Not answered' in said.err
     with pytest.raises(ValueError, match='There is no sentence whose answer could be written'):
         run_command('search', 'query', root / 'index', '--json', 'a.json')
+
+
+def test_charades_is_read_with_the_durations_of_the_test_set(tmp_path):
+    (tmp_path / 'test.txt').write_text('AAAAA 0.0 10.0##he sits.\n')
+    (tmp_path / 'test.csv').write_text('id,length\nAAAAA,20\n')
+    config = Config(dict(test_dataloader=dict(dataset=dict(
+        type='CharadesSTA', data_root=str(tmp_path), durations='test.csv', ann_file='other.txt', features='absent',
+        protocol='official'))))
+    pair = read_pairs(config, str(tmp_path / 'test.txt'))[0]
+    assert pair['duration'] == 20 and pair['spans'] == [[0, 10]]

@@ -99,6 +99,20 @@ def test_constant_windows_of_a_run_are_fitted_on_its_own_training_set(prediction
     assert 'No training annotations were given' in captured.out and 'Without the training annotations' in captured.err
 
 
+@pytest.mark.parametrize('named', [
+    dict(type='stranger.build'), dict(type='MomentDataset', _scope_='stranger'), 'MomentDataset'])
+def test_a_data_set_that_only_a_run_names_is_not_imported(predictions, tmp_path, monkeypatch, capsys, named):
+    (tmp_path / 'parts').mkdir()
+    (tmp_path / 'parts' / 'stranger.py').write_text("open('ran', 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path / 'parts')
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'inputs.json').touch()
+    (tmp_path / 'config.py').write_text(f'test_evaluator = {dict(type="MomentRecall", train_set=named)!r}\n')
+    run_command('score', tmp_path)
+    assert 'is no data set of mmvmr or of an installed plugin' in capsys.readouterr().err
+    assert not (tmp_path / 'ran').exists()
+
+
 @pytest.mark.parametrize('arguments, message', [
     (['--protocol', 'tacos/2d_tan'], 'Run `mmvmr test` under that protocol'),
     (['--iou', '50'], 'such as 0.5'),

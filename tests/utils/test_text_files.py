@@ -85,6 +85,13 @@ def test_sentences_of_a_table_are_its_column(tmp_path, text):
     assert read_queries(tmp_path / 'queries.csv') == ['A man, at last, sits.', 'A dog runs.']
 
 
+def test_sentences_are_found_in_lines_of_charades(tmp_path):
+    (tmp_path / 'a.txt').write_text('AO8RW 0.0 6.9##a person sits.\nAO8RW 4 12##the person stands.\n')
+    assert read_queries(tmp_path / 'a.txt') == ['a person sits.', 'the person stands.']
+    (tmp_path / 'a.txt').write_text('A 1 2##three\nNumber 4 ## five\n')
+    assert read_queries(tmp_path / 'a.txt') == ['A 1 2##three', 'Number 4 ## five']
+
+
 def test_a_table_without_a_column_of_sentences_is_refused(tmp_path):
     (tmp_path / 'queries.csv').write_text('A man, at last, sits.\nA dog runs.\n')
     with pytest.raises(ValueError, match='names of its columns, one of them sentence, query.*sentence on each line'):

@@ -1,6 +1,9 @@
+import re
+
 import matplotlib
 import pytest
 
+from mmvmr.engine.run.config_file import shipped_configs
 from mmvmr.visualization.style import method_styles, new_figure, paper_style, save_figure
 
 
@@ -38,6 +41,13 @@ def test_a_method_keeps_its_colour_whoever_else_is_drawn():
     alone, crowd = method_styles(['CPL']), method_styles(['ours', 'mcmt', 'cpl', 'theirs', 'pps'])
     assert alone['CPL'] == crowd['cpl']
     assert len({tuple(look.values()) for look in crowd.values()}) == 5
+
+
+def test_the_methods_of_all_configs_have_looks_of_their_own():
+    names = {re.sub(r'_(charades|activitynet|moving_shapes|qvhighlights|custom)(_slowfast_clip)?$', '', path.stem)
+             for path in shipped_configs().glob('*.py')}
+    assert len(names) > 15 and all(method_styles([name])[name] == method_styles(['theirs', *names])[name]
+                                   for name in names)
 
 
 def test_thirty_methods_look_different():

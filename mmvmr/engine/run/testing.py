@@ -20,6 +20,7 @@ from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import check_untrained, fill_sizes
 from mmvmr.evaluation.probes import PROBES, apply_probe
 from mmvmr.evaluation.scored import find_evaluator, fitted_on
+from mmvmr.registry import DATASETS
 from mmvmr.utils.files import remove_own_files, sha256_of_files, write_text
 
 PREDICTIONS, FACTS, TESTS, UNTRAINED = 'predictions.jsonl', 'test.json', 'test', 'untrained'
@@ -28,7 +29,7 @@ PREDICTIONS, FACTS, TESTS, UNTRAINED = 'predictions.jsonl', 'test.json', 'test',
 def run_test(config: MomentConfig, checkpoint: Union[str, Path, None], folder: Union[str, Path, None] = None,
              out: Union[str, Path, None] = None, probe: Optional[str] = None,
              options: Optional[Mapping[str, Any]] = None, launcher: str = 'none') -> Path:
-    """Test a model on the test split, which nothing else opens. Nothing of the run is changed.
+    """Test a model on the test split. Nothing of the run is changed.
 
     Args:
         config: Of :func:`~mmvmr.engine.run.config.read_config`.
@@ -165,7 +166,11 @@ def windows_of_run(path: Path) -> Optional[np.ndarray]:
         return None
     try:
         config = MomentConfig(read_literals(Path(find_run_config(run))))
-        return fitted_on(config) if find_evaluator(config).get('train_set') else None
+        train_set = find_evaluator(config).get('train_set')
+        if train_set and not DATASETS.holds(train_set):
+            raise ValueError(f'{train_set!r:.100} is no data set of mmvmr or of an installed plugin; --config '
+                             'runs the config that imports it.')
+        return fitted_on(config) if train_set else None
     except Exception as error:  # annotations and parts may be elsewhere by now
         print(f'Without the training annotations of "{run}": {str(error).partition(chr(10))[0]}', file=sys.stderr)
         return None

@@ -50,7 +50,11 @@ class PseudoLabelLoss(nn.Module):
         self.progress.fill_(progress)
 
     def forward(self, outputs: Outputs) -> Tensor:
-        nll = outputs.nll[self.tasks[0]]['positive'].detach().float().unflatten(1, (self.num_groups, -1))
+        nll = outputs.nll[self.tasks[0]]['positive'].detach().float()
+        if nll.size(1) % self.num_groups:
+            raise ValueError(f'PseudoLabelLoss compares within num_groups={self.num_groups} groups of equal size, but '
+                             f'there are {nll.size(1)} proposals. Give the number of scales, or 1.')
+        nll = nll.unflatten(1, (self.num_groups, -1))
         mean = 1 / nll.size(-1)
         bounds = self.bounds or ((1 - self.delta) * mean, (1 + self.delta) * mean)
         labels = _by_rank(nll) if self.labels == 'rank' else _by_thresholds(nll, *bounds)
