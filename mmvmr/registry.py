@@ -2,11 +2,11 @@
 
 The five that make up the vocabulary of the project are ``DATASETS``, ``PROPOSAL_GENERATORS``, ``RECONSTRUCTORS``,
 ``LOSSES`` and ``EVALUATORS``. ``MODELS`` holds the retriever and its smaller parts (encoders, combiners, negatives,
-rankers, mergers, decoders), ``EXTRACTORS`` what turns video files into features, ``TEXT_ENCODERS`` what turns sentences
-into words and vectors, ``TOKENIZERS`` what cuts them into words, ``TAGGERS`` what weighs these; everything else hangs
-off MMEngine's registries. A registry imports the modules at and below its ``locations``, and the packages that announce the
-entry point ``mmvmr.plugins``, the first time it is asked for a name; importing a package of mmvmr imports none of its
-modules.
+rankers, mergers, decoders), ``EXTRACTORS`` what turns video files into features, ``TEXT_ENCODERS`` what turns
+sentences into words and vectors, ``TOKENIZERS`` what cuts them into words, ``TAGGERS`` what weighs these; everything
+else hangs off MMEngine's registries. A registry imports the modules at and below its ``locations``, and the packages
+that announce the entry point ``mmvmr.plugins``, the first time it is asked for a name; importing a package of mmvmr
+imports none of its modules.
 """
 import difflib
 import importlib
