@@ -37,8 +37,11 @@ def calibrate(inferencer: MomentRetrievalInferencer, dataset: Any, queries: int,
     generator = np.random.default_rng(0)
     videos = list(dict.fromkeys(pair['video_id'] for pair in dataset.data_list if pair['video_id'] in dataset.store))
     if len(videos) < references + _LEAST:
-        raise ValueError(f'There are {len(videos)} videos with features, too few for {references} references and at '
-                         f'least {_LEAST} more. Take fewer with --references.')
+        fewer = len(videos) - _LEAST
+        raise ValueError(f'There are {len(videos)} videos with features, too few for {references} references '
+                         f'and at least {_LEAST} more. '
+                         + (f'Take {fewer} with --references.' if fewer >= 2 else
+                            f'At least {_LEAST + 2} are needed: hold out more, with training_files.val_fraction.'))
     videos = generator.permutation(videos).tolist()
     halves = {video: number % 2 for number, video in enumerate(videos[references:])}
     pairs = [pair for pair in dataset.data_list if pair['video_id'] in halves]

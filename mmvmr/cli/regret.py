@@ -23,6 +23,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     for folder in args.runs:
+        if folder.is_file():
+            raise NotADirectoryError(f'"{folder}" is a file, expected the folder of a training, such as '
+                                     f'"{folder.parent}".')
         if not folder.is_dir():
             raise no_run(folder)
     check_writable(args.out)

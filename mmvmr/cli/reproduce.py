@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         failures = run_all(runs, probes, args.jobs)
     except KeyboardInterrupt:
         raise KeyboardInterrupt('Stopped. The same command goes on from here.') from None
-    report(runs, probes, args.out, args.reference, people, args.into)
+    failures.update(report(runs, probes, args.out, args.reference, people, args.into))
     for name, error in failures.items():
         print(f'\n{name} has failed. {error}', file=sys.stderr)
     return 1 if failures else 0

@@ -119,10 +119,11 @@ def changes(before: Dict[str, Dict], now: Dict[str, Dict]) -> str:
 
 def what_is_kept(index: Path) -> str:
     """Which videos need not be read again when an indexing that was stopped is started again."""
-    finished = sorted(path.stem for path in index.with_name(f'{index.name}.new.unfinished').glob('*.npy'))
-    extracted = index.with_name(f'{index.name}.new') / 'index.json'
-    if extracted.is_file():
-        finished = json.loads(extracted.read_text(encoding='utf-8'))['video_ids']
+    from mmvmr.search.build_index import extracted_beside
+    extracted = extracted_beside(index)
+    finished = sorted(path.stem for path in extracted.with_name(f'{extracted.name}.unfinished').glob('*.npy'))
+    if (extracted / 'index.json').is_file():
+        finished = json.loads((extracted / 'index.json').read_text(encoding='utf-8'))['video_ids']
     was = 'The index is as it was. ' if index.exists() else ''
     if not finished:
         return f'{was}No video was finished.'

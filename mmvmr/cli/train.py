@@ -73,7 +73,10 @@ def run(args: argparse.Namespace) -> int:
     from mmvmr.engine.run.config import parse_options, read_config
     from mmvmr.engine.run.training import train, use_seed
     set_local_rank(args)
-    config = read_config(path, parse_options(args.cfg_options), args.work_dir)
+    options = parse_options(args.cfg_options)
+    if args.seed is not None and 'randomness.seed' in options:
+        raise ValueError('--seed and randomness.seed both say which seed. Give one of them.')
+    config = read_config(path, options, args.work_dir)
     use_seed(config, args.seed, args.deterministic)
     if args.amp and isinstance(config.get('optim_wrapper'), dict):
         use_mixed_precision(config.optim_wrapper)

@@ -11,6 +11,7 @@ from mmvmr.evaluation.blind_panel import blind_panel
 from mmvmr.evaluation.predictions import check_same_queries, relative_truths, same_queries
 from mmvmr.evaluation.protocols import Protocol
 from mmvmr.evaluation.scored import read_protocol, score_predictions, with_moments
+from mmvmr.evaluation.scoring import summarize
 from mmvmr.evaluation.significance import paired_p_value
 from mmvmr.reproduction.run_result import read_result
 
@@ -64,6 +65,12 @@ def read_method(name: str, folders: Sequence[Path], evaluator: Dict, probes: Seq
         if not same_queries(scored[0].table, one.table):
             raise ValueError(f'The predictions in "{folders[0]}" and "{folder}" are for different queries. Was one cut '
                              'off, or tested on other data? Delete that folder, and give the same command.')
+    for folder, one, result in zip(folders, scored, results):
+        found = summarize(one.scores)
+        if any(abs(found[key] - value) > 0.01 for key, value in result['metrics'].items() if key in found):
+            raise ValueError(f'The predictions in "{folder}" do not have the scores of its result.json. Was one of '
+                             'them changed, or cut off? Delete predictions.jsonl there to test again, or result.json '
+                             'to score them again, and give the same command.')
     seeds = pd.Index([result['seed'] for result in results], name='seed')
     runs = {part: pd.DataFrame([result[part] for result in results], seeds) for part in ('metrics', 'cost')}
     probed = {}
@@ -108,7 +115,7 @@ def by_benchmark(methods: Sequence[Method]) -> List[List[Method]]:
     """Methods that may stand side by side: one list per benchmark, however many candidates they have.
 
     Two protocols of a data set are one benchmark if they test on the same pairs by the same rules, whatever they train
-    on.
+    on. Data of one's own have no protocol: where their files are called the same, the methods tell them apart.
 
     Raises:
         ValueError: If methods of one protocol were tested on different queries.
@@ -121,7 +128,16 @@ def by_benchmark(methods: Sequence[Method]) -> List[List[Method]]:
                 break
         else:
             groups.append([method])
-    return groups
+    names = [group[0].protocol.name for group in groups]
+    return [group if names.count(group[0].protocol.name) < 2 else
+            [method._replace(protocol=method.protocol._replace(name=f'{method.protocol.name} of {_which(group)}'))
+             for method in group] for group in groups]
+
+
+def _which(group: Sequence[Method]) -> str:
+    """The data set of methods: what they have behind an @, or else the first of them."""
+    changes = {method.name.partition('@')[2] for method in group}
+    return changes.pop() or group[0].name if len(changes) == 1 else group[0].name
 
 
 def _rules(method: Method) -> Tuple:
@@ -131,7 +147,7 @@ def _rules(method: Method) -> Tuple:
 
 
 def _same_pairs(method: Method, other: Method) -> bool:
-    if method.protocol.name == other.protocol.name:
+    if method.protocol.name == other.protocol.name and not method.protocol.name.startswith('custom ('):
         check_same_queries(method.queries, other.queries)
     return same_queries(method.queries, other.queries)
 

@@ -1,7 +1,9 @@
 """How far the epoch that a rule chooses without annotations lies behind the best epoch of a run."""
 import copy
+import itertools
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
@@ -25,6 +27,7 @@ from mmvmr.models.moment_retriever import MomentRetriever
 from mmvmr.registry import MODELS
 from mmvmr.utils.files import sha256_of_files, write_text
 from mmvmr.utils.progress import progress
+from mmvmr.utils.text_files import read_json
 
 METRICS = ('mIoU', 'R@1,IoU=0.5')
 RULES = {  # each takes the epoch with the highest value
@@ -67,16 +70,25 @@ def measure_regret(folder: Path, options: Optional[Mapping[str, Any]] = None) ->
     epochs = epochs_of(folder)
     config = read_config(find_run_config(folder), options)
     fill_sizes(config)
+    planned = config.train_cfg.get('max_epochs') or 0
+    if len(epochs) < planned:
+        print(f'"{folder}" has {len(epochs)} of {planned} epochs. If it was not stopped early, but is not finished, '
+              'its best epoch may be still to come.', file=sys.stderr)
     model = MODELS.build(config.model).eval()
     own, other, test = (MomentRunner.build_dataloader(copy.deepcopy(config[part])) for part in (
         'val_dataloader', 'val_dataloader', 'test_dataloader'))
-    apply_probe(other.dataset, 'shuffle-video')
+    try:
+        apply_probe(other.dataset, 'shuffle-video')
+    except ValueError as error:
+        other = None
+        print(f'Rules that need videos of other pairs are left out for "{folder}": its validation set has too few of '
+              f'them. {error}', file=sys.stderr)
     rules, scores, states, before = [], [], [], None
     for path in progress(epochs, desc=folder.name, unit='epoch'):
         states.append(load_checkpoint(path)['state_dict'])
         model.load_state_dict(states[-1])
         reading = read_pairs(model, own)
-        rules.append(apply_rules(len(rules) + 1, reading, read_pairs(model, other), before))
+        rules.append(apply_rules(len(rules) + 1, reading, other and read_pairs(model, other), before))
         scores.append(score(model, test))
         before = reading
     averages = {}
@@ -115,12 +127,13 @@ def read_pairs(model: MomentRetriever, loader: DataLoader) -> Reading:
         torch.tensor([sample.margin for sample in samples]) if model.reconstructors else None)
 
 
-def apply_rules(epoch: int, own: Reading, other: Reading, before: Optional[Reading]) -> Dict[str, Optional[float]]:
+def apply_rules(epoch: int, own: Reading, other: Optional[Reading],
+                before: Optional[Reading]) -> Dict[str, Optional[float]]:
     """The value of each rule for an epoch; None where it has none.
 
     Args:
         own: With the videos of the pairs.
-        other: With those of other pairs.
+        other: With those of other pairs, where there are some.
         before: Of the epoch before.
     """
     several = own.second is not None
@@ -128,8 +141,10 @@ def apply_rules(epoch: int, own: Reading, other: Reading, before: Optional[Readi
     values['last epoch'] = epoch
     if own.margin is not None:
         values['margin'] = own.margin.mean().item()
+    if other is not None and own.margin is not None:
         values['margin minus another video'] = (own.margin - other.margin).mean().item()
-    values['own against another video'] = (own.match > other.match).float().mean().item()
+    if other is not None:
+        values['own against another video'] = (own.match > other.match).float().mean().item()
     if several:
         values['agreement with the match'] = temporal_iou(own.first, own.by_match).mean().item()
         values['agreement of the first two'] = temporal_iou(own.first, own.second).mean().item()
@@ -197,15 +212,22 @@ def regret_table(runs: Mapping[str, Mapping[str, Any]]) -> List[List[str]]:
 
 
 def measure_all(runs: Mapping[str, Path], out: Path, options: Optional[Mapping[str, Any]] = None) -> Dict[str, Dict]:
-    """Measure runs, by name, into ``out/NAME.json``; what was measured of the same weights and options is read."""
+    """Measure runs, by name, into files of ``out``; what was measured of the same weights and options is read, whatever
+    it was called then.
+    """
     found = {}
     for name, folder in runs.items():
-        path = out / f'{name.replace("/", ",")}.json'
         of = _identity(folder, options)
-        found[name] = json.loads(path.read_text()) if path.exists() else {}
-        if not (found[name] and _is_same(found[name].get('of', {}), of)):
+        known = [one for one in map(read_json, sorted(out.glob('*.json'), key=lambda path: path.stat().st_mtime))
+                 if isinstance(one, dict) and _is_same(one.get('of') or {}, of)]
+        if not known:
+            stem, number = name.replace('/', ','), itertools.count(2)
+            path = out / f'{stem}.json'
+            while path.exists():
+                path = out / f'{stem}_{next(number)}.json'
             write_text(path, json.dumps(dict(measure_regret(folder, options), of=of), indent=1) + '\n')
-            found[name] = json.loads(path.read_text())
+            known = [read_json(path)]
+        found[name] = known[-1]
     return found
 
 
@@ -220,8 +242,6 @@ def _identity(folder: Path, options: Optional[Mapping[str, Any]]) -> Dict[str, A
 
 
 def _is_same(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """A run may have moved, or lost checkpoints, since it was measured; earlier versions did not say what they had."""
-    if not known:
-        return wanted['weights'] is None
+    """A run may have moved, or lost checkpoints, since it was measured."""
     by = 'weights' if wanted['weights'] else 'folder'
-    return all(known.get(key) == wanted[key] for key in ('options', by))
+    return all(known.get(key, {}) == wanted[key] for key in ('options', by))

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import pandas as pd
 
 from mmvmr.engine.checkpoint import find_weights
+from mmvmr.engine.run.check_config import check_config
 from mmvmr.engine.run.config import read_config
 from mmvmr.engine.run.places import find_config, find_run_config, shipped_configs, split_change
 from mmvmr.engine.run.sizes import names_of_weights
@@ -26,13 +27,14 @@ from mmvmr.reproduction.comparison import (
 from mmvmr.reproduction.comparison_report import Section, sections, to_frame, to_html, to_latex, to_markdown, to_text
 from mmvmr.reproduction.reported import reported_scores
 from mmvmr.reproduction.run_folder import RunFolder
-from mmvmr.reproduction.run_result import describe_run, read_result
+from mmvmr.reproduction.run_result import describe_run
 from mmvmr.reproduction.seed_plot import draw_seeds
 from mmvmr.reproduction.side_by_side import run_side_by_side
 from mmvmr.reproduction.summary import Benchmark, summarize_benchmarks
 from mmvmr.utils.files import write_text
 from mmvmr.utils.processes import count_cores
 from mmvmr.utils.progress import progress
+from mmvmr.utils.text_files import read_json
 from mmvmr.visualization.style import save_figure
 
 _BEGIN, _END = '<!-- mmvmr reproduce: written by a command -->', '<!-- mmvmr reproduce: end -->'
@@ -69,10 +71,18 @@ def plan(configs: Sequence[str], seeds: Sequence[int], out: Path, options: Optio
     if len(known) < len(given) or reference not in {None, *known}:
         raise ValueError(f'Configs must have names of their own, and --reference be one of them; got {list(known)}'
                          + (f' and {reference!r}.' if reference else '.'))
+    for given_seed in ({*(options or {})}, *({*change} for change in (data or {}).values())):
+        if 'randomness.seed' in given_seed:
+            raise ValueError('The seeds are those of --seeds, so randomness.seed would change nothing. Leave it out.')
     runs = []
     for seed, (name, ((path, change),)) in itertools.product(dict.fromkeys(seeds), known.items()):
         config = read_config(path, {**(options or {}), **change, 'randomness.seed': seed})
         find_evaluator(config)
+        if seed == seeds[0]:
+            check_config(config)
+        if trains(config) and not (config.get('default_hooks') or {}).get('checkpoint', True):
+            raise ValueError(f'"{config.filename}" keeps no checkpoint (default_hooks.checkpoint=None), so there would '
+                             'be nothing to test.')
         if seed == seeds[0] or trains(config):
             runs.append(RunFolder(out / name / f'seed_{seed}', config))
     for run in runs if redo else ():
@@ -107,7 +117,8 @@ def commands(run: RunFolder, probes: Sequence[str]) -> Dict[str, List]:
 
 def execute(run: RunFolder, probes: Sequence[str], threads: int) -> Iterator[str]:
     """Run the steps and write the result; yields where the run is, see :meth:`RunFolder.run`."""
-    yield from run.run(commands(run, probes), OMP_NUM_THREADS=str(threads))
+    files = {step: run.path / predictions_file(step if step in probes else None) for step in ('test', *probes)}
+    yield from run.run(commands(run, probes), files, OMP_NUM_THREADS=str(threads))
     config, weights = run.config, None
     if trains(run.config):
         config, weights = read_config(find_run_config(run.path / 'train')), find_weights(run.path / 'train')
@@ -117,8 +128,12 @@ def execute(run: RunFolder, probes: Sequence[str], threads: int) -> Iterator[str
 
 
 def is_finished(run: RunFolder, probes: Sequence[str]) -> bool:
-    """Whether a run has its result, with all of these probes."""
-    return run.result_file.exists() and {*probes} <= {*read_result(run.result_file).get('probes', ())}
+    """Whether a run has its result, with all of these probes, and the predictions that it follows from."""
+    try:
+        known = read_json(run.result_file)['probes']
+    except (FileNotFoundError, ValueError, TypeError, KeyError):  # not there yet, or damaged: it is written anew
+        return False
+    return {*probes} <= {*known} and all((run.path / predictions_file(probe)).is_file() for probe in (None, *probes))
 
 
 def run_all(runs: List[RunFolder], probes: Sequence[str], jobs: int) -> Dict[str, Exception]:
@@ -133,8 +148,10 @@ def run_all(runs: List[RunFolder], probes: Sequence[str], jobs: int) -> Dict[str
 
 
 def report(runs: List[RunFolder], probes: Sequence[str], out: Path, reference: Optional[str] = None,
-           people: Optional[Moments] = None, pages: Sequence[Path] = ()) -> None:
+           people: Optional[Moments] = None, pages: Sequence[Path] = ()) -> Dict[str, Exception]:
     """Compare the finished runs: print the tables, write table.md, .html, .tex, .csv and .png.
+
+    Returns what was wrong with methods that are not in the tables, by their names.
 
     Args:
         probes: Only runs with these count as finished, and these are in the tables.
@@ -146,11 +163,16 @@ def report(runs: List[RunFolder], probes: Sequence[str], out: Path, reference: O
         if is_finished(run, probes):
             finished.setdefault(run.method, []).append(run)
     order = list(dict.fromkeys(run.method for run in runs))
-    methods = [read_method(name, [run.path for run in finished[name]], find_evaluator(finished[name][0].config), probes)
-               for name in order if name in finished]
+    methods, failures = [], {}
+    for name in filter(finished.get, order):
+        try:
+            methods.append(read_method(name, [run.path for run in finished[name]],
+                                       find_evaluator(finished[name][0].config), probes))
+        except (FileNotFoundError, ValueError) as error:
+            failures[name] = error
     benchmarks = [_benchmark(group, order, reference, people or {}) for group in by_benchmark(methods)]
     if not benchmarks:
-        return
+        return failures
     if people and not any(one.human for one in benchmarks):
         print(f'\nNone of the {len(people):,} queries that people gave a moment is one of these benchmarks: is --human '
               'the file of another data set? The tables have no line of people.', file=sys.stderr)
@@ -167,6 +189,7 @@ def report(runs: List[RunFolder], probes: Sequence[str], out: Path, reference: O
     for page in pages:
         write_between_marks(page, summary)
         print(f'Written into {page}')
+    return failures
 
 
 def _benchmark(methods: List[Method], configs: List[str], reference: Optional[str], people: Moments) -> Benchmark:

@@ -11,12 +11,12 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from types import MappingProxyType
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from mmvmr.engine.run.config import MomentConfig
 from mmvmr.reproduction import measure
 from mmvmr.utils.files import open_locked, write_text
-from mmvmr.utils.text_files import read_json_lines
 
 _PROGRESS = re.compile(r'(?:Epoch|Iter)\(\w+\) +((?:\[[^]]*\])+)(?:.*? eta: (.+?)  )?')  # as MMEngine logs it
 
@@ -67,11 +67,13 @@ class RunFolder(NamedTuple):
             with self._locked():
                 shutil.rmtree(self.path)
 
-    def run(self, steps: Dict[str, List], **environment: str) -> Iterator[str]:
-        """Run the steps that have not succeeded yet, one after the other.
+    def run(self, steps: Dict[str, List], files: Mapping[str, Path] = MappingProxyType({}),
+            **environment: str) -> Iterator[str]:
+        """Run the steps that have not succeeded yet, or whose file is gone, one after the other.
 
         Args:
             steps: Arguments of Python, by name.
+            files: What steps write, by their names.
             environment: Variables that they get.
 
         Yields:
@@ -86,7 +88,7 @@ class RunFolder(NamedTuple):
             write_text(self.config_file, self.text)
         with self._locked() as lock:
             for step, command in steps.items():
-                if self.cost(step) is not None:
+                if self.cost(step) is not None and (step not in files or files[step].is_file()):
                     continue
                 process = self._start(step, command, lock, environment)
                 try:
@@ -104,9 +106,11 @@ class RunFolder(NamedTuple):
         write_text(self.result_file, json.dumps(result, indent=2) + '\n')
 
     def cost(self, step: str) -> Optional[Dict[str, float]]:
-        """What a step cost, with all its attempts; None as long as none has succeeded."""
+        """What a step cost, with all its attempts; None as long as none has succeeded. Lines that are cut off, as by
+        a full disk, do not count.
+        """
         file = self.path / f'{step}.costs'
-        attempts = read_json_lines(file) if file.exists() else []
+        attempts = list(_readable(file.read_text(encoding='utf-8', errors='replace'))) if file.exists() else []
         if all(attempt['exit_code'] for attempt in attempts):
             return None
         return dict(seconds=round(sum(attempt['seconds'] for attempt in attempts), 2),
@@ -140,6 +144,16 @@ class RunFolder(NamedTuple):
         found = [match for line in self._tail(step) for match in _PROGRESS.finditer(line)]
         places = [match[1] + (f', {match[2]} left' if match[2] else '') for match in found]
         return ' '.join([step, *places[-1:]])
+
+
+def _readable(lines: str) -> Iterator[Dict]:
+    for line in lines.splitlines():
+        try:
+            attempt = json.loads(line)
+            if {'exit_code', 'seconds', 'cpu_seconds', 'peak_mb'} <= {*attempt}:
+                yield attempt
+        except (ValueError, TypeError):
+            continue
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -66,7 +66,7 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
                     weights_sha256=sha256_of_files(checkpoint))
         old = _open_old(folder, head['weights_sha256'])
         inferencer = MomentRetrievalInferencer(run, checkpoint, device)
-    extracted = folder.with_name(f'{folder.name}.new')
+    extracted = extracted_beside(folder)
     kept = {video_id: dict(entry) for video_id, entry in (old.videos if old else {}).items()
             if not (prune and old.find(video_id)[1] == GONE)}
     if annotations is None:
@@ -85,8 +85,14 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
         files.update((video_id, entry['file']) for video_id, entry in kept.items() if 'file' in entry)
         write_index(folder, head, ((video_id, video) for video_id, (video, _) in everything),
                     np.concatenate([part for _, (_, part) in everything], axis=1), files)
-    remove_own_files(extracted, STORE_FILES)
+    if annotations is None:
+        remove_own_files(extracted, STORE_FILES)
     return failures
+
+
+def extracted_beside(folder: Path) -> Path:
+    """The store in which the features of an index lie until it is written: hidden, so that nobody's own is taken."""
+    return folder.with_name(f'.{folder.name}.extracted')
 
 
 def _choose(source: Union[str, Path], folder: Path, old: Optional[IndexFiles], kept: Dict[str, Dict],

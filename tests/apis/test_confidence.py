@@ -88,6 +88,11 @@ def test_matches_that_mean_nothing_give_a_confidence_that_decides_nothing(infere
 def test_too_few_videos_are_refused(inferencer, dataset):
     with pytest.raises(ValueError, match='16 videos with features, too few for 12 references'):
         calibrate(inferencer, dataset, 30, 12, 'sha')
+    with pytest.raises(ValueError, match='Take 8 with --references'):
+        calibrate(inferencer, dataset, 30, 12, 'sha')
+    few = dataset.get_subset([0])
+    with pytest.raises(ValueError, match='At least 10 are needed: hold out more'):
+        calibrate(inferencer, few, 30, 2, 'sha')
 
 
 def test_too_few_sentences_are_refused(inferencer, dataset):

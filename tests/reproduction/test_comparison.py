@@ -9,6 +9,7 @@ from mmvmr.reproduction.comparison import (
     compare,
     name_methods,
     names_by_path,
+    read_method,
     short_names,
 )
 from mmvmr.reproduction.comparison_report import sections, to_frame, to_html, to_latex, to_markdown, to_text
@@ -109,6 +110,25 @@ def test_methods_of_several_protocols_do_not_stand_side_by_side(method):
     planted = method('planted', (1.0,), protocol='custom (planted features)')
     groups = by_benchmark([one, two, three, planted])
     assert [[member.name for member in group] for group in groups] == [['one', 'three'], ['two'], ['planted']]
+
+
+def test_data_of_ones_own_whose_files_are_called_the_same_are_benchmarks_of_their_own(method):
+    own = dict(protocol='custom (test)')
+    one, two = method('cnm@a', (1.0,), **own), method('cnm@b', (1.0, ), query='she stands', **own)
+    three, four = method('cpl@a', (2.0,), **own), method('mine', (3.0,), query='she runs', **own)
+    groups = by_benchmark([one, two, three, four])
+    assert [[member.name for member in group] for group in groups] == [['cnm@a', 'cpl@a'], ['cnm@b'], ['mine']]
+    assert [compare(group).protocol.name for group in groups] == [
+        'custom (test) of a', 'custom (test) of b', 'custom (test) of mine']
+    assert by_benchmark([one, three])[0][0].protocol.name == 'custom (test)', 'nothing to tell apart'
+
+
+def test_predictions_that_are_not_those_of_the_result_are_refused(method, tmp_path):
+    method('one', (1.0, 4.0, 5.0))
+    path = tmp_path / 'one' / '0' / 'predictions.jsonl'
+    path.write_text(path.read_text().rpartition('{')[0])
+    with pytest.raises(ValueError, match='do not have the scores of its result.json.* Delete predictions.jsonl there'):
+        read_method('one', [path.parent], {}, [])
 
 
 def test_protocols_that_test_on_the_same_pairs_are_one_benchmark(method):

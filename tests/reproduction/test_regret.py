@@ -112,15 +112,38 @@ def test_what_was_measured_of_other_weights_or_options_is_measured_again(trained
     other = shutil.copytree(trained, tmp_path / 'moved')
     for folder, options in ((trained, {}), (trained, {'model.span_level': 0.3}), (trained, {}), (other, {})):
         regret.measure_all(dict(run=folder), tmp_path / 'out', options)
-    assert measured == [(trained, {}), (trained, {'model.span_level': 0.3}), (trained, {})]
+    assert measured == [(trained, {}), (trained, {'model.span_level': 0.3})]
     (other / 'epoch_2.pth').write_bytes((other / 'epoch_1.pth').read_bytes())
     regret.measure_all(dict(run=other), tmp_path / 'out', {})
-    assert len(measured) == 4
-    (other / 'epoch_2.pth').unlink()
-    (tmp_path / 'out' / 'old.json').write_text('{"protocol": "custom"}')  # of an earlier version
-    assert regret.measure_all(dict(old=other), tmp_path / 'out') == dict(old=dict(protocol='custom'))
-    regret.measure_all(dict(old=trained), tmp_path / 'out')
-    assert len(measured) == 5
+    assert measured[2:] == [(other, {})]
+
+
+def test_what_was_measured_is_found_whatever_it_is_called_and_never_written_over(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(regret, 'measure_regret', lambda folder, options: dict(protocol=folder.parent.name))
+    runs = {name: shutil.copytree(trained, tmp_path / name / 'train') for name in ('one', 'two')}
+    (runs['two'] / 'epoch_2.pth').write_bytes((runs['two'] / 'epoch_1.pth').read_bytes())
+    for name in (*runs, *runs):
+        assert regret.measure_all({'train': runs[name]}, tmp_path / 'out')['train']['protocol'] == name
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['train.json', 'train_2.json']
+    for folder in runs.values():
+        (folder / 'epoch_1.pth').unlink()
+    found = regret.measure_all({f'{name}/train': folder for name, folder in runs.items()}, tmp_path / 'out')
+    assert [one['protocol'] for one in found.values()] == ['one', 'two']
+    assert len(list((tmp_path / 'out').iterdir())) == 2
+
+
+def test_an_unfinished_run_and_too_few_validation_videos_are_said(trained, tiny_dataset, capsys):
+    val = DATASETS.build(dict(tiny_dataset.val, features=None)).ann_file
+    pairs = [pair for pair in json.loads(open(val).read()) if pair[0] == 'val_0']
+    with open(val, 'w') as file:
+        json.dump(pairs, file)
+    found = measure_regret(trained, {'train_cfg.max_epochs': 3})
+    said = capsys.readouterr().err
+    assert 'has 2 of 3 epochs' in said and 'Rules that need videos of other pairs are left out' in said
+    assert found['rules']['own against another video'] == [None, None]
+    assert None not in found['rules']['margin']
+    with pytest.raises(NotADirectoryError, match='is a file, expected the folder of a training'):
+        run_command('regret', trained / 'epoch_1.pth')
 
 
 def test_table_of_the_docs_is_what_was_measured():

@@ -350,7 +350,7 @@ def test_an_indexing_that_is_stopped_says_what_is_kept(indexed, filmed, capsys, 
     (root / 'videos' / 'b.mkv').unlink()
 
     def stop(*args):
-        folder = root / 'index.new.unfinished'
+        folder = root / '.index.extracted.unfinished'
         folder.mkdir()
         (folder / 'a.npy').touch()
         raise KeyboardInterrupt
@@ -359,7 +359,7 @@ def test_an_indexing_that_is_stopped_says_what_is_kept(indexed, filmed, capsys, 
         patch.setattr(building, 'extract_videos', stop)
         with pytest.raises(KeyboardInterrupt, match='The index is as it was. The features of 1 video are kept: a. '):
             run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--device', 'cpu')
-    shutil.rmtree(root / 'index.new.unfinished')
+    shutil.rmtree(root / '.index.extracted.unfinished')
     run_command('search', 'index', filmed / 'run', root / 'videos', root / 'index', '--workers', 1, '--device', 'cpu')
     said = capsys.readouterr().out
     assert '3 videos, 3 windows (1 added)' in said
@@ -419,7 +419,8 @@ def test_features_that_another_extractor_has_left_are_not_taken(tmp_path, filmed
     videos = shutil.copytree(filmed / 'videos', tmp_path / 'videos', ignore=shutil.ignore_patterns('broken*'))
     build_index(filmed / 'run', videos, tmp_path / 'at_once', device='cpu')
     other = DescriptorExtractor(1.0)
-    write_packed_store(tmp_path / 'index.new', {path.stem: extract_video(path, other) for path in videos.iterdir()},
+    rows = {path.stem: extract_video(path, other) for path in videos.iterdir()}
+    write_packed_store(tmp_path / '.index.extracted', rows,
                        manifest=make_manifest(dict(EXTRACTOR, clip_seconds=1.0), other))
     build_index(filmed / 'run', videos, tmp_path / 'index', device='cpu')
     assert _files(tmp_path / 'index') == _files(tmp_path / 'at_once')
@@ -489,6 +490,18 @@ def test_a_search_asks_where_no_sentence_is_given(indexed, capsys, monkeypatch):
     assert said.out.count('| rank |') == 2 and 'Not answered' in said.err
     with pytest.raises(ValueError, match='There is no sentence whose answer could be written'):
         run_command('search', 'query', root / 'index', '--json', 'a.json')
+
+
+def test_a_store_called_as_the_index_and_more_is_left_alone(trained, filmed, tmp_path):
+    store = tmp_path / 'index.new'
+    with h5py.File(trained / 'store.h5') as rows:
+        write_packed_store(store, {name: one[()] for name, one in rows.items()}, manifest={})
+    kept = _files(store)
+    build_index(trained / 'run', store, tmp_path / 'index', str(trained / 'all.json'), device='cpu')
+    assert _files(store) == kept
+    shutil.rmtree(tmp_path / 'index')
+    build_index(filmed / 'run', filmed / 'videos', tmp_path / 'index', device='cpu')
+    assert _files(store) == kept and len(list(tmp_path.iterdir())) == 2
 
 
 def test_charades_is_read_with_the_durations_of_the_test_set(tmp_path):

@@ -10,6 +10,7 @@ from runs import REPO, make_runner, write_config
 from mmvmr.apis.inferencer import MomentRetrievalInferencer
 from mmvmr.cli.main import main
 from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.testing import run_test
 from mmvmr.features.video_features import VideoFeatures
 from mmvmr.registry import DATASETS, TAGGERS, TEXT_ENCODERS, TOKENIZERS
 from mmvmr.text.tokenizer import WordReader
@@ -39,7 +40,7 @@ def parts(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_language_without_blanks_is_trained_and_asked_for(parts, tiny_dataset):
+def test_a_language_without_blanks_is_trained_and_asked_for(parts, tiny_dataset, monkeypatch):
     """From the vocabulary to the answers of the run, which records how its sentences are read."""
     for split in ('train', 'val', 'test'):
         path = tiny_dataset.root / f'{split}.json'
@@ -66,6 +67,12 @@ def test_a_language_without_blanks_is_trained_and_asked_for(parts, tiny_dataset)
         rows = VideoFeatures.from_array(features['test_0'][()], duration=20.0)
     found = inferencer(rows, ['一红球移动', '猫'])
     assert found['predictions'][0]['unknown_words'] == [] and "'猫'" in found['errors'][0]['error']
+    with monkeypatch.context() as patch:
+        patch.setattr(TOKENIZERS.get('Characters'), 'name', 'characters-2')
+        with pytest.raises(ValueError, match="as read by the tokenizer 'characters-1'; .* is 'characters-2' now"):
+            MomentRetrievalInferencer(parts / 'run', device='cpu')
+        with pytest.raises(ValueError, match="as read by the tokenizer 'characters-1'"):
+            run_test(read_config(file), parts / 'run' / 'epoch_1.pth', parts / 'test')
     text = dict(type='WordVectors', tokenizer=OWN['tokenizer'])  # without the tagger
     plain = sized._replace(**{split: dict(getattr(sized, split), text=text) for split in ('train', 'val', 'test')})
     other = write_config(parts / 'other.py', plain, 'cnm', load_from=str(parts / 'run' / 'epoch_1.pth'), **imports)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,17 @@ def test_impossible_options_are_named(tmp_path, option, capsys):
     with pytest.raises(SystemExit):
         run_command('moving-shapes', *options(tmp_path / 'shapes', f'--{option}', 0))
     assert f'argument --{option}: must be a ' in capsys.readouterr().err
+
+
+def test_a_training_that_is_told_to_end_while_it_renders_leaves_nothing(tmp_path):
+    command = [sys.executable, '-m', 'mmvmr', 'train', 'cnm_moving_shapes', '--work-dir', 'run', '--cfg-options',
+               'dataset.data_root=shapes']
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(tmp_path.glob('.shapes*/videos/*')):
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(60) == 130
+    assert not [path.name for path in tmp_path.iterdir() if 'shapes' in path.name]
 
 
 def test_a_training_says_where_and_how_much_it_renders_before_it_does(tmp_path, capsys, monkeypatch):

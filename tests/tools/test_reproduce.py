@@ -175,16 +175,53 @@ def test_probe_that_is_added_later_is_all_that_is_run(run, pretend):
     assert '| one, shuffle-query |' in table and 'shift' not in table, 'those that were asked for'
 
 
-def test_a_damaged_file_of_a_run_is_named(run, pretend):
+def test_what_is_gone_or_damaged_in_a_run_is_made_again(run, pretend):
     *_, out = run()
-    result, costs = out / 'one_tiny' / 'seed_0' / 'result.json', out / 'one_tiny' / 'seed_0' / 'test.costs'
-    result.write_text(result.read_text()[:100])
-    with pytest.raises(ValueError, match='seed_0/result.json" is not a JSON file.* Delete it, and give the same'):
-        run()
-    result.unlink()
-    costs.write_text(costs.read_text() + '{"sec')
+    folder = out / 'one_tiny' / 'seed_0'
+    table, result = (out / 'table.csv').read_bytes(), (folder / 'result.json').read_bytes()
+    pretend()
+
+    def again():
+        code, text, _ = run()
+        assert code == 0, text
+        assert (folder / 'result.json').read_bytes() == result and (out / 'table.csv').read_bytes() == table
+        return pretend()
+
+    for damaged in (result[:100], b'', b'[]'):
+        (folder / 'result.json').write_bytes(damaged)
+        assert again() == []
+    (folder / 'predictions.jsonl').unlink()
+    assert again() == ['test one_tiny 0']
+    (folder / 'predictions_shuffle-query.jsonl').unlink()
+    assert again() == ['test shuffle-query one_tiny 0']
+    (folder / 'result.json').unlink()
+    with open(folder / 'test.costs', 'a') as costs:
+        costs.write('{"exit_code": 0, "sec')  # cut off by a full disk
+    assert again() == []
+
+
+def test_one_method_with_other_queries_does_not_take_the_table_of_the_others(run, pretend):
+    *_, out = run()
+    path = out / 'one_tiny' / 'seed_0' / 'predictions.jsonl'
+    path.write_text(path.read_text().replace('he sits', 'she stands'))
     code, text, _ = run()
-    assert code == 1 and 'one_tiny/seed_0 has failed.' in text and 'test.costs", line 2 is not JSON' in text
+    assert code == 1 and 'one_tiny has failed. The predictions in' in text and 'for different queries' in text
+    assert '| one |' not in (out / 'table.md').read_text() and '| two | 2 |' in (out / 'table.md').read_text()
+
+
+def test_configs_are_checked_before_anything_is_deleted(run, pretend):
+    *_, out = run()
+    pretend()
+    results = sorted(out.glob('*/*/result.json'))
+    for option, message in (('train_dataloader.dataset.max_word=30', 'Did you mean max_words'),
+                            ('train_cfg.max_epochs=0', 'max_epochs'),
+                            ('default_hooks.checkpoint=None', 'there would be nothing to test'),
+                            ('randomness.seed=9', 'The seeds are those of --seeds')):
+        with pytest.raises(ValueError, match=message):
+            run('--redo', '--cfg-options', option)
+    with pytest.raises(ValueError, match='The seeds are those of --seeds'):
+        run_command('reproduce', f'{out.parent}/one_tiny.py@x', '--data', 'x', 'randomness.seed=9', '--out', out)
+    assert sorted(out.glob('*/*/result.json')) == results and len(results) == 4 and pretend() == []
 
 
 def test_config_on_another_data_set_is_a_run_of_its_own(run, pretend, tmp_path, tiny_dataset):

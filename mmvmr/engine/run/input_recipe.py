@@ -110,7 +110,7 @@ def fingerprint(text: TextEncoder, features: Dict) -> Dict[str, Any]:
     if 'streams' in features:
         features['streams'] = [_essence(stream) for stream in features['streams']]
     words = text.vocabulary and dict(words=len(text.vocabulary.words), sha256=text.vocabulary.sha256)
-    found = dict(vocabulary=words, features=features)
+    found = dict(vocabulary=words, features=features, reader=text.reader.names)
     if text.config is not None:
         found['text'] = dict(_what(text.config), dim=text.dim, sentence_dim=text.sentence_dim)
     return found
@@ -148,6 +148,11 @@ def check_inputs(trained: Optional[Dict[str, Any]], given: Dict[str, Any], sourc
     if encoder != other:
         raise ValueError(f'"{source}" was trained with the text encoder {encoder}, the data have {other}. Use that of '
                          'its run: `text` of the data set.')
+    for part, name in trained.get('reader', {}).items():  # checkpoints of earlier versions do not tell it
+        if given['reader'][part] != name:
+            raise ValueError(f'"{source}" was trained on sentences as read by the {part} {name!r}; the {part} of the '
+                             f'data is {given["reader"][part]!r} now, so words would be taken for others. Use the one '
+                             'of its training, or train again.')
     words, others = trained['vocabulary'], given['vocabulary']
     if words != others:
         own = Path(source).absolute().with_name(VOCABULARY)
