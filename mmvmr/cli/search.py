@@ -119,9 +119,10 @@ def changes(before: Dict[str, Dict], now: Dict[str, Dict]) -> str:
 
 def what_is_kept(index: Path) -> str:
     """Which videos need not be read again when an indexing that was stopped is started again."""
+    from mmvmr.features.folder import unfinished_beside
     from mmvmr.search.build_index import extracted_beside
     extracted = extracted_beside(index)
-    finished = sorted(path.stem for path in extracted.with_name(f'{extracted.name}.unfinished').glob('*.npy'))
+    finished = sorted(path.stem for path in unfinished_beside(extracted).glob('*.npy'))
     if (extracted / 'index.json').is_file():
         finished = json.loads((extracted / 'index.json').read_text(encoding='utf-8'))['video_ids']
     was = 'The index is as it was. ' if index.exists() else ''

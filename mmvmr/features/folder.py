@@ -117,7 +117,7 @@ def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any]
     """
     import_modules(imports)
     manifest = dict(make_manifest(config, EXTRACTORS.build(dict(config))), **(entries or {}))
-    unfinished = _open_unfinished(target.with_name(f'{target.name}.unfinished'), manifest)
+    unfinished = _open_unfinished(unfinished_beside(target), manifest)
     done = {video_id: unfinished / f'{video_id}.npy' for video_id in videos}
     left = {videos[video_id]: path for video_id, path in done.items() if not _is_newer(path, videos[video_id])}
     failures = extract_all(left, len(videos), config, workers, imports)
@@ -126,8 +126,18 @@ def extract_videos(videos: Dict[str, Path], target: Path, config: Dict[str, Any]
     if len(failures) < len(videos):
         write_packed_store(target, features, manifest=manifest, overwrite=True)
     if not failures:
-        remove_own_files(unfinished, [SETTINGS, '*.npy'])
+        remove_unfinished(target)
     return failures
+
+
+def unfinished_beside(target: Path) -> Path:
+    """The folder for the rows of single videos of a store that is to be written."""
+    return target.with_name(f'{target.name}.unfinished')
+
+
+def remove_unfinished(target: Path) -> None:
+    """Remove the rows of single videos of a store, where there are some."""
+    remove_own_files(unfinished_beside(target), [SETTINGS, '*.npy'])
 
 
 def _open_unfinished(folder: Path, manifest: Dict[str, Any]) -> Path:

@@ -12,7 +12,7 @@ from mmvmr.apis.windows import cut_windows
 from mmvmr.engine.checkpoint import find_weights
 from mmvmr.engine.run.places import find_run
 from mmvmr.features.extract import make_manifest
-from mmvmr.features.folder import extract_videos, find_videos
+from mmvmr.features.folder import extract_videos, find_videos, remove_unfinished
 from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.features.stores.packed_store import PackedStore
 from mmvmr.features.stores.shards import MANIFEST, STORE_FILES
@@ -87,6 +87,7 @@ def build_index(run: Union[str, Path], source: Union[str, Path], folder: Union[s
                     np.concatenate([part for _, (_, part) in everything], axis=1), files)
     if annotations is None:
         remove_own_files(extracted, STORE_FILES)
+        remove_unfinished(extracted)  # also where a video cannot be read: the index has the others
     return failures
 
 
