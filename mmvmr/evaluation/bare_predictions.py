@@ -21,9 +21,12 @@ def is_bare(path: Union[str, Path]) -> bool:
     """Whether a file of predictions lacks the annotated moments, which those of `mmvmr test` have.
 
     Raises:
-        ValueError: If it is empty.
+        ValueError: If it is empty, or no JSON.
     """
-    first = read_json_lines(path)[:1]
+    try:
+        first = read_json_lines(path)[:1]
+    except ValueError as error:
+        raise ValueError(f'{error} Predictions are JSON lines, each {_EXPECTED}.') from error
     if not first:
         raise ValueError(f'"{path}" is empty. Expected predictions, each {_EXPECTED}.')
     return not (isinstance(first[0], dict) and 'gt_spans' in first[0])

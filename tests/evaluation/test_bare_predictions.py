@@ -212,6 +212,12 @@ def test_durations_tell_that_annotations_are_those_of_charades(charades, capsys)
             run_command('score', charades, '--protocol', 'charades_sta/official', *others, *files[1:])
 
 
+def test_a_table_of_predictions_is_told_what_is_read_instead(tmp_path):
+    (tmp_path / 'p.csv').write_text('video,query,start,end\nv,He sits.,0,3\n')
+    with pytest.raises(ValueError, match='p.csv" is not a JSON file.* Predictions are JSON lines, each a dict with'):
+        run_command('score', tmp_path / 'p.csv', '--annotations', 'a.json')
+
+
 def test_annotations_that_are_not_there_are_no_config(charades):
     with pytest.raises(FileNotFoundError, match='files that are not there.*\n.*missing.json'):
         run_command('score', charades, '--annotations', 'missing.json')
