@@ -275,7 +275,7 @@ CALLS = {
 }
 RESULTS = {  # what the commands want of the functions
     'publish': [], 'export': 0.0, 'pack_features': STORE, 'extract_folder': {}, 'convert': [], 'run_all': {},
-    'search': [], 'measure_all': {},
+    'search': [], 'measure_all': {}, 'report': {},
     'build_index': {}, 'build_vocabulary': (SimpleNamespace(save=lambda path: None, words=()), {}),
     'read_pairs': [*PAIRS, dict(video_id='not in the index')],
     'evaluate_search': dict(recall=pd.DataFrame(), seconds={}), '__call__': dict(predictions=[], errors=[]),
