@@ -45,7 +45,7 @@ class InputRecipe(NamedTuple):
 
     @classmethod
     def from_dataset(cls, dataset: Any) -> 'InputRecipe':
-        """The recipe that a data set with features and vocabulary follows."""
+        """The recipe that a data set with features follows."""
         dataset.full_init()
         durations = dict(zip(dataset.data_list.videos.tolist(), dataset.data_list.durations.tolist())).values()
         return cls(dataset.vocabulary, known_features(dataset.store), dataset.num_clips, dataset.max_words,
