@@ -136,7 +136,7 @@ class _Service:
             kept: Is given what was asked, also where that cannot be answered.
         """
         if self.asked > self.limits.waiting:
-            raise HTTPException(503, f'{self.asked} requests are waiting already. Try again in a moment.',
+            raise HTTPException(503, f'{self.asked} requests are answered or wait already. Try again in a moment.',
                                 {'Retry-After': '10'})
         self.asked += 1
         try:
