@@ -136,8 +136,8 @@ def by_benchmark(methods: Sequence[Method]) -> List[List[Method]]:
 
 def _which(group: Sequence[Method]) -> str:
     """The data set of methods: what they have behind an @, or else the first of them."""
-    changes = {method.name.partition('@')[2] for method in group}
-    return changes.pop() or group[0].name if len(changes) == 1 else group[0].name
+    changes = [method.name.partition('@')[2] for method in group]
+    return changes[0] if changes[0] and len(set(changes)) == 1 else group[0].name
 
 
 def _rules(method: Method) -> Tuple:

@@ -26,7 +26,8 @@ def ended_like_ctrl_c() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # else it was set outside of Python, and cannot be put back
+                signal.signal(number, handler)
 
 
 def end_with_parent() -> None:
