@@ -36,16 +36,6 @@ def friendly_errors(main: Callable) -> Callable:
     return wrapped
 
 
-def end_like_ctrl_c() -> None:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: it ends its processes, and removes what is half made.
-
-    Not where they are ignored, as SIGHUP is behind nohup.
-    """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-
-
 def _end(message: str, code: int) -> None:
     print(f'\n{message}', file=sys.stderr)
     if _is_one_of_several():

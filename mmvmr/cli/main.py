@@ -9,7 +9,8 @@ import sys
 from types import ModuleType
 from typing import Callable, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
 
-from mmvmr.cli.errors import end_like_ctrl_c, friendly_errors
+from mmvmr.cli.errors import friendly_errors
+from mmvmr.utils.processes import end_like_ctrl_c
 from mmvmr.version import __version__
 
 COMMANDS: Dict[str, Dict[str, str]] = {  # by purpose: name -> what it does

@@ -215,11 +215,12 @@ def measure_all(runs: Mapping[str, Path], out: Path, options: Optional[Mapping[s
     """Measure runs, by name, into files of ``out``; what was measured of the same weights and options is read, whatever
     it was called then.
     """
+    files = sorted(out.glob('*.json'), key=lambda path: path.stat().st_mtime)
+    kept = [one for one in map(read_json, files) if isinstance(one, dict)]
     found = {}
     for name, folder in runs.items():
         of = _identity(folder, options)
-        known = [one for one in map(read_json, sorted(out.glob('*.json'), key=lambda path: path.stat().st_mtime))
-                 if isinstance(one, dict) and _is_same(one.get('of') or {}, of)]
+        known = [one for one in kept if _is_same(one.get('of') or {}, of)]
         if not known:
             stem, number = name.replace('/', ','), itertools.count(2)
             path = out / f'{stem}.json'
@@ -227,6 +228,7 @@ def measure_all(runs: Mapping[str, Path], out: Path, options: Optional[Mapping[s
                 path = out / f'{stem}_{next(number)}.json'
             write_text(path, json.dumps(dict(measure_regret(folder, options), of=of), indent=1) + '\n')
             known = [read_json(path)]
+            kept += known
         found[name] = known[-1]
     return found
 
@@ -244,4 +246,4 @@ def _identity(folder: Path, options: Optional[Mapping[str, Any]]) -> Dict[str, A
 def _is_same(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """A run may have moved, or lost checkpoints, since it was measured."""
     by = 'weights' if wanted['weights'] else 'folder'
-    return all(known.get(key, {}) == wanted[key] for key in ('options', by))
+    return all(known.get(key) == wanted[key] for key in ('options', by))

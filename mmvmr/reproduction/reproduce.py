@@ -27,14 +27,13 @@ from mmvmr.reproduction.comparison import (
 from mmvmr.reproduction.comparison_report import Section, sections, to_frame, to_html, to_latex, to_markdown, to_text
 from mmvmr.reproduction.reported import reported_scores
 from mmvmr.reproduction.run_folder import RunFolder
-from mmvmr.reproduction.run_result import describe_run
+from mmvmr.reproduction.run_result import describe_run, read_result
 from mmvmr.reproduction.seed_plot import draw_seeds
 from mmvmr.reproduction.side_by_side import run_side_by_side
 from mmvmr.reproduction.summary import Benchmark, summarize_benchmarks
 from mmvmr.utils.files import write_text
 from mmvmr.utils.processes import count_cores
 from mmvmr.utils.progress import progress
-from mmvmr.utils.text_files import read_json
 from mmvmr.visualization.style import save_figure
 
 _BEGIN, _END = '<!-- mmvmr reproduce: written by a command -->', '<!-- mmvmr reproduce: end -->'
@@ -71,9 +70,8 @@ def plan(configs: Sequence[str], seeds: Sequence[int], out: Path, options: Optio
     if len(known) < len(given) or reference not in {None, *known}:
         raise ValueError(f'Configs must have names of their own, and --reference be one of them; got {list(known)}'
                          + (f' and {reference!r}.' if reference else '.'))
-    for given_seed in ({*(options or {})}, *({*change} for change in (data or {}).values())):
-        if 'randomness.seed' in given_seed:
-            raise ValueError('The seeds are those of --seeds, so randomness.seed would change nothing. Leave it out.')
+    if any('randomness.seed' in change for change in (options or {}, *(data or {}).values())):
+        raise ValueError('The seeds are those of --seeds, so randomness.seed would change nothing. Leave it out.')
     runs = []
     for seed, (name, ((path, change),)) in itertools.product(dict.fromkeys(seeds), known.items()):
         config = read_config(path, {**(options or {}), **change, 'randomness.seed': seed})
@@ -117,7 +115,7 @@ def commands(run: RunFolder, probes: Sequence[str]) -> Dict[str, List]:
 
 def execute(run: RunFolder, probes: Sequence[str], threads: int) -> Iterator[str]:
     """Run the steps and write the result; yields where the run is, see :meth:`RunFolder.run`."""
-    files = {step: run.path / predictions_file(step if step in probes else None) for step in ('test', *probes)}
+    files = dict({probe: run.path / predictions_file(probe) for probe in probes}, test=run.path / predictions_file())
     yield from run.run(commands(run, probes), files, OMP_NUM_THREADS=str(threads))
     config, weights = run.config, None
     if trains(run.config):
@@ -130,7 +128,7 @@ def execute(run: RunFolder, probes: Sequence[str], threads: int) -> Iterator[str
 def is_finished(run: RunFolder, probes: Sequence[str]) -> bool:
     """Whether a run has its result, with all of these probes, and the predictions that it follows from."""
     try:
-        known = read_json(run.result_file)['probes']
+        known = read_result(run.result_file)['probes']
     except (FileNotFoundError, ValueError, TypeError, KeyError):  # not there yet, or damaged: it is written anew
         return False
     return {*probes} <= {*known} and all((run.path / predictions_file(probe)).is_file() for probe in (None, *probes))

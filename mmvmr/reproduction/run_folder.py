@@ -11,7 +11,6 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from mmvmr.engine.run.config import MomentConfig
@@ -67,7 +66,7 @@ class RunFolder(NamedTuple):
             with self._locked():
                 shutil.rmtree(self.path)
 
-    def run(self, steps: Dict[str, List], files: Mapping[str, Path] = MappingProxyType({}),
+    def run(self, steps: Dict[str, List], files: Optional[Mapping[str, Path]] = None,
             **environment: str) -> Iterator[str]:
         """Run the steps that have not succeeded yet, or whose file is gone, one after the other.
 
@@ -88,7 +87,8 @@ class RunFolder(NamedTuple):
             write_text(self.config_file, self.text)
         with self._locked() as lock:
             for step, command in steps.items():
-                if self.cost(step) is not None and (step not in files or files[step].is_file()):
+                file = (files or {}).get(step)
+                if self.cost(step) is not None and (file is None or file.is_file()):
                     continue
                 process = self._start(step, command, lock, environment)
                 try:

@@ -3,8 +3,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from contextlib import contextmanager
-from typing import Iterator
 
 
 def count_cores() -> int:
@@ -12,22 +10,14 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1  # not on macOS
 
 
-@contextmanager
-def ended_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM and SIGHUP end what is done here as Ctrl-C does: it removes what is half made.
+def end_like_ctrl_c() -> None:
+    """Let SIGTERM and SIGHUP end what is done as Ctrl-C does: it ends its processes, and removes what is half made.
 
     Not where they are ignored, as SIGHUP is behind nohup, and not in another thread than the first.
     """
-    before = {}
     for number in (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ():
         if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if handler is not None:  # else it was set outside of Python, and cannot be put back
-                signal.signal(number, handler)
+            signal.signal(number, signal.default_int_handler)
 
 
 def end_with_parent() -> None:

@@ -98,10 +98,9 @@ def read_table(path: Union[str, Path]) -> csv.DictReader:
     return rows
 
 
-def find_column(given: Optional[Iterable[str]], known: Iterable[str]) -> Optional[str]:
+def find_column(given: Sequence, known: Iterable[str]) -> Optional[str]:
     """The first of some known names that a table has a column of; None without any."""
-    names = list(given or ())
-    return next((name for name in known if name in names), None)
+    return next((name for name in known if name in given), None)
 
 
 def read_json(path: Union[str, Path]) -> Any:

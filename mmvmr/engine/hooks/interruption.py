@@ -30,8 +30,8 @@ class Stopped(SystemExit):
 
 @contextmanager
 def handlers_put_back() -> Iterator[None]:
-    """What Ctrl-C and SIGTERM do is as before when a training is over, unless one has ended it: more may come then."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    """Ctrl-C, SIGTERM and SIGHUP do as before when this is over, unless one has ended a training: more may come."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     stopped = False
     try:
         yield

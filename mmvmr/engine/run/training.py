@@ -17,7 +17,7 @@ from mmvmr.engine.run.runner import MomentRunner
 from mmvmr.engine.run.sizes import fill_sizes, innermost
 from mmvmr.engine.run.work_dir import claim_work_dir
 from mmvmr.registry import DATASETS
-from mmvmr.utils.processes import ended_like_ctrl_c
+from mmvmr.utils.processes import end_like_ctrl_c
 
 
 def train(config: MomentConfig, resume: Union[bool, str] = False, validate: bool = True,
@@ -40,7 +40,8 @@ def train(config: MomentConfig, resume: Union[bool, str] = False, validate: bool
     start_processes(launcher, config.get('env_cfg', {}))
     claim_work_dir(config.work_dir)
     if launcher == 'none':
-        with ended_like_ctrl_c():  # a training that is told to end saves first; there is nothing to save yet
+        with handlers_put_back():
+            end_like_ctrl_c()  # a training that is told to end saves first; there is nothing to save yet
             _prepare_data(config)
     fill_sizes(config)
     changes = _changes_of_config(config)
