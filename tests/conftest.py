@@ -1,13 +1,24 @@
 """Fixtures that all tests share."""
 import os
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')  # before PyTorch is imported
 
+import torch  # noqa: E402
 from runs import make_runner, write_config  # noqa: E402
 from tiny import TinyDataset, make_tiny_dataset  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """Every test draws the same inputs every time, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope='session')

@@ -28,4 +28,4 @@ def run(args: argparse.Namespace) -> None:
     check_writable(args.target)
     from mmvmr.engine.run.publishing import publish
     for path, size in publish(args.run, args.target, args.checkpoint, args.half):
-        print(f'{path}  {size / 2**20:.1f} MB')
+        print(f'{path}  {size / 1e6:.1f} MB')

@@ -42,7 +42,7 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str, str]:
         FileNotFoundError, ValueError: If it is not known where they are.
     """
     from mmvmr.engine.run.config import read_config
-    from mmvmr.engine.run.config_file import shipped_configs
+    from mmvmr.engine.run.places import names_file, shipped_configs
     from mmvmr.evaluation.predictions import larger_protocol
     from mmvmr.registry import DATASETS
     DATASETS.import_from_location()
@@ -51,8 +51,7 @@ def annotated_pairs(args: argparse.Namespace) -> Tuple[List[Dict], str, str]:
     if args.protocol and (name not in kinds or protocol not in kinds[name].PROTOCOLS):
         known = sorted(f'{name}/{one}' for name, kind in kinds.items() for one in kind.PROTOCOLS)
         raise ValueError(f'There is no protocol "{args.protocol}". Known are {", ".join(known)}.')
-    path = Path(args.annotations or '')
-    is_file = path.suffix != '.py' and (path.is_file() or bool(path.suffix) and not path.is_dir())
+    is_file = names_file(args.annotations or '')
     if args.durations and not is_file:
         raise ValueError('--durations goes with --annotations FILE; a config says where its durations are.')
     if is_file:

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     with listen(args.host, args.port) as listening:
         model.start()
         uploads = Uploads(60 * args.keep)
-        limits = Limits(round(args.max_upload * 2**20), args.timeout, args.max_queue)
+        limits = Limits(round(args.max_upload * 1e6), args.timeout, args.max_queue)
         app = make_app(model, uploads, limits, [args.host, *args.allow_host])
 
         class Server(uvicorn.Server):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from mmvmr.cli.main import Parser, at_least
-from mmvmr.engine.run.places import find_config
+from mmvmr.engine.run.places import find_config, names_file
 from mmvmr.utils.files import check_output
 
 
@@ -36,9 +36,9 @@ def read_sentences(name: str) -> Tuple[List[str], Optional[Dict]]:
 
     from mmvmr.datasets.forms import read_queries
     from mmvmr.engine.run.config import read_config
-    if Path(name).suffix not in ('', '.py') and not Path(name).exists():
-        raise FileNotFoundError(f'There is no file "{name}" of annotations or sentences.')
-    if Path(name).is_file() and Path(name).suffix != '.py':
+    if names_file(name):
+        if not Path(name).exists():
+            raise FileNotFoundError(f'There is no file "{name}" of annotations or sentences.')
         return read_queries(name), None
     init_default_scope('mmvmr')
     dataset = read_config(name).train_dataloader.dataset
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'A vocabulary is a .npz file, got {args.target}.')
     check_output(args.target, args.force)
     for name in args.sentences:
-        if Path(name).suffix in ('', '.py') or Path(name).is_dir():
+        if not names_file(name):
             find_config(name)
     from mmvmr.text.building import build_vocabulary
     from mmvmr.text.tokenizer import WordReader

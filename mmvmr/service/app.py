@@ -258,4 +258,4 @@ def _number(form: FormData, name: str, default: float, low: float, high: float, 
 
 
 def _size(count: float) -> str:
-    return f'{count / 2**20:,.0f} MB' if count >= 2**20 else f'{count:,.0f} bytes'
+    return f'{count / 1e6:,.0f} MB' if count >= 1e6 else f'{count:,.0f} bytes'

@@ -189,7 +189,7 @@ CALLS = {
             'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},
             'mmvmr.service.uploads.Uploads.__init__': dict(seconds=3600),
             'mmvmr.cli.serve.listen': dict(host='127.0.0.1', port=8000),
-            'mmvmr.service.app.make_app': dict(limits=Limits(2**30, 600, 8), hosts=['127.0.0.1'])}),
+            'mmvmr.service.app.make_app': dict(limits=Limits(1_024_000_000, 600, 8), hosts=['127.0.0.1'])}),
         (['--zero-shot', 'model', '--device', 'cpu', '--host', '::', '--port', 80, '--allow-host', 'a', 'b',
           '--max-upload', 0.5, '--timeout', 5, '--max-queue', 0, '--keep', 0.5], {
               'mmvmr.service.model_process.ModelProcess.__init__': dict(
@@ -197,7 +197,7 @@ CALLS = {
               'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},
               'mmvmr.service.uploads.Uploads.__init__': dict(seconds=30),
               'mmvmr.cli.serve.listen': dict(host='::', port=80),
-              'mmvmr.service.app.make_app': dict(limits=Limits(2**19, 5, 0), hosts=['::', 'a', 'b'])}),
+              'mmvmr.service.app.make_app': dict(limits=Limits(500_000, 5, 0), hosts=['::', 'a', 'b'])}),
         (['run', '--checkpoint', 'run/epoch_1.pth'], {
             'mmvmr.service.model_process.ModelProcess.__init__': dict(model=Model('run', 'run/epoch_1.pth')),
             'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},

@@ -21,6 +21,12 @@ def is_run(folder: Union[str, Path]) -> bool:
     return any(Path(folder).glob('*.pth')) or Path(folder, 'inputs.json').is_file()
 
 
+def names_file(name: Union[str, Path]) -> bool:
+    """Whether what is typed is a file of data, and no config, run or name of one."""
+    path = Path(name)
+    return path.suffix != '.py' and (path.is_file() or bool(path.suffix) and not path.is_dir())
+
+
 def find_config(name: Union[str, Path]) -> str:
     """The path of a config: a file, the name of one that comes with mmvmr, such as 'mcmt_charades', or that of a run.
 

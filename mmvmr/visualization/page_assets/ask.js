@@ -8,7 +8,7 @@ function startAsking() {
   video.addEventListener('change', () => {
     const file = video.files[0];
     const large = file && file.size > Number(form.dataset.limit);
-    video.setCustomValidity(large ? `This video is too large: at most ${(form.dataset.limit / 2 ** 20).toFixed(0)} MB can be sent.` : '');
+    video.setCustomValidity(large ? `This video is too large: at most ${(form.dataset.limit / 1e6).toFixed(0)} MB can be sent.` : '');
     video.reportValidity();
     element('asked-video').textContent = file ? '' : element('asked-video').dataset.name;
   });
