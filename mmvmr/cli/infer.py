@@ -113,12 +113,14 @@ def ask(inferencer: Any, video: Any, args: argparse.Namespace) -> int:
 
 def invite() -> None:
     """Say that sentences may be typed, where there is somebody to type."""
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         print('A sentence, or an empty line to end.', flush=True)
 
 
 def typed_lines() -> Iterator[str]:
     """What is typed, up to the first empty line; or all that comes through a pipe."""
+    if sys.stdin is None:
+        raise ValueError('There is no sentence, and no terminal or pipe to read one from. Write one behind the video.')
     if not sys.stdin.isatty():
         yield from filter(None, map(str.strip, sys.stdin))
         return
@@ -185,18 +187,20 @@ def run(args: argparse.Namespace) -> int:
 
     result = inferencer(video, queries, args.top_k, min_confidence=args.min_confidence,
                         on_video=keep if args.html else None)
-    show(result, args.top_k)
-    sure = any(prediction['confidence'] is not None for prediction in result['predictions'])
-    print(f'\n{legend(sure)}')
-    if args.json:
-        write_text(args.json, json.dumps(result, indent=2, ensure_ascii=False) + '\n')
-    if args.srt:
-        write_text(args.srt, subtitles(result['predictions']))
-    if args.clips:
-        cut_clips(result['predictions'], args.clips)
-    if args.html:
-        write_answers_page(args.html, records, Path(args.run or args.zero_shot).name, Path(args.video).name,
-                           result['errors'], with_files=not features)
+    try:  # first, as whoever reads what is printed may have had enough
+        if args.json:
+            write_text(args.json, json.dumps(result, indent=2, ensure_ascii=False) + '\n')
+        if args.srt:
+            write_text(args.srt, subtitles(result['predictions']))
+        if args.html:
+            write_answers_page(args.html, records, Path(args.run or args.zero_shot).name, Path(args.video).name,
+                               result['errors'], with_files=not features)
+        if args.clips:
+            cut_clips(result['predictions'], args.clips)
+    finally:
+        show(result, args.top_k)
+        sure = any(prediction['confidence'] is not None for prediction in result['predictions'])
+        print(f'\n{legend(sure)}')
     for path in outputs:
         print(f'Written: {path}')
     return 1 if result['errors'] else 0

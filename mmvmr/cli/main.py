@@ -2,6 +2,7 @@
 import argparse
 import difflib
 import importlib
+import io
 import math
 import os
 import re
@@ -105,6 +106,9 @@ def main(argv: Optional[Sequence[str]] = None, command: Optional[str] = None) ->
         argv: What is typed behind the name of the program; by default what was.
         command: The command, if its name is that of the program.
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show all letters shows their numbers
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     words: List[str] = list(sys.argv[1:] if argv is None else argv)
     program = f'mmvmr {command or ""}' if command is None or argv is not None else sys.argv[0]
     if command is None:

@@ -9,7 +9,11 @@ By default this computer alone can ask. Videos that are sent lie in a temporary 
 asked for them for an hour, and at the end. A config is Python and is run: read one from a stranger before you use it.
 """
 import argparse
+import signal
+from contextlib import closing
 from pathlib import Path
+from types import FrameType
+from typing import Optional
 
 from mmvmr.cli.main import CHOSEN, Parser, at_least
 from mmvmr.engine.run.places import find_model, no_run
@@ -60,19 +64,23 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.service.uploads import Uploads
     opened = Model(args.run, str(args.checkpoint) if args.checkpoint else None, args.zero_shot, args.device)
     model = ModelProcess(opened, args.timeout)
-    with listen(args.host, args.port) as listening:
+    with listen(args.host, args.port) as listening, closing(Uploads(60 * args.keep)) as uploads:
         model.start()
-        uploads = Uploads(60 * args.keep)
         limits = Limits(round(args.max_upload * 1e6), args.timeout, args.max_queue)
         app = make_app(model, uploads, limits, [args.host, *args.allow_host])
 
         class Server(uvicorn.Server):
+
+            def handle_exit(self, sig: int, frame: Optional[FrameType]) -> None:
+                super().handle_exit(signal.SIGTERM, frame)  # by a second Ctrl-C it would leave before it has cleaned up
 
             async def shutdown(self, sockets=None) -> None:
                 model.close()  # nobody waits for what is being answered
                 await super().shutdown(sockets)
 
         server = Server(uvicorn.Config(app, log_level='warning', server_header=False, timeout_graceful_shutdown=5))
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, server.handle_exit)
         host = f'[{args.host}]' if ':' in args.host else args.host
         print(f'{opened.name} answers at http://{host}:{listening.getsockname()[1]} until Ctrl-C.', flush=True)
         server.run(sockets=[listening])
@@ -82,9 +90,13 @@ def listen(host: str, port: int):
     """A socket at that place.
 
     Raises:
+        ValueError: If the host is empty, which would stand for all of the network.
         OSError: If something else is there, or it is no place of this computer.
     """
     import socket
+    if not host:
+        raise ValueError('--host is empty. Leave it out to answer this computer alone, or give 0.0.0.0 for all of the '
+                         'network.')
     try:
         family = socket.AF_INET6 if ':' in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=128)

@@ -58,7 +58,6 @@ class _Service:
         sweeping = asyncio.create_task(self._sweep())
         yield
         sweeping.cancel()
-        self.uploads.close()  # here, as the server ends the program as soon as it is done if that was asked by SIGTERM
 
     async def _sweep(self) -> None:
         while True:

@@ -28,9 +28,9 @@ def cut_name(name: str) -> str:
 def written_aside(path: Union[str, Path]) -> Iterator[Path]:
     """A path beside ``path`` to write a file to, which takes its place when the block ends well.
 
-    The folder is made if it is not there. A file that is there is replaced as a whole, or not at all.
+    The folder is made if it is not there. A file that is there is replaced as a whole, or not at all; a link stays one.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _aside(path)
     try:
@@ -58,14 +58,16 @@ def check_output(path: Union[str, Path], overwrite: bool = False) -> None:
 
     Raises:
         FileExistsError: If it is there, and is not to be replaced.
-        OSError: If a folder has its name, or it cannot be written there.
+        OSError: If a folder or a device has its name, or it cannot be written there.
     """
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f'"{path}" is a folder, where a file is to be written. Give the name of a file.')
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f'"{path}" is a device or a pipe, where a file is to be written. Give that of a file.')
     if path.exists() and not overwrite:
         raise FileExistsError(f'"{path}" exists. Choose another name, or replace it with --force.')
-    check_writable(path.parent)
+    check_writable(Path(os.path.realpath(path)).parent)
 
 
 def check_writable(folder: Union[str, Path]) -> None:

@@ -187,7 +187,7 @@ CALLS = {
         (['run'], {
             'mmvmr.service.model_process.ModelProcess.__init__': dict(model=Model('run'), seconds=600),
             'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},
-            'mmvmr.service.uploads.Uploads.__init__': dict(seconds=3600),
+            'mmvmr.service.uploads.Uploads.__init__': dict(seconds=3600), 'mmvmr.service.uploads.Uploads.close': {},
             'mmvmr.cli.serve.listen': dict(host='127.0.0.1', port=8000),
             'mmvmr.service.app.make_app': dict(limits=Limits(1_024_000_000, 600, 8), hosts=['127.0.0.1'])}),
         (['--zero-shot', 'model', '--device', 'cpu', '--host', '::', '--port', 80, '--allow-host', 'a', 'b',
@@ -195,13 +195,14 @@ CALLS = {
               'mmvmr.service.model_process.ModelProcess.__init__': dict(
                   model=Model(None, None, 'model', 'cpu'), seconds=5),
               'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},
-              'mmvmr.service.uploads.Uploads.__init__': dict(seconds=30),
+              'mmvmr.service.uploads.Uploads.__init__': dict(seconds=30), 'mmvmr.service.uploads.Uploads.close': {},
               'mmvmr.cli.serve.listen': dict(host='::', port=80),
               'mmvmr.service.app.make_app': dict(limits=Limits(500_000, 5, 0), hosts=['::', 'a', 'b'])}),
         (['run', '--checkpoint', 'run/epoch_1.pth'], {
             'mmvmr.service.model_process.ModelProcess.__init__': dict(model=Model('run', 'run/epoch_1.pth')),
             'mmvmr.service.model_process.ModelProcess.start': {}, 'uvicorn.Server.run': {},
-            'mmvmr.service.uploads.Uploads.__init__': {}, 'mmvmr.cli.serve.listen': {},
+            'mmvmr.service.uploads.Uploads.__init__': {}, 'mmvmr.service.uploads.Uploads.close': {},
+            'mmvmr.cli.serve.listen': {},
             'mmvmr.service.app.make_app': {}})],
     'verify': [
         (['--annotations', 'a.json', 'b.json', '--features', 'store'], {

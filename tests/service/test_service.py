@@ -4,12 +4,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -323,16 +324,21 @@ def test_a_process_that_takes_too_long_or_dies_is_replaced(service, tmp_path):
     assert service.post(None, SENTENCE, video_id=video_id).json['predictions'][0]['moments']
 
 
-def test_the_command_serves_the_demo_until_it_is_ended_and_leaves_nothing(tmp_path):
-    command = [sys.executable, '-m', 'mmvmr', 'serve', '--port', '0']
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPO,
-                          env=dict(os.environ, TMPDIR=str(tmp_path))) as process:
+@pytest.mark.parametrize('signals', [['SIGTERM'], ['SIGHUP'], ['SIGINT', 'SIGINT']])
+def test_the_command_serves_the_demo_until_it_is_ended_and_leaves_nothing(signals, tmp_path):
+    code = ('import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where tests run behind nohup\n'
+            'from mmvmr.cli import main; main(["serve", "--port", "0"])')
+    with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          cwd=REPO, env=dict(os.environ, TMPDIR=str(tmp_path))) as process, ExitStack() as cleanup:
+        cleanup.callback(process.kill)
         server = Server(port=int(re.search(r':(\d+) ', process.stdout.readline()).group(1)))
         assert server.post(VIDEO, SENTENCE).status == 200 and list(tmp_path.glob('mmvmr_serve_*'))
         asking = threading.Thread(target=lambda: server.post(VIDEO, *[SENTENCE] * 100))
         asking.start()
         until(lambda: server.ask(path='/v1/health').json['asked'])
-        process.terminate()
+        for name in signals:
+            process.send_signal(signal.Signals[name])
+            time.sleep(0.2)
         _, errors = process.communicate(timeout=20)
         asking.join()
     assert 'Traceback' not in errors and 'leaked' not in errors
@@ -342,6 +348,8 @@ def test_the_command_serves_the_demo_until_it_is_ended_and_leaves_nothing(tmp_pa
 def test_what_is_missing_is_told_before_anything_is_opened(monkeypatch, tmp_path):
     with listen('127.0.0.1', 0) as taken, pytest.raises(OSError, match='Choose another --port'):
         run_command('serve', '--port', str(taken.getsockname()[1]))
+    with pytest.raises(ValueError, match='--host is empty'):
+        run_command('serve', '--host', '')
     with pytest.raises(ValueError, match='one of both'):
         run_command('serve', 'run', '--zero-shot', 'clip')
     for name in [name for name in sys.modules if name.startswith('mmvmr.service')]:

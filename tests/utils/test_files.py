@@ -7,6 +7,7 @@ import os
 import pytest
 
 from mmvmr.utils.files import (
+    check_output,
     folder_written_aside,
     open_locked,
     refuse_foreign_files,
@@ -80,6 +81,22 @@ def test_what_a_killed_process_left_half_written_is_ours(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(FileExistsError, match='is a file'):
         refuse_foreign_files(tmp_path / 'file', ['*'])
+
+
+def test_file_behind_a_link_is_replaced_where_it_is(tmp_path):
+    (tmp_path / 'disk').mkdir()
+    (tmp_path / 'link').symlink_to('disk/file')
+    write_text(tmp_path / 'link', 'new')  # also where there is no file yet
+    write_text(tmp_path / 'link', 'newer')
+    assert (tmp_path / 'link').is_symlink() and (tmp_path / 'disk' / 'file').read_text() == 'newer'
+    assert [path.name for path in (tmp_path / 'disk').iterdir()] == ['file']
+
+
+def test_no_device_is_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match='is a device or a pipe'):
+            check_output(tmp_path / 'pipe', overwrite)
 
 
 def test_folder_behind_a_link_is_replaced_where_it_is(tmp_path):
