@@ -38,10 +38,15 @@ def load_plugins() -> None:
     if _plugins_loaded:
         return
     _plugins_loaded = True
-    for point in entry_points(group=PLUGIN_GROUP):
+    try:
+        points = entry_points(group=PLUGIN_GROUP)
+    except TypeError as error:
+        raise ImportError(f'The entry_points.txt of an installed package cannot be read ({error}): a line in it is no '
+                          'NAME = MODULE. Repair or uninstall that package.') from error
+    for point in points:
         try:
             point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             owner = point.dist.name if point.dist else point.name
             raise ImportError(
                 f'The plugin "{point.name}" ({point.value}) of the installed package "{owner}" failed to import: '

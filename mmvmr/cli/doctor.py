@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         _report(name, problems)
     for name, (purpose, wanted) in OPTIONAL.items():
         _report(name, None, f'for {purpose}: pip install {wanted}')
-    problems += conflicts()
+    problems += [*conflicts(), *broken_plugins()]
     print('\n' + ('Nothing that is needed is missing.' if not problems else '\n'.join(problems)))
     return 1 if problems else 0
 
@@ -64,6 +64,18 @@ def _report(name: str, problems: List[str] = None, hint: str = '') -> None:
             system_library = ' On Debian or Ubuntu: apt-get install libgl1 libglib2.0-0.' if name == 'cv2' else ''
             problems.append(f'{name} cannot be imported ({error}).{system_library} `pip install -c '
                             'requirements/constraints.txt -e .` brings all that is needed.')
+
+
+def broken_plugins() -> List[str]:
+    """What keeps installed plugins from being used."""
+    try:
+        from mmvmr.registry import load_plugins
+        load_plugins()
+    except ModuleNotFoundError as error:  # told above
+        return [] if error.name in NEEDED else [str(error)]
+    except ImportError as error:
+        return [str(error)]
+    return []
 
 
 def conflicts() -> List[str]:

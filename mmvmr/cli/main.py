@@ -3,6 +3,7 @@ import argparse
 import difflib
 import importlib
 import io
+import logging
 import math
 import os
 import re
@@ -109,6 +110,7 @@ def main(argv: Optional[Sequence[str]] = None, command: Optional[str] = None) ->
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show all letters shows their numbers
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
+    logging.raiseExceptions = False  # who reads the log of a training may have had enough, and it goes on
     words: List[str] = list(sys.argv[1:] if argv is None else argv)
     program = f'mmvmr {command or ""}' if command is None or argv is not None else sys.argv[0]
     if command is None:

@@ -46,6 +46,8 @@ def check_pair(pair: Dict, where: str) -> Dict:
     Raises:
         ValueError: If it cannot be right.
     """
+    if not isinstance(pair, dict) or not pair.keys() >= {'video_id', 'duration', 'query', 'spans'}:
+        raise ValueError(f'{where}: expected a dict of video_id, duration, query and spans, got {pair!r:.200}.')
     video_id, query = pair['video_id'], pair['query']
     if type(video_id) is int:
         video_id = str(video_id)
@@ -53,7 +55,9 @@ def check_pair(pair: Dict, where: str) -> Dict:
     if not is_video_id(video_id):
         raise ValueError(f'{where}: a video id must be text without a path.')
     if not isinstance(query, str) or not query.strip():
-        raise ValueError(f'{where}: the sentence is empty. Write one, or take the entry out.')
+        what = 'is empty' if query is None or isinstance(query, str) else f'should be text, got {query!r:.100}'
+        raise ValueError(f'{where}: the sentence {what}. Write one, or take the entry out.')
+    check_letters(query, where)
     try:
         duration = float(pair['duration'])
         spans = [[float(start), float(end)] for start, end in pair['spans']]
@@ -67,6 +71,19 @@ def check_pair(pair: Dict, where: str) -> Dict:
             raise ValueError(f'{where}: the span [{start}, {end}] does not lie in a video of {duration} s. Correct it, '
                              'or leave it out where the moment is not known: null in a list (for training only).')
     return dict(pair, video_id=video_id, duration=duration, query=query.strip(), spans=spans)
+
+
+def check_letters(sentence: str, where: str) -> None:
+    """Refuse halves of letters, which JSON can hold and no file of text.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    try:
+        sentence.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f'{where}: {sentence!r} holds {error.object[error.start]!r}, half a letter, which cannot be '
+                         'written to a file. Correct it.') from None
 
 
 def is_video_id(value: Any) -> bool:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple, Union
 
-from mmvmr.datasets.annotations import clamp_span
+from mmvmr.datasets.annotations import check_letters, clamp_span
 from mmvmr.utils.text_files import find_column, read_json_lines, read_table, read_text, split_lines
 
 DIDEMO_SEGMENT = 5.0  # seconds
@@ -90,6 +90,8 @@ def read_queries(path: Union[str, Path]) -> List[str]:
     queries = [entry.get('query') if isinstance(entry, dict) else entry for entry in entries]
     if not all(isinstance(query, str) for query in queries):
         queries = [pair['query'] for pair in read_pairs(path)]
+    for number, query in enumerate(queries):
+        check_letters(query, f'"{path}", entry {number}')
     return [query.strip() for query in queries if query.strip()]
 
 

@@ -6,7 +6,7 @@ import logging
 import os
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -298,7 +298,11 @@ class MomentDataset(BaseDataset):
         return EncodedQueries(**arrays, vectors=self.vocabulary.vectors)
 
     def _columns(self) -> Arrays:
-        return Pairs.columns_of(check_pairs(self.parse_annotations(), self.ann_file))
+        pairs = self.parse_annotations()
+        if not isinstance(pairs, Iterable):
+            raise TypeError(f'parse_annotations of {type(self).__name__} returned {pairs!r:.100}; expected a list of '
+                            'dicts of video_id, duration, query and spans.')
+        return Pairs.columns_of(check_pairs(pairs, self.ann_file))
 
     def _kept(self, name: str, depends_on: Dict, compute: Callable[[], Arrays]) -> Arrays:
         """Arrays that depend on the annotations, and on what else is given."""

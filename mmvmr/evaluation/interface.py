@@ -1,8 +1,11 @@
 """What is asked of an evaluator beside what MMEngine's ``BaseMetric`` asks: the names of what it measures."""
 import difflib
-from typing import Callable, List, Optional, Protocol, Sequence
+from numbers import Real
+from typing import Callable, Dict, List, Optional, Protocol, Sequence
 
+import numpy as np
 from mmengine.evaluator import BaseMetric
+from torch import Tensor
 
 
 class Evaluator(Protocol):
@@ -13,6 +16,23 @@ class Evaluator(Protocol):
             the prefix. With it, a misspelt ``save_best`` is refused before training, not after the first epoch.
     """
     keys: Optional[Callable[[], Sequence[str]]] = None
+
+
+def with_checked_results(evaluator: BaseMetric) -> BaseMetric:
+    """The evaluator, which names itself where what it computes is no dict of names and numbers."""
+    compute = evaluator.compute_metrics
+
+    def compute_metrics(results: list) -> Dict[str, float]:
+        found = compute(results)
+        if not isinstance(found, dict) or not all(isinstance(key, str) and (
+                isinstance(value, (Real, np.bool_)) or isinstance(value, Tensor) and value.dim() == 0)
+                for key, value in found.items()):
+            raise TypeError(f'compute_metrics of {type(evaluator).__name__} returned {found!r:.200}; expected a dict '
+                            'of names and numbers.')
+        return found
+
+    evaluator.compute_metrics = compute_metrics
+    return evaluator
 
 
 def known_keys(evaluators: Sequence[BaseMetric]) -> Optional[List[str]]:

@@ -4,6 +4,7 @@ from typing import Any, Iterator, List, Optional, Tuple, get_type_hints
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torch import bool as bool_
 
 from mmvmr.models.interface import (
     FIELDS,
@@ -184,8 +185,11 @@ def _check_names(part: nn.Module, key: str, place: str) -> None:
                     f'`{key} = ({example!r},)`.')
 
 
-def check_shape(part: nn.Module, what: str, found: Any, **sizes: Optional[int]) -> None:
+def check_shape(part: nn.Module, what: str, found: Any, boolean: bool = False, **sizes: Optional[int]) -> None:
     """Refuse what a part returns, if it is no tensor of these sizes, by letter; None stands for any.
+
+    Args:
+        boolean: Whether it says yes or no, where all else are floating-point numbers.
 
     Raises:
         TypeError, ValueError: If it is something else, or has another shape.
@@ -194,6 +198,9 @@ def check_shape(part: nn.Module, what: str, found: Any, **sizes: Optional[int]) 
     if not isinstance(found, Tensor):
         raise TypeError(f'{type(part).__name__} returned a {type(found).__name__} for {what}; expected a tensor of '
                         f'shape ({expected}).')
+    if not (found.dtype is bool_ if boolean else found.is_floating_point()):
+        raise TypeError(f'{type(part).__name__} returned {what} of {found.dtype}; expected '
+                        f'{"torch.bool" if boolean else "floating-point numbers: .float() makes them"}.')
     if found.dim() != len(sizes) or any(size not in (None, there) for size, there in zip(sizes.values(), found.shape)):
         raise ValueError(f'{type(part).__name__} returned {what} of shape {tuple(found.shape)}; expected '
                          f'({expected}).')
@@ -208,7 +215,8 @@ def check_encoded(part: nn.Module, found: Any, video: Tensor, query: Query) -> N
     check_shape(part, 'video', found[0], B=batch, T=length, D=None)
     places = query.mask.size(1) + 1
     check_shape(part, 'query.features (a start token, then the words)', found[1].features, B=batch, N=places, D=None)
-    check_shape(part, 'query.mask (that of the words, and True for the start token)', found[1].mask, B=batch, N=places)
+    check_shape(part, 'query.mask (that of the words, and True for the start token)', found[1].mask, boolean=True,
+                B=batch, N=places)
 
 
 def check_proposals(part: nn.Module, verb: type, found: Any, batch: int) -> None:
@@ -224,14 +232,22 @@ def check_proposals(part: nn.Module, verb: type, found: Any, batch: int) -> None
 
 
 def check_ends(part: nn.Module, spans: Tensor) -> None:
-    """Refuse spans (..., 2) that are no moments, whose ends are no numbers or the wrong way round."""
+    """Refuse spans (..., 2) that are no moments: no numbers, the wrong way round, or far outside of the video."""
     if not spans.isfinite().all():
         raise ValueError(f'{type(part).__name__} gives NaN or infinite numbers as spans. Take another checkpoint, if '
                          'its weights are damaged; else look at the features, and at what it computes.')
     wrong = spans[..., 0] > spans[..., 1] + 1e-4  # rounding is no fault
+    wrong |= (spans < -1).any(dim=-1) | (spans > 2).any(dim=-1)  # a wide one may stand out, and is cut
     if wrong.any():
         raise ValueError(f'{type(part).__name__} gave the span {spans[wrong][0].tolist()}; expected [start, end] as '
-                         'fractions of the video, the start first.')
+                         'fractions of the video, from 0 to 1, the start first.')
+
+
+def check_masks(part: nn.Module, masks: Tensor) -> None:
+    """Refuse masks (..., T') that do not say how much of each clip belongs to a proposal."""
+    if not ((masks > -0.01) & (masks < 1.01)).all():  # not of NaN either
+        raise ValueError(f'{type(part).__name__} gives masks from {masks.min():g} to {masks.max():g}; expected numbers '
+                         'from 0 to 1, how much of each clip belongs to the proposal.')
 
 
 def check_negative(part: nn.Module, found: Any, masks: Tensor) -> None:

@@ -7,7 +7,15 @@ from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
 from mmvmr.functional.masks import mask_spans
-from mmvmr.models.checks import check_encoded, check_ends, check_model, check_negative, check_proposals, check_shape
+from mmvmr.models.checks import (
+    check_encoded,
+    check_ends,
+    check_masks,
+    check_model,
+    check_negative,
+    check_proposals,
+    check_shape,
+)
 from mmvmr.models.interface import Combiner, Loss, Merger, ProposalGenerator, Ranker, Reconstructor, trait
 from mmvmr.models.layers.attention import Draws
 from mmvmr.models.match_score import match_scores
@@ -247,9 +255,11 @@ class MomentRetriever(BaseModel):
             match: Also add ``pred_matches`` (C,), which can be compared between videos; see :func:`match_scores`.
         """
         outputs, ranked, order = self.rank(inputs)
-        spans = ranked.spans.cpu()
-        check_ends(self.merger or self.combiner or self.proposal_generator, spans)
-        for sample, fractions, scores in zip(data_samples, spans, ranked.scores.cpu()):
+        last = self.merger or self.combiner or self.proposal_generator
+        for part, found in ((self.proposal_generator, outputs.components), (last, outputs.proposals)):
+            check_ends(part, found.spans)
+            check_masks(part, found.masks)
+        for sample, fractions, scores in zip(data_samples, ranked.spans.cpu(), ranked.scores.cpu()):
             sample.pred_spans, sample.pred_scores = fractions * sample.duration, scores
         if margin:
             for sample, value in zip(data_samples, self._margin(outputs, order[:, :1]).tolist()):

@@ -20,6 +20,7 @@ from mmvmr.service.uploads import Upload, Uploads
 from mmvmr.utils.text_files import split_lines
 from mmvmr.visualization.page import empty_page
 
+FIELDS = ('video', 'video_id', 'sentence', 'top_k', 'min_confidence')
 SENTENCES, LETTERS = 100, 1000  # sentences of a request, and letters of one, at most
 
 
@@ -141,6 +142,7 @@ class _Service:
         try:
             form = await self._read(request)
             try:
+                _check_fields(form)
                 kept.update(video_id=str(form.get('video_id', '')), sentences=_sentences(form))
                 upload, new = await self._video(form)
                 kept.update(video_id=upload.id)
@@ -231,6 +233,15 @@ async def _gone(request: Request) -> None:
     """Wait until nobody waits for the answer."""
     while (await request.receive())['type'] != 'http.disconnect':
         pass
+
+
+def _check_fields(form: FormData) -> None:
+    if not form:
+        raise HTTPException(422, 'Nothing was sent that can be read. Send a form (multipart/form-data) with the file '
+                                 '`video` and a field `sentence`; JSON is not read.')
+    unknown = set(form) - set(FIELDS)
+    if unknown:
+        raise HTTPException(422, f'`{min(unknown)}` is no field of the form. It has {", ".join(FIELDS)}.')
 
 
 def _sentences(form: FormData) -> List[str]:

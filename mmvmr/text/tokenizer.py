@@ -136,7 +136,7 @@ class WordReader:
         tagger: Config of a part in ``TAGGERS``; by default their :class:`~mmvmr.text.tokenizer.PennTagger`.
 
     Raises:
-        ValueError: If one is not registered.
+        ValueError: If one is not registered, or has no name.
 
     Attributes:
         config: Of the parts that are not the default.
@@ -149,7 +149,12 @@ class WordReader:
         self.own_tokenizer = tokenizer is not None
         self._tokenizer = _build(tokenizer or dict(type='TreebankTokenizer'), TOKENIZERS)
         self._tagger = _build(tagger or dict(type='PennTagger'), TAGGERS)
-        self.names = dict(tokenizer=self._tokenizer.name, tagger=self._tagger.name)
+        self.names = {}
+        for kind, reader in dict(tokenizer=self._tokenizer, tagger=self._tagger).items():
+            self.names[kind] = getattr(reader, 'name', None)
+            if not isinstance(self.names[kind], str):
+                raise ValueError(f'The {kind} {type(reader).__name__} has no `name`, by which it is known later. Give '
+                                 'the class one, a text that changes whenever it gives something else.')
 
     def words(self, sentence: str) -> List[str]:
         """All words and signs of a sentence.
@@ -182,7 +187,11 @@ class WordReader:
             ValueError: If the tagger does not give a number above 0 for each.
         """
         weights = self._tagger(list(words)) if words else []
-        if len(weights) != len(words) or not all(0 < weight < np.inf for weight in weights):
+        try:
+            valid = len(weights) == len(words) and all(0 < weight < np.inf for weight in weights)
+        except TypeError:  # no list, or not of numbers
+            valid = False
+        if not valid:
             raise ValueError(f'{type(self._tagger).__name__} should give a number above 0 for each of the words '
                              f'{list(words)}; it gave {weights!r}.')
         return list(map(float, weights))

@@ -72,7 +72,7 @@ class Vocabulary:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return cls(file['words'].tolist(), file['vectors'], json.loads(str(file['provenance'])))
-        except FileNotFoundError:
+        except (FileNotFoundError, ImportError):  # the second of a plugin, which may cut sentences into words
             raise
         except Exception as error:
             raise ValueError(

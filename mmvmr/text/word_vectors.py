@@ -71,13 +71,18 @@ def read_glove_text(lines: Iterable[str], words: Container[str], source: str = '
         if dim is None and len(fields) == 2:
             continue
         dim = dim or len(fields) - 1
+        if fields == ['']:
+            continue
         word = ' '.join(fields[:-dim])  # some words of GloVe 840B hold blanks
-        if word in words and word not in vectors:
-            try:
-                vectors[word] = np.array(fields[-dim:], dtype=np.float32)
-            except ValueError:
-                raise ValueError(f'"{source}", line {number}: expected a word and {dim} numbers, got '
-                                 f'{line[:60]!r}.') from None
+        if len(fields) > dim and not (word in words and word not in vectors):
+            continue
+        try:
+            vectors[word] = np.array(fields[1:] if len(fields) <= dim else fields[-dim:], dtype=np.float32)
+            valid = len(vectors[word]) == dim and np.isfinite(vectors[word]).all()
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError(f'"{source}", line {number}: expected a word and {dim} numbers, got {line[:60]!r}.')
     return vectors
 
 

@@ -1,4 +1,5 @@
 """Importing the modules that a config or a manifest names."""
+import traceback
 from typing import Sequence, Union
 
 from mmengine.utils import import_modules_from_strings
@@ -19,3 +20,7 @@ def import_modules(imports: Union[str, Sequence[str], None], allow_failed_import
         hint = (' Is it installed, or its folder on PYTHONPATH (PYTHONPATH=. for the folder you are in)?' if absent else
                 '')
         raise ImportError(f'{error}: {cause}.{hint}') from cause
+    except Exception as error:  # a module can fail in any way
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise ImportError(f'{imports} cannot be imported: {type(error).__name__}: {error} (raised at {place.filename}:'
+                          f'{place.lineno}). Repair it.') from error

@@ -290,6 +290,19 @@ def test_a_second_start_asks_for_no_video(tiny_dataset, kept, monkeypatch):
     assert second.data_list == first.data_list
 
 
+@pytest.mark.parametrize('found, error, message', [
+    (None, TypeError, 'parse_annotations of Own returned None; expected a list of dicts'),
+    ([('v', 1.0)], ValueError, r"entry 0: expected a dict of video_id, duration, query and spans, got \('v', 1.0\)"),
+    ([dict(video_id='v', duration=1.0, spans=[])], ValueError, 'entry 0: expected a dict'),
+    ([dict(video_id='v', duration=1.0, spans=[], query=['x'])], ValueError, r"should be text, got \['x'\]"),
+    ([dict(video_id='v', duration=1.0, spans=[], query='x \ud800')], ValueError, 'half a letter')])
+def test_annotations_of_another_form_are_refused_by_what_they_are(tmp_path, found, error, message):
+    own = type('Own', (MomentDataset,), dict(parse_annotations=lambda self: found))
+    (tmp_path / 'a.json').write_text('[]')
+    with pytest.raises(error, match=message):
+        own('a.json', data_root=str(tmp_path))
+
+
 @DATASETS.register_module()
 class ReadsElsewhere(MomentDataset):
     """Annotations that depend on what nobody else knows of."""

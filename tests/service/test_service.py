@@ -18,6 +18,7 @@ import uvicorn
 from runs import REPO, run_command
 from videos import write_frames
 
+from mmvmr.cli import infer
 from mmvmr.cli.serve import listen
 from mmvmr.service.app import Limits, make_app
 from mmvmr.service.model_process import Model, ModelProcess
@@ -110,9 +111,15 @@ def until(fits):
         time.sleep(0.01)
 
 
-def test_a_video_and_sentences_are_answered_as_by_infer(service, tmp_path):
+def raise_broken_pipe():
+    raise BrokenPipeError
+
+
+def test_a_video_and_sentences_are_answered_as_by_infer(service, tmp_path, monkeypatch):
     sentences = [SENTENCE, 'A yellow star spins.', 'A man opens the fridge.']
-    run_command('infer', RUN, FILES / 'shapes.mp4', *sentences, '--top-k', '2', '--json', tmp_path / 'a.json')
+    with monkeypatch.context() as patch, pytest.raises(BrokenPipeError):  # as in `mmvmr infer ... | head -1`
+        patch.setattr(infer, 'show', lambda *_: raise_broken_pipe())
+        run_command('infer', RUN, FILES / 'shapes.mp4', *sentences, '--top-k', '2', '--json', tmp_path / 'a.json')
     expected = json.loads((tmp_path / 'a.json').read_text())
     answer = service.post(VIDEO, *sentences, top_k=2)
     assert answer.status == 200
@@ -206,6 +213,9 @@ def test_what_cannot_be_used_is_refused_with_the_reason_in_json_and_on_the_page(
     assert '101' in text(VIDEO, *[f'a red box {number}' for number in range(101)])
     assert '1001 letters' in text(VIDEO, 'a' * 1001)
     assert '`top_k` must be a number from 1 to 100' in text(VIDEO, SENTENCE, top_k='0')
+    assert 'JSON is not read' in service.ask('POST', '/v1/moments', '{"sentence": "x"}',
+                                             Content_Type='application/json').json['error']
+    assert '`topk` is no field' in text(VIDEO, SENTENCE, topk='2')
     assert '`min_confidence`' in text(VIDEO, SENTENCE, min_confidence='nan')
     assert "'man', 'opens', 'fridge'" in text(VIDEO, 'A man opens the fridge.')
 

@@ -98,7 +98,9 @@ def test_what_was_computed_with_another_tokenizer_is_not_read_again(parts, monke
 
 @pytest.mark.parametrize('part, change, message', [
     ('tokenizer', "return sentence.split(' ') + ['']", 'Characters should give a list of words, none of them empty'),
-    ('tagger', 'return [2.0]', r"EveryWord should give a number above 0 for each of the words \['a', 'b'\]")])
+    ('tagger', 'return [2.0]', r"EveryWord should give a number above 0 for each of the words \['a', 'b'\]"),
+    ('tagger', 'return None', r'EveryWord should give a number above 0 .* it gave None'),
+    ('tagger', "return ['NN', 'NN']", r'EveryWord should give a number above 0')])
 def test_parts_that_give_something_else_are_named(parts, monkeypatch, part, change, message):
     registry, name = (TOKENIZERS, 'Characters') if part == 'tokenizer' else (TAGGERS, 'EveryWord')
     namespace = {}
@@ -106,6 +108,14 @@ def test_parts_that_give_something_else_are_named(parts, monkeypatch, part, chan
     monkeypatch.setattr(registry.get(name), '__call__', namespace['call'])
     with pytest.raises(ValueError, match=message):
         WordReader(**OWN).content('ab')
+
+
+@pytest.mark.parametrize('kind, registry, name', [('tokenizer', TOKENIZERS, 'Characters'),
+                                                  ('tagger', TAGGERS, 'EveryWord')])
+def test_parts_say_their_names(parts, monkeypatch, kind, registry, name):
+    monkeypatch.delattr(registry.get(name), 'name')
+    with pytest.raises(ValueError, match=f'The {kind} {name} has no `name`'):
+        WordReader(**OWN)
 
 
 def test_a_recipe_cannot_name_anything_but_a_tokenizer():

@@ -45,8 +45,8 @@ class NonFiniteHook(Hook):
         torch.save(dict(video=batch.video, **batch.query._asdict(), iter=runner.iter + 1), path)
         raise FloatingPointError(
             f'{skipped} losses or gradients in a row were not finite, so training was ended. The last batch is in '
-            f'"{path}". Look for extreme features (`mmvmr verify`), lower the learning rate, set '
-            'clip_grad in optim_wrapper, or train without --amp; --resume goes on from the last checkpoint.')
+            f'"{path}". Look for extreme features (`mmvmr verify`) and at parts of your own, lower the learning rate, '
+            'set clip_grad in optim_wrapper, or train without --amp; --resume goes on from the last checkpoint.')
 
 
 def _each(wrapper) -> Iterator:

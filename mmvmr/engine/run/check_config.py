@@ -6,6 +6,8 @@ from functools import cache, reduce
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence
 
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn, zeros
 from torch.utils.data import DataLoader
@@ -48,6 +50,7 @@ def check_config(config: Config) -> None:
 
     Raises:
         KeyError: If a part is not registered; the message names the closest.
+        TypeError: If a hook or an evaluator is none of MMEngine.
         ValueError: If an argument is unknown, missing, or of another type than the part takes; the message has its key.
     """
     values = config.to_dict()
@@ -61,7 +64,7 @@ def check_config(config: Config) -> None:
     _check_parts(values['model'], 'model')
     for name in ('train', 'val', 'test'):
         _check_loader(values.get(f'{name}_dataloader'), f'{name}_dataloader')
-        _check_each(values.get(f'{name}_evaluator'), registry.EVALUATORS, f'{name}_evaluator')
+        _check_each(values.get(f'{name}_evaluator'), registry.EVALUATORS, f'{name}_evaluator', base=BaseMetric)
         loop = dict(train='EpochBasedTrainLoop', val='ValLoop', test='TestLoop')[name]
         check_part(values.get(f'{name}_cfg'), registry.LOOPS, f'{name}_cfg', loop, more=('by_epoch',),
                     given=('runner', 'dataloader', 'evaluator'))
@@ -72,8 +75,8 @@ def check_config(config: Config) -> None:
         _check_each(group, registry.PARAM_SCHEDULERS, '.'.join(filter(None, ('param_scheduler', name))),
                     more=('convert_to_iter_based', 'by_epoch', 'end'), given=('optimizer',))
     for name, hook in (values.get('default_hooks') or {}).items():
-        check_part(hook, registry.HOOKS, f'default_hooks.{name}', more=('priority',))
-    _check_each(values.get('custom_hooks'), registry.HOOKS, 'custom_hooks', more=('priority',))
+        check_part(hook, registry.HOOKS, f'default_hooks.{name}', base=Hook, more=('priority',))
+    _check_each(values.get('custom_hooks'), registry.HOOKS, 'custom_hooks', base=Hook, more=('priority',))
     check_part(values.get('visualizer'), registry.VISUALIZERS, 'visualizer')
     if isinstance(values.get('visualizer'), dict):
         _check_each(values['visualizer'].get('vis_backends'), registry.VISBACKENDS, 'visualizer.vis_backends',
@@ -255,11 +258,15 @@ def _check_each(values: Any, known: Registry, key: str, **options) -> None:
         check_part(values, known, key, **options)
 
 
-def check_part(value: Any, known: Registry, key: str, default: Optional[str] = None, **options) -> None:
+def check_part(value: Any, known: Registry, key: str, default: Optional[str] = None, base: type = object,
+               **options) -> None:
     """Check the arguments of a part, a dict with the ``type`` of a registry, or an object that has been built.
 
+    Args:
+        base: Of MMEngine, what its class must be derived from.
+
     Raises:
-        KeyError, ValueError: As :func:`check_config`.
+        KeyError, TypeError, ValueError: As :func:`check_config`.
     """
     if isinstance(value, (str, int, float, list, tuple)):
         raise ValueError(f'{key} should be a dict{"" if default else "(type=...)"}, got {value!r}.')
@@ -274,6 +281,9 @@ def check_part(value: Any, known: Registry, key: str, default: Optional[str] = N
         raise KeyError(f'{key}: {error.args[0]}') from None
     if part is None:
         raise KeyError(f'{key}: "{name}" is not in the {known.name} registry.')
+    if isinstance(part, type) and not issubclass(part, base):
+        raise TypeError(f'{key}: {part.__name__} is no {base.__name__}. Derive the class from {base.__module__}.'
+                        f'{base.__name__}.')
     _check_arguments(part, {argument: given for argument, given in value.items() if argument not in (
         'type', '_scope_')}, key, **options)
 

@@ -151,7 +151,10 @@ def read_config(path: Union[str, Path], options: Optional[Mapping[str, Any]] = N
     folder = Path(path).parent if is_run(Path(path).parent) else Path('work_dirs', Path(path).stem)
     config.work_dir = str(work_dir or config.get('work_dir') or folder)
     if config.get('custom_imports'):
-        import_modules(**config.custom_imports)
+        imports = config.custom_imports
+        if not isinstance(imports, dict) or not imports.keys() <= {'imports', 'allow_failed_imports'}:
+            raise ValueError(f'custom_imports should be dict(imports=[...]), of names of modules, got {imports!r}.')
+        import_modules(**imports)
     if is_run(Path(path).parent) and isinstance(config.get('model'), dict):
         from mmvmr.engine.run.old_runs import translate  # brings torch
         translate(config.model)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 from mmengine.dist import master_only
+from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
@@ -15,6 +16,7 @@ from mmvmr.engine.distributed import unwrap
 from mmvmr.engine.optim.schedulers import InverseSquareRootLR
 from mmvmr.engine.run.config import MomentConfig
 from mmvmr.engine.run.sizes import fill_sizes
+from mmvmr.evaluation.interface import with_checked_results
 from mmvmr.registry import FUNCTIONS
 from mmvmr.utils.files import write_text
 
@@ -105,6 +107,13 @@ class MomentRunner(Runner):
                 collate['type'] = FUNCTIONS.get(collate['type'])
             dataloader = dict(dataloader, collate_fn=collate)
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def build_evaluator(self, evaluator: Any) -> Evaluator:
+        """MMEngine's, whose parts say by their names what they have computed wrongly."""
+        built = super().build_evaluator(evaluator)
+        for part in built.metrics:
+            with_checked_results(part)
+        return built
 
     def build_param_scheduler(self, scheduler: Any) -> Any:
         """MMEngine's, with warm-ups that fit the training."""

@@ -2,7 +2,9 @@
 import logging
 import os
 from pathlib import Path
+from tarfile import is_tarfile
 from typing import Dict, List, Optional, Tuple, Union
+from zipfile import is_zipfile
 
 import h5py
 import numpy as np
@@ -48,6 +50,8 @@ class Hdf5Store(ResampledStore):
             try:
                 self._file = h5py.File(self.path, 'r')
             except OSError as error:
+                if self.path.is_file() and (is_zipfile(self.path) or is_tarfile(self.path)):
+                    raise ValueError(f'{self.path} is an archive. Unpack it, and give what is in it.') from error
                 raise ValueError(f'{self.path} cannot be opened as HDF5 ({error}). The download may be incomplete: '
                                  'compare its size with the source and fetch it again.') from error
             self._pid = os.getpid()

@@ -2,6 +2,7 @@
 import json
 import os
 import pickle
+import shutil
 
 import h5py
 import numpy as np
@@ -119,6 +120,15 @@ def test_a_truncated_hdf5_file_is_named_with_what_to_do(tmp_path):
     path.write_bytes(path.read_bytes()[:40000])
     with pytest.raises(ValueError, match=r'f\.h5 cannot be opened as HDF5 .*fetch it again'):
         open_feature_store(path)
+
+
+@pytest.mark.parametrize('name', ['f.zip', 'f.tar'])
+def test_an_archive_is_to_be_unpacked(tmp_path, name):
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'in' / 'v.npy').write_bytes(b'x')
+    archive = shutil.make_archive(str(tmp_path / 'f'), name[2:], tmp_path / 'in')
+    with pytest.raises(ValueError, match='is an archive. Unpack it'):
+        Hdf5Store(archive)
 
 
 def test_hdf5_data_damaged_inside_the_file_is_an_error_with_the_video(tmp_path):
