@@ -48,7 +48,10 @@ def read_sentences(name: str) -> Tuple[List[str], Optional[Dict]]:
 def read_annotations(dataset: Dict) -> List[Dict]:
     """All pairs of the data set with this config, those that are held out as well, without its features."""
     from mmvmr.registry import DATASETS
-    return list(DATASETS.build(dict(dataset, features=None, val_fraction=0.0)).data_list)
+    whole = dict(dataset, features=None, val_fraction=0.0)
+    if dataset.get('val_fraction') and dataset.get('split') == 'val':  # held out of the training file
+        whole['split'] = 'train'
+    return list(DATASETS.build(whole).data_list)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from runs import run_command
 
+from mmvmr.cli.vocabulary import read_annotations
 from mmvmr.datasets.moment_dataset import MomentDataset
 from mmvmr.datasets.planted import Planting, planted_features
+from mmvmr.engine.run.config import read_config
+from mmvmr.engine.run.places import find_config
 from mmvmr.features.stores.feature_store import open_feature_store
 from mmvmr.features.stores.packed_store import write_packed_store
 
@@ -105,6 +108,14 @@ def test_a_config_is_planted_and_its_results_are_named_so(tmp_path, monkeypatch,
     assert typed == ['mmvmr', 'train', 'model.py', '--work-dir', 'work_dirs/planted', '--cfg-options', change,
                      f'dataset.features={tmp_path}/with blanks/features',
                      f'dataset.vocabulary={tmp_path}/with blanks/vocabulary.npz', 'dataset.feature_dim=128']
+
+
+@pytest.mark.parametrize('protocol, train, test', [('filtered', 10602, 3158), ('official', 12408, 3720)])
+def test_pairs_are_held_out_of_the_training_file(shared_data, protocol, train, test):
+    config = read_config(find_config('cpl_charades'), {'dataset.data_root': str(shared_data / 'charades_sta'),
+                                                       'dataset.protocol': protocol})
+    pairs = [len(read_annotations(config[f'{part}_dataloader'].dataset)) for part in ('train', 'val', 'test')]
+    assert pairs == [train, train, test]
 
 
 def test_features_that_were_not_planted_are_not_replaced(tmp_path, monkeypatch):
