@@ -25,6 +25,17 @@ def cut_name(name: str) -> str:
 
 
 @contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Of an error in writing, such as a full disk, the system does not say which file it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None or isinstance(error, BrokenPipeError):
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
 def written_aside(path: Union[str, Path]) -> Iterator[Path]:
     """A path beside ``path`` to write a file to, which takes its place when the block ends well.
 
@@ -34,9 +45,10 @@ def written_aside(path: Union[str, Path]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _aside(path)
     try:
-        yield partial
-        with open(partial, 'r+b') as file:
-            os.fsync(file.fileno())
+        with _naming(path):
+            yield partial
+            with open(partial, 'r+b') as file:
+                os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -153,7 +165,8 @@ def folder_written_aside(folder: Union[str, Path], ours: Sequence[str]) -> Itera
     partial, old = _aside(folder), _aside(folder, '.old')
     partial.mkdir()
     try:
-        yield partial
+        with _naming(folder):
+            yield partial
         refuse_foreign_files(folder, ours)  # it may have come in the meantime
         if folder.exists():
             os.replace(folder, old)

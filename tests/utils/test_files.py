@@ -123,6 +123,14 @@ def test_folder_stays_as_it_was_when_the_new_one_cannot_take_its_place(tmp_path,
     assert (tmp_path / 'store' / 'a.txt').read_text() == 'old' and len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize('aside', [written_aside, lambda path: folder_written_aside(path, [])])
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, aside):
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/file'"), aside(tmp_path / 'file'):
+        with open('/dev/full', 'wb', buffering=0) as full:
+            full.write(b'x')
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_process_of_the_same_number_does_not_write_to_the_same_place(tmp_path):
     with folder_written_aside(tmp_path / 'store', []) as first, folder_written_aside(tmp_path / 'store', []) as second:
         assert first != second  # in two containers, or after one that was killed

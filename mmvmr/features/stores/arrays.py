@@ -66,7 +66,12 @@ def as_array(content: Any, key: Optional[str], where: str) -> np.ndarray:
             raise ValueError(_unreadable(Path(where), error)) from error
     if hasattr(content, 'detach'):  # a tensor; NumPy knows no bfloat16
         content = content.detach()
-        content = (content.float() if content.is_floating_point() and content.element_size() == 2 else content).numpy()
+        try:
+            content = (content.float() if content.is_floating_point() and content.element_size() == 2 else
+                       content).numpy()
+        except (TypeError, RuntimeError, NotImplementedError) as error:
+            raise ValueError(f'{where} holds a tensor that is no plain array ({error}). Save it as one, a sparse one '
+                             'after .to_dense().') from error
     if not isinstance(content, np.ndarray):
         raise ValueError(f'{where} cannot be read: it holds a {type(content).__name__}, expected an array (N, Dv). '
                          f'{how_to_convert(Path(where))}')

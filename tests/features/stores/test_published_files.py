@@ -81,6 +81,13 @@ def test_objects_are_refused_with_a_line_that_converts_them(tmp_path, name, writ
     np.testing.assert_array_equal(open_feature_store(tmp_path).read('a'), A)
 
 
+@pytest.mark.parametrize('tensor', [torch.tensor(A).to_sparse(), torch.tensor(A).to('meta')])
+def test_a_tensor_that_is_no_plain_array_is_named(tmp_path, tensor):
+    torch.save(tensor, tmp_path / 'a.pt')
+    with pytest.raises(ValueError, match=r'(?s)a\.pt holds a tensor that is no plain array \(.*\)\. Save it as'):
+        open_feature_store(tmp_path).read('a')
+
+
 @pytest.mark.parametrize('name', ['a.npy', 'a.pt'])
 def test_a_page_that_was_saved_as_features_is_no_file_of_objects(tmp_path, name):
     (tmp_path / name).write_text('<html><body>404 Not Found</body></html>')
