@@ -9,7 +9,7 @@ nothing about real videos.
 import argparse
 from pathlib import Path
 from shlex import quote
-from typing import Dict
+from typing import Dict, Iterable, List, Mapping
 
 from mmvmr.cli.main import Parser, add_config_options, at_least
 from mmvmr.cli.vocabulary import read_annotations
@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> None:
     from mmvmr.text.building import build_vocabulary
     from mmvmr.utils.progress import progress
     init_default_scope('mmvmr')
-    config = read_config(args.config, parse_options(args.cfg_options))
+    options = parse_options(args.cfg_options)
+    config = read_config(args.config, options)
     if not any(config.get(name) for name in _PARTS):
         raise ValueError(f'"{args.config}" has no data set to plant moments for; expected a config with one of '
                          f'{", ".join(_PARTS)}.')
@@ -65,12 +66,26 @@ def run(args: argparse.Namespace) -> None:
     sentences = [pair['query'] for pair in parts.get('train_dataloader', pairs)]
     build_vocabulary('random', sentences)[0].save(vocabulary)
     here = args.out.absolute()
-    changes = [*args.cfg_options, f'dataset.features={here}/features', f'dataset.vocabulary={here}/vocabulary.npz',
-               f'dataset.feature_dim={args.dim}']
+    values = f'features={here}/features', f'vocabulary={here}/vocabulary.npz', f'feature_dim={args.dim}'
+    places = _places(args.config, options, parts)
+    changes = [*args.cfg_options, *(f'{place}.{value}' for place in places for value in values)]
     trains = config.get('model') and 'train_dataloader' in parts
-    print(f'"{args.out}": {len(pairs)} sentences planted in {count} videos. To train on them:\n'
+    nowhere = sum(not pair['spans'] for pair in pairs)
+    print(f'"{args.out}": {len(pairs) - nowhere} sentences planted in {count} videos'
+          f'{f"; {nowhere} have no moment, and are seen nowhere" if nowhere else ""}. To train on them:\n'
           f'  mmvmr train {quote(args.config) if trains else "CONFIG"} --work-dir work_dirs/planted '
           f'--cfg-options {" ".join(map(quote, changes))}')
+
+
+def _places(config: str, options: Mapping, parts: Iterable[str]) -> List[str]:
+    """Where a config says which features it reads: once, in its variable ``dataset``, or for each part."""
+    from mmvmr.engine.run.config import read_config
+    try:
+        changed = read_config(config, {**options, 'dataset.features': 'planted'})
+        once = all(changed[name].dataset.features == 'planted' for name in parts)
+    except (KeyError, ValueError):
+        once = False
+    return ['dataset'] if once else [f'{name}.dataset' for name in parts]
 
 
 def check_planted(folder: Path) -> None:

@@ -46,9 +46,9 @@ def read_sentences(name: str) -> Tuple[List[str], Optional[Dict]]:
 
 
 def read_annotations(dataset: Dict) -> List[Dict]:
-    """All pairs of the data set with this config, those that are held out as well, without its features."""
+    """All pairs of the data set with this config, also those held out or left out, without its features."""
     from mmvmr.registry import DATASETS
-    whole = dict(dataset, features=None, val_fraction=0.0)
+    whole = dict(dataset, features=None, val_fraction=0.0, indices=None)
     if dataset.get('val_fraction') and dataset.get('split') == 'val':  # held out of the training file
         whole['split'] = 'train'
     return list(DATASETS.build(whole).data_list)

@@ -106,8 +106,9 @@ def test_a_config_is_planted_and_its_results_are_named_so(tmp_path, monkeypatch,
     assert run_command('plant', 'model.py', 'with blanks', '--force', '--cfg-options', change) == 0
     typed = shlex.split(capsys.readouterr().out.splitlines()[-1])
     assert typed == ['mmvmr', 'train', 'model.py', '--work-dir', 'work_dirs/planted', '--cfg-options', change,
-                     f'dataset.features={tmp_path}/with blanks/features',
-                     f'dataset.vocabulary={tmp_path}/with blanks/vocabulary.npz', 'dataset.feature_dim=128']
+                     *(f'{part}_dataloader.dataset.{change}' for part in ('train', 'test') for change in (
+                         f'features={tmp_path}/with blanks/features',
+                         f'vocabulary={tmp_path}/with blanks/vocabulary.npz', 'feature_dim=128'))]
 
 
 @pytest.mark.parametrize('protocol, train, test', [('filtered', 10602, 3158), ('official', 12408, 3720)])
@@ -116,6 +117,23 @@ def test_pairs_are_held_out_of_the_training_file(shared_data, protocol, train, t
                                                        'dataset.protocol': protocol})
     pairs = [len(read_annotations(config[f'{part}_dataloader'].dataset)) for part in ('train', 'val', 'test')]
     assert pairs == [train, train, test]
+
+
+def test_all_of_a_config_is_planted_and_where_it_reads_features_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pairs = [dict(vid='a', duration=40, query='A dog runs.', relevant_windows=[[5, 15]]),
+             dict(vid='b', duration=40, query='A cat runs.', relevant_windows=[])]
+    Path('train.jsonl').write_text('\n'.join(map(json.dumps, pairs)))
+    Path('config.py').write_text(
+        "dataset = dict(type='MomentDataset', num_clips=8, features='absent', ann_file='train.jsonl', indices=1)\n"
+        "train_dataloader = dict(dataset=dict(**dataset, split='train'))\n"
+        "val_dataloader = dict(dataset=dict(**dataset, split='val', val_fraction=0.5))\n")
+    assert run_command('plant', 'config.py', 'planted') == 0
+    text = capsys.readouterr().out
+    assert '1 sentences planted in 2 videos; 1 have no moment, and are seen nowhere' in text
+    assert shlex.split(text)[-3:] == [
+        f'dataset.features={tmp_path}/planted/features', f'dataset.vocabulary={tmp_path}/planted/vocabulary.npz',
+        'dataset.feature_dim=128']
 
 
 def test_features_that_were_not_planted_are_not_replaced(tmp_path, monkeypatch):
