@@ -8,7 +8,7 @@ class ActivityNetCaptions(MomentDataset):
     """ActivityNet Captions from ``{id: {duration, timestamps, sentences}}``, or from a JSON list.
 
     Protocols: 37,421 training pairs with both; 'val_2' tests on 17,031 pairs (the "test" of most papers) and selects on
-    val_1, 'val_1' tests on 17,505. Spans are cut at the end of the video, four swapped ones put right. The same pairs,
+    val_1, 'val_1' tests on 17,505. Spans are cut at the end of the video, two swapped ones put right. The same pairs,
     divided anew to test out of distribution: 'cd_test_iid' and 'cd_test_ood' of ActivityNet-CD (Yuan et al., 2021);
     'cg_test_trivial', 'cg_novel_composition' and 'cg_novel_word' of ActivityNet-CG (Li et al., CVPR 2022).
     """
