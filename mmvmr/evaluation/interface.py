@@ -18,8 +18,8 @@ class Evaluator(Protocol):
     keys: Optional[Callable[[], Sequence[str]]] = None
 
 
-def with_checked_results(evaluator: BaseMetric) -> BaseMetric:
-    """The evaluator, which names itself where what it computes is no dict of names and numbers."""
+def check_results(evaluator: BaseMetric) -> None:
+    """Let an evaluator name itself where what it computes is no dict of names and numbers."""
     compute = evaluator.compute_metrics
 
     def compute_metrics(results: list) -> Dict[str, float]:
@@ -32,7 +32,6 @@ def with_checked_results(evaluator: BaseMetric) -> BaseMetric:
         return found
 
     evaluator.compute_metrics = compute_metrics
-    return evaluator
 
 
 def known_keys(evaluators: Sequence[BaseMetric]) -> Optional[List[str]]:

@@ -255,8 +255,10 @@ class MomentRetriever(BaseModel):
             match: Also add ``pred_matches`` (C,), which can be compared between videos; see :func:`match_scores`.
         """
         outputs, ranked, order = self.rank(inputs)
-        last = self.merger or self.combiner or self.proposal_generator
-        for part, found in ((self.proposal_generator, outputs.components), (last, outputs.proposals)):
+        made = [(self.proposal_generator, outputs.components)]
+        if outputs.proposals is not outputs.components:
+            made.append((self.merger or self.combiner or self.proposal_generator, outputs.proposals))
+        for part, found in made:
             check_ends(part, found.spans)
             check_masks(part, found.masks)
         for sample, fractions, scores in zip(data_samples, ranked.spans.cpu(), ranked.scores.cpu()):

@@ -68,17 +68,16 @@ def read_glove_text(lines: Iterable[str], words: Container[str], source: str = '
     vectors, dim = {}, None
     for number, line in enumerate(lines, start=1):
         fields = line.rstrip().replace('\t', ' ').split(' ')
-        if dim is None and len(fields) == 2:
+        if fields == [''] or dim is None and len(fields) == 2:
             continue
         dim = dim or len(fields) - 1
-        if fields == ['']:
-            continue
+        complete = len(fields) > dim
         word = ' '.join(fields[:-dim])  # some words of GloVe 840B hold blanks
-        if len(fields) > dim and not (word in words and word not in vectors):
+        if complete and (word not in words or word in vectors):
             continue
         try:
-            vectors[word] = np.array(fields[1:] if len(fields) <= dim else fields[-dim:], dtype=np.float32)
-            valid = len(vectors[word]) == dim and np.isfinite(vectors[word]).all()
+            vectors[word] = np.array(fields[-dim:], dtype=np.float32)
+            valid = complete and np.isfinite(vectors[word]).all()
         except ValueError:
             valid = False
         if not valid:

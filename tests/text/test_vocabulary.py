@@ -118,7 +118,12 @@ def test_glove_text_is_read_for_the_words_asked_for():
 @pytest.mark.parametrize('line', ['ball x 2\n', 'ball 1\n', 'ball', 'ball nan 2\n'])
 def test_a_bad_line_of_glove_text_is_named(line):
     with pytest.raises(ValueError, match=r'"g\.txt", line 2: expected a word and 2 numbers'):
-        read_glove_text(['a 1 2\n', line, '\n'], {'ball'}, 'g.txt')
+        read_glove_text(['a 1 2\n', line], {'ball'}, 'g.txt')
+
+
+def test_blank_lines_of_glove_text_are_skipped():
+    vectors = read_glove_text(['\n', 'a 1 2\n', '\n', 'ball 3 4\n', '\n'], {'ball'})
+    assert {word: vector.tolist() for word, vector in vectors.items()} == dict(ball=[3, 4])
 
 
 def test_the_pickle_of_cnm_and_cpl_is_read(tmp_path):

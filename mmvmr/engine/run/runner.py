@@ -16,7 +16,7 @@ from mmvmr.engine.distributed import unwrap
 from mmvmr.engine.optim.schedulers import InverseSquareRootLR
 from mmvmr.engine.run.config import MomentConfig
 from mmvmr.engine.run.sizes import fill_sizes
-from mmvmr.evaluation.interface import with_checked_results
+from mmvmr.evaluation.interface import check_results
 from mmvmr.registry import FUNCTIONS
 from mmvmr.utils.files import write_text
 
@@ -112,7 +112,7 @@ class MomentRunner(Runner):
         """MMEngine's, whose parts say by their names what they have computed wrongly."""
         built = super().build_evaluator(evaluator)
         for part in built.metrics:
-            with_checked_results(part)
+            check_results(part)
         return built
 
     def build_param_scheduler(self, scheduler: Any) -> Any:
